@@ -1,0 +1,27 @@
+"""deltarule: neural networks by backpropagation, fast, proven, and shown.
+
+In: NumPy functions, networks, tables. Out: gradients, trained networks, and the arithmetic behind every number. The public names
+stand here in the order of the story: differentiate, build, train, keep.
+"""
+
+from deltarule.derive import (
+    check_grads,
+    custom_vjp,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    scan,
+    stop_gradient,
+    value,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
+from deltarule.optim import SGD, Adam
+from deltarule.program import random
+from deltarule.train import Callback, EarlyStopping, Run, fit, load, save
+
+__version__ = "0.1.0"

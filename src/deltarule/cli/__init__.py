@@ -1,0 +1,43 @@
+"""The command line: one command a file, each a thin layer over a function that Python users call too.
+
+In: arguments, tables and model files. Out: results on standard output, remarks and errors on standard
+error; exit code 0 when all went well, 1 when the work failed, 2 when the input or the usage is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from deltarule.cli.demo import demo
+from deltarule.cli.evaluate import evaluate
+from deltarule.cli.predict import predict
+from deltarule.cli.train import train
+from deltarule.errors import DataError, DeltaruleError, ModelFileError
+
+app = typer.Typer(
+    help="Neural networks by backpropagation: fast, proven, and shown.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (train, predict, evaluate, demo):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; an error is one message, never a traceback."""
+    try:
+        app(args=arguments, prog_name="deltarule")
+    except (DataError, ModelFileError) as error:
+        _exit(error, code=2)
+    except (DeltaruleError, OSError) as error:
+        _exit(error, code=1)
+
+
+def _exit(error: Exception, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,136 @@
+"""``deltarule demo``: house prices and handwritten digits, trained in front of you.
+
+In: the data that the project ships, and the digits that scikit-learn carries. Out: each network's score
+beside the baseline's, one step of gradient descent in numbers, and a model and a plot in a folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from deltarule.cli import show
+from deltarule.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from deltarule.nn import Module
+
+HOUSES = Path(__file__).parents[3] / "examples" / "data" / "california_housing.csv.gz"
+
+
+def demo(
+    which: Annotated[str, typer.Argument(help="houses, digits, or all of them.")] = "all",
+    out: Annotated[Path, typer.Option(help="Folder for models and plots.")] = Path("demo"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few epochs, to see that it runs.")
+    ] = False,
+) -> None:
+    """Train on the price of houses and on handwritten digits."""
+    demos = {"houses": houses, "digits": digits}
+    if which not in (*demos, "all"):
+        raise typer.BadParameter(
+            f"there is no demo {which!r}; there are {', '.join(demos)} and all"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for name in demos if which == "all" else [which]:
+        demos[name](out, 3 if quick else 30)
+
+
+def houses(out: Path, epochs: int) -> None:
+    """California housing: the price of a house from nine columns, one of them text."""
+    import deltarule as dr
+    from deltarule.data import read_table
+    from deltarule.train.table import train_table
+
+    if not HOUSES.exists():
+        raise DataError(
+            f"The houses are not at {HOUSES}: they come with the source, not with the installed package. "
+            "Run the demo in a clone of the repository, or: deltarule demo digits"
+        )
+    show.heading("House prices, California 1990")
+    trained = train_table(HOUSES, "median_house_value", epochs=epochs)
+    show.remarks(trained.notes)
+    show.trained(trained)
+    dr.save(trained.model, out / "houses.dr", preprocessor=trained.preprocessor)
+    trained.run.plot(out / "houses.png")
+
+    row = read_table(HOUSES).slice(0, 1)
+    inputs, target = trained.preprocessor.inputs(row), trained.preprocessor.targets(row)
+    worked_step(trained.model, inputs, target)
+    show.saved(out / "houses.dr", out / "houses.png")
+
+
+def digits(out: Path, epochs: int) -> None:
+    """Handwritten digits of 8 x 8 pixels, ten classes."""
+    from sklearn.datasets import load_digits
+
+    import deltarule as dr
+    from deltarule.data import baseline, score, split
+
+    show.heading("Handwritten digits, 8 x 8 pixels")
+    pixels, labels = load_digits(return_X_y=True)
+    inputs = (pixels / 16).astype(np.float32)
+    train, validation, test = split(len(labels), (0.7, 0.15, 0.15), seed=0, stratify=labels)
+    net = dr.Sequential(dr.Dense(64, "relu"), dr.Dense(10))
+    run = dr.fit(
+        net,
+        inputs[train],
+        labels[train],
+        loss="cross_entropy",
+        optimizer=dr.Adam(1e-3),
+        epochs=epochs,
+        validation=(inputs[validation], labels[validation]),
+        seed=0,
+    )
+    constant = baseline("classification", labels[train], labels[test])
+    accuracy = score("classification", net(inputs[test]).argmax(axis=1), labels[test])
+    show.score("digit", len(test), accuracy, constant, of="held-out")
+    dr.save(net, out / "digits.dr")
+    run.plot(out / "digits.png")
+    show.saved(out / "digits.dr", out / "digits.png")
+
+
+def worked_step(net: Module, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> None:
+    """Print one step of gradient descent for one weight and one row, and check its gradient by hand."""
+    import deltarule as dr
+
+    layers = {
+        layer: {name: value.astype(np.float64) for name, value in weights.items()}
+        for layer, weights in net.params.items()
+    }
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    last = list(layers)[-1]
+
+    def loss(weight: NDArray[np.float64]) -> Any:
+        params = {**layers, last: {**layers[last], "weight": weight}}
+        return np.mean((net(x, params=params) - y) ** 2)
+
+    weight = layers[last]["weight"]
+    before, gradient = dr.value_and_grad(loss)(weight)
+    place = np.unravel_index(np.argmax(np.abs(gradient)), gradient.shape)
+    moved = np.zeros_like(weight)
+    moved[place] = 1.0
+    rate, nudge = 0.01, 1e-6
+    measured = (loss(weight + nudge * moved) - loss(weight - nudge * moved)) / (2 * nudge)
+    after = loss(weight - rate * gradient[place] * moved)
+    i, j = place
+    show.lines(
+        "one step of gradient descent, for one house and one weight",
+        (
+            (
+                "prediction, target (price, standardized)",
+                f"{net(x, params=layers).item():.6f}, {y.item():.6f}",
+            ),
+            ("loss = (prediction - target)^2", f"{before:.6f}"),
+            (f"w = {last}.weight[{i}, {j}]", f"{weight[place]:.6f}"),
+            ("dloss/dw, by backpropagation", f"{gradient[place]:.6f}"),
+            (f"dloss/dw, by moving w by {nudge:g} both ways", f"{measured:.6f}"),
+            (f"new w = w - {rate:g} dloss/dw", f"{weight[place] - rate * gradient[place]:.6f}"),
+            ("loss with the new w", f"{after:.6f}"),
+        ),
+    )

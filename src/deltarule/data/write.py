@@ -1,0 +1,60 @@
+"""An Arrow table to a file: ``write_table``."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltarule.errors import TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+
+
+def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Write a table as CSV, TSV (both also packed with gzip) or Parquet, by the file's ending.
+
+    The file appears whole or not at all; one of that name is replaced.
+
+    Raises
+    ------
+    TableError
+        Another ending.
+    """
+    path = Path(path)
+    if not path.name.endswith(ENDINGS):
+        raise TableError(f"{path}: a table is written to a file that ends in {', '.join(ENDINGS)}.")
+    if path.suffix == ".parquet":
+        raw = _parquet(table)
+    else:
+        raw = delimited(table, "\t" if ".tsv" in path.suffixes else ",")
+    if path.suffix == ".gz":
+        raw = gzip.compress(raw, mtime=0)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(raw)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def delimited(table: pa.Table, delimiter: str = ",") -> bytes:
+    """Return a table as delimited text, UTF-8, with a header; `read_table` reads it back."""
+    from pyarrow import csv
+
+    out = io.BytesIO()
+    csv.write_csv(table, out, csv.WriteOptions(delimiter=delimiter))
+    return out.getvalue()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    from pyarrow import parquet
+
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    return out.getvalue()

@@ -1,0 +1,149 @@
+"""Batching: the same function over a new leading axis of its arguments, one operation for all of them.
+
+In: a function of single examples. Out: ``vmap(f)``, a function of stacked examples, through each primitive's batch rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.trace import STATE, baked, stage
+from deltarule.derive.tree import flatten, paths, unflatten
+from deltarule.derive.ufuncs import operand
+from deltarule.errors import DataError, TypeRuleError
+from deltarule.program import Graph, Node, ops
+from deltarule.program.families import broadcast_to
+from deltarule.program.transforms import TRANSFORMS
+from deltarule.program.types import ArrayType
+
+
+def batch_walk(graph: Graph, size: int, args: Sequence[Any], batched: Sequence[bool]) -> list[tuple[Any, bool]]:
+    """Values of the outputs, each with whether it has the batch axis."""
+    values: dict[Node, Any] = dict(zip(graph.inputs, args, strict=True))
+    marked = {node for node, flag in zip(graph.inputs, batched, strict=True) if flag}
+    outer = STATE.origin
+    try:
+        for node in graph.nodes[len(graph.inputs) :]:
+            given = [values[arg] for arg in node.args]
+            flags = [arg in marked for arg in node.args]
+            STATE.origin = node.origin
+            if any(flags):
+                values[node] = node.primitive.batch(size, flags, *given, **node.attrs)
+                marked.add(node)
+            else:
+                values[node] = node.primitive(*given, **node.attrs)
+    finally:
+        STATE.origin = outer
+    return [(values[node], node in marked) for node in graph.outputs]
+
+
+def batch(graph: Graph, size: int, batched: Sequence[bool]) -> Graph:
+    """The graph over batched inputs; every result has the batch axis."""
+
+    def run(*args: Any) -> list[Any]:
+        found = batch_walk(graph, size, args, batched)
+        return [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]
+
+    pairs = zip(graph.types, batched, strict=True)
+    return baked(stage(run, [ArrayType((size, *t.shape), t.dtype) if flag else t for t, flag in pairs]))
+
+
+TRANSFORMS["batch"] = batch
+
+
+def move_axis(x: Any, source: int, destination: int) -> Any:
+    """``x`` with one axis moved."""
+    if source == destination:
+        return x
+    order = [i for i in range(len(x.shape)) if i != source]
+    order.insert(destination, source)
+    return ops.transpose(x, order=tuple(order))
+
+
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
+    """The function ``f`` of single examples, over stacked examples.
+
+    y[i] = f(x[i]) for every i, computed with one operation per operation of f.
+
+    Parameters
+    ----------
+    f : callable
+        A function of trees of arrays. It is traced on types: it may not branch on values.
+    in_axes : int, None, or a tuple with one of these per argument
+        The axis of each argument that counts the examples; None for an argument that all share.
+    out_axes : int
+        Where the axis of the examples stands in the results.
+
+    Raises
+    ------
+    DataError
+        Where the arguments disagree on the number of examples.
+    BranchError
+        Where ``f`` branches on a value.
+
+    Examples
+    --------
+    >>> import numpy as np, deltarule as dr
+    >>> dr.vmap(np.dot)(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 4.])
+    """
+
+    @wraps(f)
+    def over_examples(*args: Any) -> Any:
+        leaves, spec = flatten(args)
+        axes = _axes(args, in_axes)
+        leaves = [x if hasattr(x, "dtype") else np.asarray(operand(x))[()] for x in leaves]
+        size, moved, flags = _examples(leaves, axes, spec)
+        types = [ArrayType(x.shape[1:] if flag else x.shape, x.dtype) for x, flag in zip(moved, flags, strict=True)]
+        out_spec: list[Any] = []
+
+        def flat(*values: Any) -> list[Any]:
+            ys, s = flatten(f(*unflatten(spec, values)))
+            out_spec.append(s)
+            return ys
+
+        staged = stage(flat, types)
+        none = [False] * len(staged.captured)
+        found = batch_walk(staged.graph, size, [*moved, *staged.captured], [*flags, *none])
+        results = [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]
+        return unflatten(out_spec[0], [_finished(move_axis(y, 0, out_axes % len(y.shape))) for y in results])
+
+    return over_examples
+
+
+def _finished(y: Any) -> Any:
+    return y if not isinstance(y, np.ndarray) or y.flags.writeable else y.copy()
+
+
+def _axes(args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
+    """One axis per leaf."""
+    given = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
+    if len(given) != len(args):
+        raise TypeRuleError(f"vmap: in_axes {in_axes} has {len(given)} entries, the function is given {len(args)} arguments")
+    out: list[int | None] = []
+    for axis, arg in zip(given, args, strict=True):
+        leaves, spec = flatten(arg)
+        out += [axis] * len(leaves) if axis is None or isinstance(axis, int) else spec.flatten_up_to(axis)
+    return out
+
+
+def _examples(leaves: list[Any], axes: list[int | None], spec: Any) -> tuple[int, list[Any], list[bool]]:
+    """Number of examples, leaves with that axis first, and which leaves have it."""
+    sizes: dict[int, str] = {}
+    moved = []
+    for x, axis, path in zip(leaves, axes, paths(spec), strict=True):
+        if axis is not None:
+            if not -len(x.shape) <= axis < len(x.shape):
+                raise DataError(f"vmap: argument {path} of shape {x.shape} has no axis {axis}; give None for a shared argument")
+            axis %= len(x.shape)
+            sizes.setdefault(x.shape[axis], path)
+            x = move_axis(x, axis, 0)
+        moved.append(x)
+    if len(sizes) != 1:
+        found = ", ".join(f"{n} at argument {path}" for n, path in sizes.items()) or "no argument has an axis"
+        raise DataError(f"vmap: the number of examples must be one: {found}")
+    return next(iter(sizes)), moved, [axis is not None for axis in axes]

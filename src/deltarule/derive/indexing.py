@@ -1,0 +1,239 @@
+"""NumPy's indexing on traced values, brought to slices and to gathers along one axis.
+
+In: any key that NumPy takes. Out: a view for basic keys, a copy for index arrays; writing goes the same way back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.tracer import Tracer
+from deltarule.derive.ufuncs import truth
+from deltarule.derive.views import fitted, view
+from deltarule.errors import BranchError
+from deltarule.program import ops
+from deltarule.program.families import broadcast_to
+from deltarule.program.ops.shape import inverse
+
+
+def _is_int(item: Any) -> bool:
+    return isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_))
+
+
+def _as_index(x: Tracer, item: Any) -> Any:
+    """One item of a key as an int, slice, None, or an integer array, plain or traced; masks become several arrays."""
+    if item is None or isinstance(item, slice) or _is_int(item):
+        return item
+    if isinstance(item, Tracer):
+        if item.dtype.kind not in "biu":
+            raise IndexError(f"arrays used as indices must be of integers or bools, not {item.dtype} ({x._place()})")
+        if item.dtype != np.bool_:
+            return _plain(item) if item.known and not isinstance(item.value, Tracer) else item
+        if not item.known:
+            raise BranchError(
+                f"a traced mask {item._node.type} selects a number of elements that is not known while compiling ({x._place()}). "
+                "Write np.where(mask, x, 0)"
+            )
+        while isinstance(item, Tracer):
+            item = item.value
+    item = np.asarray(item)
+    if item.dtype == np.bool_:
+        return item
+    if item.size == 0:
+        item = item.astype(int)
+    if item.dtype.kind not in "iu":
+        raise IndexError(f"arrays used as indices must be of integers or bools, not {item.dtype} ({x._place()})")
+    return item
+
+
+def _plain(item: Tracer) -> Any:
+    return np.asarray(item.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, resolved for a shape: first a slice of every axis, then index arrays on some of them."""
+
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+    step: tuple[int, ...]
+    shape: tuple[int, ...]
+    arrays: tuple[tuple[int, Any], ...]
+    scalar: bool
+
+
+def resolve(x: Tracer, key: Any) -> Key:
+    """Bring a key to its parts; IndexError as NumPy raises it."""
+    items = [_as_index(x, item) if item is not Ellipsis else item for item in (key if isinstance(key, tuple) else (key,))]
+    items = _masks_to_indices(items, x.shape)
+    used = sum(1 for item in items if item is not None and item is not Ellipsis)
+    if used > x.ndim:
+        raise IndexError(f"too many indices: the array has shape {x.shape}, {used} axes are indexed ({x._place()})")
+    fill = [slice(None)] * (x.ndim - used)
+    if any(item is Ellipsis for item in items):
+        at = next(i for i, item in enumerate(items) if item is Ellipsis)
+        items[at : at + 1] = fill
+    else:
+        items += fill
+    advanced = any(not (item is None or isinstance(item, slice) or _is_int(item)) for item in items)
+    picks: list[tuple[int, int, int]] = []
+    shape: list[int] = []
+    arrays: list[tuple[int, Any]] = []
+    axis = 0
+    for item in items:
+        if item is None:
+            shape.append(1)
+            continue
+        n = x.shape[axis]
+        axis += 1
+        if isinstance(item, slice):
+            a, b, s = item.indices(n)
+            k = len(range(a, b, s))
+            picks.append((a if k else 0, k, s))
+            shape.append(k)
+        elif _is_int(item) and not advanced:
+            picks.append((_inside(int(item), n, x), 1, 1))
+        else:
+            picks.append((0, n, 1))
+            arrays.append((len(shape), _wrapped(item, n, x)))
+            shape.append(n)
+    start, size, step = zip(*picks, strict=True) if picks else ((), (), ())
+    full_integer = not isinstance(key, tuple) or Ellipsis not in [k for k in key if k is Ellipsis]
+    scalar = not shape and not arrays and full_integer
+    return Key(start, size, step, tuple(shape), tuple(arrays), scalar)
+
+
+def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    out: list[Any] = []
+    axis = 0
+    for item in items:
+        if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+            if item.shape != shape[axis : axis + item.ndim] and Ellipsis not in [i for i in items if i is Ellipsis]:
+                raise IndexError(f"a mask of shape {item.shape} does not fit axes of shape {shape[axis : axis + item.ndim]}")
+            out.extend(np.nonzero(item))
+            axis += item.ndim
+        else:
+            out.append(item)
+            axis += item is not None and item is not Ellipsis
+    return out
+
+
+def _inside(i: int, n: int, x: Tracer) -> int:
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for an axis of size {n} ({x._place()})")
+    return i % n
+
+
+def _wrapped(item: Any, n: int, x: Tracer) -> Any:
+    """Index values counted from the front, checked where they are known."""
+    if isinstance(item, Tracer):
+        item = item if item.dtype == np.int64 else ops.cast(item, dtype=np.dtype(np.int64))
+        return ops.select(ops.lt(item, np.int64(0)), ops.add(item, np.int64(n)), item)
+    item = np.asarray(item, dtype=np.int64)
+    if item.size and (item.max() >= n or item.min() < -n):
+        wrong = item.max() if item.max() >= n else item.min()
+        raise IndexError(f"index {wrong} is out of bounds for an axis of size {n} ({x._place()})")
+    return np.where(item < 0, item + n, item)
+
+
+def _sliced(x: Any, key: Key) -> Any:
+    if key.size != x.shape or any(s != 1 for s in key.step):
+        x = view(x, ops.slice, start=key.start, size=key.size, step=key.step)
+    return x if key.shape == x.shape else view(x, ops.reshape, shape=key.shape)
+
+
+def read(x: Tracer, key: Any) -> Any:
+    """``x[key]``."""
+    parts = resolve(x, key)
+    if parts.scalar:
+        return ops.reshape(ops.slice(x, start=parts.start, size=parts.size, step=parts.step), shape=())
+    out = _sliced(x, parts)
+    if parts.arrays:
+        plan = Advanced.of(out, parts.arrays)
+        return plan.read(out)
+    return view(out, ops.reshape, shape=out.shape) if out is x else out
+
+
+def write(x: Tracer, key: Any, value: Any) -> None:
+    """``x[key] = value``."""
+    if _is_mask(key) and np.ndim(value) == 0:
+        mask = truth(key)
+        if mask.shape == x.shape:
+            x.assign(ops.select(mask, fitted(value, x), _current(x)))
+            return
+    parts = resolve(x, key)
+    target = _sliced(x, parts)
+    if parts.arrays:
+        plan = Advanced.of(target, parts.arrays)
+        new = fitted(value, plan.read(target))
+        target.assign(plan.write(target, new, ops.scatter))
+        return
+    if isinstance(value, Tracer) and value.base is not None and target is not x:
+        same = value.base is target.base and value.path == target.path and value.version == value.base.version
+        if same:
+            return
+    target.assign(fitted(value, target))
+
+
+def add_at(x: Tracer, key: Any, value: Any) -> None:
+    """``np.add.at(x, key, value)``: repeated indices all count."""
+    parts = resolve(x, key)
+    target = _sliced(x, parts)
+    if not parts.arrays:
+        target.assign(fitted(target + value, target))
+        return
+    plan = Advanced.of(target, parts.arrays)
+    new = fitted(value, plan.read(target))
+    target.assign(plan.write(target, new, ops.scatter_add))
+
+
+def _current(x: Tracer) -> Tracer:
+    return Tracer(x.trace, x.node)
+
+
+def _is_mask(key: Any) -> bool:
+    return isinstance(key, (Tracer, np.ndarray)) and key.dtype == np.bool_
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """Index arrays on some axes: bring these to the front, join them to one axis, and gather along it."""
+
+    order: tuple[int, ...]
+    joined: tuple[int, ...]
+    index: Any
+    place: tuple[int, ...]
+
+    @staticmethod
+    def of(x: Any, arrays: tuple[tuple[int, Any], ...]) -> Advanced:
+        """Plan the access to ``x``, whose axes ``arrays`` are indexed."""
+        axes = [axis for axis, _ in arrays]
+        rest = [i for i in range(len(x.shape)) if i not in axes]
+        sizes = [x.shape[axis] for axis in axes]
+        index = arrays[0][1]
+        shape = np.broadcast_shapes(*(a.shape for _, a in arrays))
+        for (_, other), n in zip(arrays[1:], sizes[1:], strict=True):
+            index = index * np.int64(n) + other
+        index = broadcast_to(index, shape)
+        total = int(np.prod(sizes))
+        joined = (total, *(x.shape[i] for i in rest))
+        adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
+        lead = axes[0] if adjacent else 0
+        k = len(shape)
+        place = (*range(k, k + lead), *range(k), *range(k + lead, k + len(rest)))
+        return Advanced((*axes, *rest), joined, index, place)
+
+    def read(self, x: Any) -> Any:
+        """Gather, and put the axes of the index where NumPy puts them."""
+        flat = ops.reshape(ops.transpose(x, order=self.order), shape=self.joined)
+        out = ops.gather(flat, self.index)
+        return out if self.place == tuple(range(len(self.place))) else ops.transpose(out, order=self.place)
+
+    def write(self, x: Any, new: Any, scatter: Any) -> Any:
+        """All of ``x`` with ``new`` written or added at the indices."""
+        turned = ops.transpose(x, order=self.order)
+        flat = scatter(ops.reshape(turned, shape=self.joined), self.index, ops.transpose(new, order=inverse(self.place)))
+        return ops.transpose(ops.reshape(flat, shape=turned.shape), order=inverse(self.order))

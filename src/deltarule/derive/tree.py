@@ -1,0 +1,63 @@
+"""Nested parameters: dicts, lists, tuples, named tuples and dataclasses, taken apart into leaves and put together again.
+
+In: a tree. Out: its leaves with their paths, and a spec (optree) that rebuilds it from other leaves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optree
+
+NAMESPACE = "deltarule"
+_registered: set[type] = set()
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Leaves in order, and the spec of the tree. Dataclasses are registered as they are met."""
+    while True:
+        leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
+        new = {type(leaf) for leaf in leaves if _is_dataclass(leaf)} - _registered
+        if not new:
+            return leaves, spec
+        for cls in new:
+            _register(cls)
+
+
+def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
+    """The tree of that spec with these leaves."""
+    return optree.tree_unflatten(spec, leaves)
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """Apply ``f`` to corresponding leaves."""
+    leaves, spec = flatten(tree)
+    others = [spec.flatten_up_to(other) for other in rest]
+    return unflatten(spec, [f(*group) for group in zip(leaves, *others, strict=True)])
+
+
+def paths(spec: Any) -> list[str]:
+    """Where each leaf stands, as one would write it: ``['dense1']['weight']``."""
+    return ["".join(entry.codify("") for entry in accessor) for accessor in optree.treespec_accessors(spec)]
+
+
+def _is_dataclass(leaf: Any) -> bool:
+    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
+
+
+def _register(cls: type) -> None:
+    _registered.add(cls)
+    names = tuple(field.name for field in dataclasses.fields(cls))
+
+    def take(x: Any) -> tuple[Any, ...]:
+        return tuple(getattr(x, name) for name in names), None, names
+
+    def build(_: Any, children: Any) -> Any:
+        out = object.__new__(cls)
+        for name, child in zip(names, children, strict=True):
+            object.__setattr__(out, name, child)
+        return out
+
+    optree.register_pytree_node(cls, take, build, namespace=NAMESPACE)  # type: ignore[arg-type]

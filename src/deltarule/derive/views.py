@@ -1,0 +1,120 @@
+"""Views and writing through them, as NumPy does it, over pure nodes.
+
+In: the owner of a buffer and a path of slices, reshapes, transposes and broadcasts. Out: the view's value, or the owner's new
+value after a write.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.tracer import Tracer
+from deltarule.errors import TracedValueError
+from deltarule.program import Primitive, ops
+from deltarule.program.families import broadcast_to
+from deltarule.program.ops.shape import indices, inverse
+
+Path = tuple[tuple[Primitive, dict[str, Any]], ...]
+
+
+def view(x: Any, primitive: Primitive, **attrs: Any) -> Any:
+    """Apply a view operation; the result shares the buffer of ``x``."""
+    out = primitive(x, **attrs)
+    if isinstance(out, Tracer):
+        base = x if x.base is None else x.base
+        out.base, out.path, out.version, out.scalar = base, (*x.path, (primitive, attrs)), base.version, False
+    return out
+
+
+def replay(x: Any, path: Path) -> list[Any]:
+    """Values along the path, the owner's first."""
+    values = [x]
+    for primitive, attrs in path:
+        values.append(primitive(values[-1], **attrs))
+    return values
+
+
+def put_back(owner: Tracer, path: Path, new: Any) -> Any:
+    """The owner's value after the end of the path has become ``new``."""
+    values = replay(Tracer(owner.trace, owner.node), path[:-1])
+    for before, (primitive, attrs) in zip(reversed(values), reversed(path), strict=True):
+        if primitive is ops.slice:
+            new = ops.update(before, new, start=attrs["start"], step=attrs["step"])
+        elif primitive is ops.reshape:
+            new = ops.reshape(new, shape=before.shape)
+        else:
+            new = ops.transpose(new, order=inverse(attrs["order"]))
+    return new
+
+
+def layout(shape: tuple[int, ...], path: Path) -> np.ndarray[Any, Any] | None:
+    """The strides that NumPy would give the view of a contiguous array; None where it would copy."""
+    return _layout(shape, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
+
+
+@lru_cache(maxsize=1024)
+def _layout(shape: tuple[int, ...], path: tuple[Any, ...]) -> np.ndarray[Any, Any] | None:
+    strides = [1] * len(shape)
+    for i in reversed(range(len(shape) - 1)):
+        strides[i] = strides[i + 1] * max(shape[i + 1], 1)
+    out = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
+    for name, items in path:
+        attrs = dict(items)
+        if name == "slice":
+            out = out[indices(**attrs)]
+        elif name == "transpose":
+            out = out.transpose(attrs["order"])
+        elif name == "broadcast":
+            out = np.broadcast_to(out, attrs["shape"])
+        else:
+            try:
+                out = np.reshape(out, attrs["shape"], copy=False)
+            except ValueError:
+                return None
+    return out
+
+
+def is_view(shape: tuple[int, ...], path: Path) -> bool:
+    """Whether NumPy shares memory along the path."""
+    return layout(shape, path) is not None
+
+
+def writable(x: Tracer) -> Tracer:
+    """The owner of the buffer to write to."""
+    base = x.base
+    if base is not None and not is_view(base.shape, x.path):
+        x._node, x.base, x.path = x.node, None, ()
+        base = None
+    if base is not None and any(p is ops.broadcast for p, _ in x.path):
+        raise ValueError(f"assignment destination is read-only: a broadcast view ({x._place()}). Write to a copy, x.copy()")
+    return x if base is None else base
+
+
+def fitted(new: Any, target: Tracer, ufunc: Any = None) -> Any:
+    """``new`` with the dtype and shape of the place it is written to, under NumPy's casting rules."""
+    if not isinstance(new, Tracer):
+        new = np.asarray(new)
+    if new.dtype != target.dtype:
+        if new.dtype.kind == "f" and target.dtype.kind in "biu" and isinstance(new, Tracer) and new.active:
+            raise TracedValueError(
+                f"a traced {new.dtype} is written into an array of {target.dtype} ({target._place()}): its gradient would be cut "
+                "silently. Make the array of floats"
+            )
+        if ufunc is not None and not np.can_cast(new.dtype, target.dtype, "same_kind"):
+            raise TypeError(f"np.{ufunc.__name__} cannot write {new.dtype} into {target.dtype} in place ({target._place()})")
+        new = ops.cast(new, dtype=target.dtype)
+    if new.shape == target.shape:
+        return new
+    extra = len(new.shape) - len(target.shape)
+    if extra > 0 and new.shape[:extra] == (1,) * extra:
+        new = ops.reshape(new, shape=new.shape[extra:])
+    try:
+        np.broadcast_shapes(new.shape, target.shape)
+        return broadcast_to(new, target.shape)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"could not broadcast a value of shape {new.shape} into shape {target.shape} ({target._place()})"
+        ) from None

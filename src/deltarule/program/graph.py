@@ -1,0 +1,220 @@
+"""A program as a graph of typed nodes: what is computed, with where each node came from.
+
+In: nodes made by a trace. Out: ``Graph``, which prints as numbered equations, reads its own text again and checks its types.
+A node is never changed; a pass makes a new graph.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.errors import GraphError
+from deltarule.program.primitive import Primitive, lookup
+from deltarule.program.types import DTYPES, NAMES, ArrayType
+
+
+class Origin(NamedTuple):
+    """Where a node came from: the user's code and instruction, and the path of the layer, if any."""
+
+    code: CodeType | None
+    instruction: int
+    scope: str
+
+    @property
+    def line(self) -> int:
+        """Line in the user's file."""
+        if self.code is None:
+            return 0
+        at = list(self.code.co_positions())[self.instruction // 2][0]
+        return at or self.code.co_firstlineno
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return self.scope
+        file = self.code.co_filename.rsplit("/", 1)[-1]
+        return f"{file}:{self.line}" + (f" in {self.scope}" if self.scope else "")
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Node:
+    """One operation. ``type`` is a tuple of types where the operation has several results (read by ``result`` nodes)."""
+
+    primitive: Primitive
+    args: tuple[Node, ...]
+    attrs: dict[str, Any]
+    type: ArrayType
+    origin: Origin | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.primitive.name}: {self.type}>"
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Graph:
+    """A closed program: every node reaches back to ``inputs`` or a literal.
+
+    ``nodes`` stand in an order in which each comes after its arguments; inputs come first.
+    """
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    nodes: tuple[Node, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            object.__setattr__(self, "nodes", tuple(sort(self.inputs, self.outputs)))
+
+    @property
+    def types(self) -> tuple[ArrayType, ...]:
+        """Types of the inputs."""
+        return tuple(node.type for node in self.inputs)
+
+    @property
+    def result_types(self) -> tuple[ArrayType, ...]:
+        """Types of the outputs."""
+        return tuple(node.type for node in self.outputs)
+
+    def check(self) -> Graph:
+        """Run every type rule again and return the graph itself.
+
+        Raises
+        ------
+        GraphError
+            Where a node's type is not what its rule gives, or an argument does not come before its use.
+        """
+        seen: set[Node] = set()
+        for node in self.nodes:
+            if not all(arg in seen for arg in node.args):
+                raise GraphError(f"{node!r} uses a value that no earlier node gives")
+            expected = node.primitive.type_rule(*(arg.type for arg in node.args), **node.attrs)
+            if expected != node.type:
+                raise GraphError(f"{node!r} should have type {expected}")
+            for sub in subgraphs(node):
+                sub.check()
+            seen.add(node)
+        if missing := [node for node in (*self.inputs, *self.outputs) if node not in seen]:
+            raise GraphError(f"{missing} are inputs or outputs but not among the nodes")
+        return self
+
+    def to_text(self, origins: bool = False) -> str:
+        """Numbered equations. Without origins the text is exact, and ``from_text`` reads it again."""
+        return "\n".join(_write(self, "", origins)) + "\n"
+
+    @staticmethod
+    def from_text(text: str) -> Graph:
+        """Read what ``to_text()`` wrote."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        graph, rest = _read(lines)
+        if rest:
+            raise GraphError(f"text after the end of the graph: {rest[0]!r}")
+        return graph
+
+    def __str__(self) -> str:
+        return self.to_text(origins=True)
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.nodes)} nodes: {_types(self.types)} -> {_types(self.result_types)}>"
+
+
+def sort(inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> Iterator[Node]:
+    """Nodes that the outputs need, arguments first, without recursion."""
+    done = set(inputs)
+    yield from inputs
+    stack = list(reversed(outputs))
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        waiting = [arg for arg in node.args if arg not in done]
+        if waiting:
+            stack.extend(reversed(waiting))
+        else:
+            done.add(stack.pop())
+            yield node
+
+
+def subgraphs(node: Node) -> Iterator[Graph]:
+    """The graphs among a node's attrs."""
+    return (value for value in node.attrs.values() if isinstance(value, Graph))
+
+
+def _types(types: tuple[Any, ...]) -> str:
+    return "(" + ", ".join(map(str, types)) + ")"
+
+
+def _write(graph: Graph, indent: str, origins: bool) -> Iterator[str]:
+    names = {node: f"%{i}" for i, node in enumerate(graph.nodes)}
+    inputs = ", ".join(f"{names[node]}: {node.type}" for node in graph.inputs)
+    yield f"graph({inputs}) {{"
+    for node in graph.nodes[len(graph.inputs) :]:
+        args = "".join(f" {names[arg]}" for arg in node.args)
+        plain = {key: value for key, value in node.attrs.items() if not isinstance(value, Graph)}
+        attrs = " " + json.dumps(plain, default=_encode, separators=(",", ":")) if plain else ""
+        kind = _types(node.type) if isinstance(node.type, tuple) else str(node.type)
+        where = f"  # {node.origin}" if origins and node.origin and str(node.origin) else ""
+        yield f"{indent}  {names[node]}: {kind} = {node.primitive.name}{args}{attrs}{where}"
+        for key, sub in node.attrs.items():
+            if isinstance(sub, Graph):
+                first, *rest = _write(sub, indent + "    ", origins)
+                yield f"{indent}    .{key} = {first}"
+                yield from rest
+    yield f"{indent}}} -> {' '.join(names[node] for node in graph.outputs)}"
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, np.dtype):
+        return {"dtype": NAMES[value]}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise GraphError(f"attrs are plain data, not {value!r}")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"dtype"}:
+        return DTYPES[value["dtype"]]
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    return value
+
+
+_EQUATION = re.compile(r"%(\d+): (\(.*?\)|\S+) = (\w+)((?: %\d+)*)(?: (\{.*\}))?")
+
+
+def _read(lines: list[str]) -> tuple[Graph, list[str]]:
+    head, lines = lines[0], lines[1:]
+    match = re.fullmatch(r"graph\((.*)\) \{", head)
+    if not match:
+        raise GraphError(f"{head!r} does not begin a graph; that looks like: graph(%0: f64[3]) {{")
+    types = [ArrayType.parse(text) for text in re.findall(r"%\d+: (\S+?\])", match[1])]
+    nodes = [Node(lookup("input"), (), {"type": repr(t)}, t) for t in types]
+    inputs = tuple(nodes)
+    while lines and not lines[0].startswith("}"):
+        equation = _EQUATION.fullmatch(lines[0])
+        if not equation or int(equation[1]) != len(nodes):
+            raise GraphError(f"{lines[0]!r} is not equation %{len(nodes)}")
+        lines = lines[1:]
+        attrs = {k: _decode(v) for k, v in json.loads(equation[5] or "{}").items()}
+        while lines and (sub := re.fullmatch(r"\.(\w+) = (graph\(.*)", lines[0])):
+            attrs[sub[1]], lines = _read([sub[2], *lines[1:]])
+        try:
+            args = tuple(nodes[int(name)] for name in re.findall(r"%(\d+)", equation[4]))
+        except IndexError:
+            raise GraphError(f"equation %{len(nodes)} uses a value before it is computed") from None
+        primitive = lookup(equation[3])
+        kind = primitive.type_rule(*(arg.type for arg in args), **attrs)
+        written = _types(kind) if isinstance(kind, tuple) else str(kind)
+        if written != equation[2]:
+            raise GraphError(f"equation %{len(nodes)} is written with type {equation[2]}, its rule gives {written}")
+        nodes.append(Node(primitive, args, attrs, kind))
+    if not lines:
+        raise GraphError("the text ends before the graph does")
+    outputs = tuple(nodes[int(name)] for name in re.findall(r"%(\d+)", lines[0]))
+    return Graph(inputs, outputs, tuple(nodes)), lines[1:]

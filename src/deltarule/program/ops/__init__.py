@@ -1,0 +1,45 @@
+"""All primitives: the only place where one is defined, each in one declaration.
+
+In: families and NumPy. Out: the filled table, and the primitives as functions of arrays or traced values. Import a primitive from
+here: ``ops.tanh(x)`` evaluates it on an array, and records it on a traced value.
+"""
+
+from deltarule.program.ops.contract import einsum, matmul
+from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
+from deltarule.program.ops.control import input_ as input
+from deltarule.program.ops.elementwise import (
+    add,
+    cos,
+    div,
+    erf,
+    exp,
+    expm1,
+    floor,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    sub,
+    tanh,
+    zmul,
+)
+from deltarule.program.ops.elementwise import abs_ as abs
+from deltarule.program.ops.index import gather, scatter, scatter_add
+from deltarule.program.ops.logic import and_, cast, clip, eq, ge, gt, le, lt, ne, not_, or_, select, shift_right
+from deltarule.program.ops.random import random_bits
+from deltarule.program.ops.reduce import argmax, mean
+from deltarule.program.ops.reduce import max_ as max
+from deltarule.program.ops.reduce import min_ as min
+from deltarule.program.ops.reduce import sum_ as sum
+from deltarule.program.ops.shape import broadcast, concatenate, pad, reshape, transpose, update
+from deltarule.program.ops.shape import slice_ as slice
+
+__all__ = [name for name in dir() if not name.startswith("_")]

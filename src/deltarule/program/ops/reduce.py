@@ -1,0 +1,181 @@
+"""Reductions along axes; the reduced axes disappear (the NumPy layer puts ``keepdims`` back with a reshape).
+
+In: an array and ``axes``, a sorted tuple. Out: an array without those axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import TypeRuleError
+from deltarule.program.families import jointly_linear
+from deltarule.program.lowering import Reduce
+from deltarule.program.ops.logic import cast, eq
+from deltarule.program.ops.shape import broadcast, reshape
+from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
+from deltarule.program.samples import distinct, each, normal
+from deltarule.program.types import INT, ArrayType
+
+
+def keep(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape`` with size 1 at ``axes``."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def expand(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    """Repeat a reduced ``x`` along the reduced ``axes``, back to ``shape``."""
+    return broadcast(reshape(x, shape=keep(shape, axes)), shape=shape)
+
+
+def count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    """Number of elements that fall together."""
+    n = 1
+    for axis in axes:
+        n *= shape[axis]
+    return n
+
+
+def _reduce_type(name: str, kinds: str, empty: bool, dtype: Any = None) -> Rule:
+    def type_rule(x: ArrayType, axes: tuple[int, ...]) -> ArrayType:
+        if x.dtype.kind not in kinds:
+            raise TypeRuleError(f"{name} takes no {x!r}; cast it first, x.astype(float)")
+        if list(axes) != sorted(set(axes)) or any(not 0 <= a < len(x.shape) for a in axes):
+            raise TypeRuleError(f"{name}: axes {axes} are not axes of {x!r}")
+        if not empty and count(x.shape, axes) == 0:
+            raise TypeRuleError(f"{name} of no elements: {x!r} along {axes} has no value")
+        return ArrayType(tuple(n for i, n in enumerate(x.shape) if i not in axes), dtype or x.dtype)
+
+    return type_rule
+
+
+def _reduce_batch(name: str) -> Rule:
+    def batch(size: int, batched: Sequence[bool], x: Any, axes: tuple[int, ...]) -> Any:
+        return TABLE[name](x, axes=tuple(a + 1 for a in axes))
+
+    return batch
+
+
+def _errors(kind_error: bool, *more: ErrorSample) -> tuple[ErrorSample, ...]:
+    refused = (ErrorSample((np.ones((2, 3), bool),), {"axes": (0,)}, "takes no bool"),) if kind_error else ()
+    return (ErrorSample((np.ones((2, 3)),), {"axes": (2,)}, "are not axes"), *refused, *more)
+
+
+_samples = each(
+    normal((2, 3), axes=(0,)),
+    normal((2, 3), axes=(0, 1)),
+    normal((2, 3, 4), axes=(1,)),
+    normal((2, 3, 4), axes=(0, 2)),
+    normal((5,), axes=(0,)),
+    normal((3,), axes=()),
+    normal((), axes=()),
+    normal((1, 4), axes=(0,)),
+)
+_samples_with_empty = each(normal((0, 3), axes=(0,)), normal((0, 3), axes=(1,)))
+
+
+def _sum_vjp(i: int, ct: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    return expand(ct, x.shape, axes)
+
+
+sum_ = Primitive(
+    "sum",
+    "Sum along axes, y = sum_i x_i.",
+    type_rule=_reduce_type("sum", "iufc", empty=True),
+    evaluate=lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype),
+    vjp=_sum_vjp,
+    jvp=jointly_linear("sum"),
+    batch=_reduce_batch("sum"),
+    lowering=Reduce("sum"),
+    notation=r"\sum {0}",
+    samples=lambda rng: _samples(rng) + _samples_with_empty(rng),
+    errors=_errors(True),
+)
+
+
+def _mean_vjp(i: int, ct: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    return expand(ct / count(x.shape, axes), x.shape, axes)
+
+
+mean = Primitive(
+    "mean",
+    "Mean along axes, y = 1/n sum_i x_i.",
+    type_rule=_reduce_type("mean", "fc", empty=False),
+    evaluate=lambda x, axes: np.mean(x, axis=axes, dtype=x.dtype),
+    vjp=_mean_vjp,
+    jvp=jointly_linear("mean"),
+    batch=_reduce_batch("mean"),
+    lowering=Reduce("mean"),
+    notation=r"\mathrm{{mean}}\,{0}",
+    samples=_samples,
+    errors=_errors(True, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
+)
+
+
+def _extreme(name: str, evaluate: Callable[..., Any], notation: str, doc: str) -> Primitive:
+    def shares(y: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+        chosen = cast(eq(x, expand(y, x.shape, axes)), dtype=x.dtype)
+        return chosen, sum_(chosen, axes=axes)
+
+    def vjp(i: int, ct: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
+        chosen, ties = shares(y, x, axes)
+        return expand(ct / ties, x.shape, axes) * chosen
+
+    def jvp(tangents: Sequence[Any], y: Any, x: Any, axes: tuple[int, ...]) -> Any:
+        chosen, ties = shares(y, x, axes)
+        return sum_(tangents[0] * chosen, axes=axes) / ties
+
+    tied = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    picked = [[0, 0.5, 0.5], [1 / 3] * 3] if name == "max" else [[1, 0, 0], [1 / 3] * 3]
+    return Primitive(
+        name,
+        doc,
+        type_rule=_reduce_type(name, "biuf", empty=False),
+        evaluate=lambda x, axes: evaluate(x, axis=axes),
+        vjp=vjp,
+        jvp=jvp,
+        batch=_reduce_batch(name),
+        lowering=Reduce(name),
+        notation=notation,
+        samples=each(
+            distinct((5,), attrs={"axes": (0,)}),
+            distinct((2, 3), attrs={"axes": (1,)}),
+            distinct((2, 3, 4), attrs={"axes": (0, 2)}),
+            distinct((), attrs={"axes": ()}),
+        ),
+        errors=_errors(False, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
+        kinks=(Kink("ties", "shared in equal parts, as JAX does"),),
+        special=lambda: [Sample((tied,), {"axes": (1,)}, derivative=(np.array(picked),))],
+    )
+
+
+max_ = _extreme("max", np.max, r"\max {0}", "Largest element along axes; ties share the derivative equally.")
+min_ = _extreme("min", np.min, r"\min {0}", "Smallest element along axes; ties share the derivative equally.")
+
+
+def _argmax_type(x: ArrayType, axes: tuple[int, ...]) -> ArrayType:
+    if len(axes) != 1:
+        raise TypeRuleError(f"argmax takes one axis, not {axes}; reshape {x!r} to have one")
+    return _reduce_type("argmax", "biuf", empty=False, dtype=INT)(x, axes)
+
+
+argmax = Primitive(
+    "argmax",
+    "Index of the first largest element along one axis.",
+    type_rule=_argmax_type,
+    evaluate=lambda x, axes: np.argmax(x, axis=axes[0]),
+    vjp=None,
+    jvp=None,
+    batch=_reduce_batch("argmax"),
+    lowering=Reduce("argmax"),
+    notation=r"\mathrm{{argmax}}\,{0}",
+    samples=each(
+        distinct((5,), attrs={"axes": (0,)}),
+        distinct((2, 3), attrs={"axes": (1,)}),
+        distinct((2, 3, 4), attrs={"axes": (0,)}),
+    ),
+    errors=(ErrorSample((np.ones((2, 3)),), {"axes": (0, 1)}, "takes one axis"),),
+    special=lambda: [Sample((np.array([1.0, 3.0, 3.0]),), {"axes": (0,)})],
+)

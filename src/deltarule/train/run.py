@@ -1,0 +1,81 @@
+"""The record of a training.
+
+In: figures of each epoch. Out: ``Run``: history, the best epoch, the seed, a plot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import DataError
+
+
+@dataclass(slots=True)
+class Run:
+    """What ``dr.fit`` returns.
+
+    Attributes
+    ----------
+    history : dict of lists
+        One figure per epoch: loss, val_loss, metrics, rows_per_second.
+    best : dict
+        Epoch (from 1) and figures where val_loss, or else loss, was least.
+    seed : int
+        Of shuffles, dropout and, for a new network, weights.
+    seconds : float
+        Duration.
+    stopped : str
+        Why the training ended before the last epoch, or empty.
+    """
+
+    history: dict[str, list[float]]
+    seed: int
+    seconds: float = 0.0
+    stopped: str = ""
+    carry: Any = field(default=None, repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.history["loss"])
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The epoch with the least validation loss, or training loss where there is no validation."""
+        watched = self.history.get("val_loss", self.history["loss"])
+        i = min(range(len(watched)), key=lambda j: watched[j])
+        return {"epoch": i + 1, **{name: values[i] for name, values in self.history.items()}}
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items() if values)
+        return f"<run of {self.epochs} epochs in {self.seconds:.1f} s: {last}>"
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Curves of loss and metrics over the epochs; saved where a path is given.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from matplotlib.figure import Figure
+
+        if not self.epochs:
+            raise DataError("there is nothing to plot: the run has no epoch")
+        names = [n for n in self.history if not n.startswith("val_") and n != "rows_per_second"]
+        figure = Figure(figsize=(4.8 * len(names), 3.4), layout="constrained")
+        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+            for key, label in ((name, "training"), (f"val_{name}", "validation")):
+                if key in self.history:
+                    axes.plot(range(1, self.epochs + 1), self.history[key], label=label)
+            if name == "loss" and "val_loss" in self.history:
+                axes.axvline(self.best["epoch"], color="0.6", linestyle=":", label="best")
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(name)
+            if name == "loss" and min(self.history["loss"]) > 0:
+                axes.set_yscale("log")
+            axes.legend()
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
