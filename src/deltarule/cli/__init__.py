@@ -7,6 +7,7 @@ error; exit code 0 when all went well, 1 when the work failed, 2 when the input 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -30,14 +31,15 @@ for command in (train, predict, evaluate, demo):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; an error is one message, never a traceback."""
-    try:
-        app(args=arguments, prog_name="deltarule")
-    except (DataError, ModelFileError) as error:
-        _exit(error, code=2)
-    except (DeltaruleError, OSError) as error:
-        _exit(error, code=1)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say("note", message)
+        try:
+            app(args=arguments, prog_name="deltarule")
+        except (DeltaruleError, OSError) as error:
+            say("error", error)
+            sys.exit(2 if isinstance(error, DataError | ModelFileError) else 1)
 
 
-def _exit(error: Exception, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(code)
+def say(kind: str, message: object) -> None:
+    """Print one message to standard error."""
+    print(f"{kind}: {message}", file=sys.stderr)

@@ -38,7 +38,7 @@ def demo(
         )
     out.mkdir(parents=True, exist_ok=True)
     for name in demos if which == "all" else [which]:
-        demos[name](out, 3 if quick else 30)
+        demos[name](out, 3 if quick else 100)
 
 
 def houses(out: Path, epochs: int) -> None:
@@ -86,8 +86,10 @@ def digits(out: Path, epochs: int) -> None:
         epochs=epochs,
         validation=(inputs[validation], labels[validation]),
         seed=0,
+        callbacks=[dr.EarlyStopping()],
     )
     constant = baseline("classification", labels[train], labels[test])
+    show.lasted(run)
     accuracy = score("classification", net(inputs[test]).argmax(axis=1), labels[test])
     show.score("digit", len(test), accuracy, constant, of="held-out")
     dr.save(net, out / "digits.dr")
@@ -95,7 +97,7 @@ def digits(out: Path, epochs: int) -> None:
     show.saved(out / "digits.dr", out / "digits.png")
 
 
-def worked_step(net: Module, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> None:
+def worked_step(net: Module, x: NDArray[Any], y: NDArray[Any]) -> None:
     """Print one step of gradient descent for one weight and one row, and check its gradient by hand."""
     import deltarule as dr
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from deltarule.data import Baseline
+    from deltarule.train import Run
     from deltarule.train.table import TrainedTable
 
 
@@ -20,14 +21,14 @@ def output(*, errors: bool = False) -> Console:
     """Return standard output, or standard error, for rich text."""
     from rich.console import Console
 
-    return Console(stderr=errors, highlight=False, soft_wrap=True)
+    return Console(stderr=errors, highlight=False, markup=False, soft_wrap=True)
 
 
 def remarks(notes: Iterable[str]) -> None:
     """Print sentences for the user to standard error."""
     console = output(errors=True)
     for note in notes:
-        console.print(f"note: {note}", style="dim", markup=False)
+        console.print(f"note: {note}", style="dim")
 
 
 def number(value: float) -> str:
@@ -40,16 +41,22 @@ def number(value: float) -> str:
 
 
 def trained(result: TrainedTable) -> None:
-    """Print the parts a table was dealt into, and the score on the one held out."""
+    """Print the parts a table was dealt into, how long it took, and the score on the part held out."""
     train, validate, test = result.rows
     inputs = len(result.preprocessor.feature_names)
     output().print(
         f"{result.preprocessor.task} of {result.preprocessor.target.name}: {inputs} inputs; "
-        f"{train:,} rows to train, {validate:,} to validate, {test:,} to test",
-        markup=False,
+        f"{train:,} rows to train, {validate:,} to validate, {test:,} to test"
     )
+    lasted(result.run)
     if result.score is not None and result.baseline is not None:
         score(result.preprocessor.target.name, test, result.score, result.baseline, of="held-out")
+
+
+def lasted(run: Run) -> None:
+    """Print how long a training took, and why it ended."""
+    why = f"; {run.stopped}" if run.stopped else ""
+    output().print(f"{run.epochs} epochs in {run.seconds:.1f} s{why}")
 
 
 def score(target: str, rows: int, achieved: float, baseline: Baseline, *, of: str) -> None:
@@ -74,7 +81,7 @@ def score(target: str, rows: int, achieved: float, baseline: Baseline, *, of: st
 
 def heading(text: str) -> None:
     """Print what comes next."""
-    output().print(f"\n{text}", style="bold", markup=False)
+    output().print(f"\n{text}", style="bold")
 
 
 def lines(title: str, rows: Iterable[tuple[str, str]]) -> None:
@@ -86,9 +93,9 @@ def lines(title: str, rows: Iterable[tuple[str, str]]) -> None:
     table.add_column(justify="right")
     for name, value in rows:
         table.add_row(name, value)
-    output().print(table, markup=False)
+    output().print(table)
 
 
 def saved(*paths: Path) -> None:
     """Print where files were saved."""
-    output().print(f"saved: {', '.join(map(str, paths))}", markup=False)
+    output().print(f"saved: {', '.join(map(str, paths))}")

@@ -60,6 +60,8 @@ def train(
 
     units = layers(hidden)
     path = model or Path(table.name.split(".")[0] + ".dr")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"the folder of {path} does not exist", param_hint="--model")
     trained = train_table(
         table,
         target,
@@ -80,4 +82,4 @@ def train(
     if not quiet:
         show.remarks(trained.notes)
     show.trained(trained)
-    show.output().print(f"model saved in {path}", markup=False)
+    show.saved(path)

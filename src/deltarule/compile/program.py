@@ -46,8 +46,10 @@ class Native:
         self._table = ctypes.c_void_p * (len(plan.inputs) + len(plan.outputs) + 2)
         self._results = [(t.shape, t.dtype) for t in plan.outputs]
 
-    def __call__(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    def __call__(self, arrays: Sequence[Any], donated: frozenset[int] = frozenset()) -> tuple[Any, ...]:
         results = [np.empty(shape, dtype) for shape, dtype in self._results]
+        if donated:
+            self._reuse(arrays, donated, results)
         arena, state = self._pool.pop() if self._pool else self._workspace()
         table = self._table(*map(id, arrays), *map(id, results), id(arena), id(state))
         failed = self._run(table)
@@ -55,6 +57,13 @@ class Native:
             self._raise(state)
         self._pool.append((arena, state))
         return tuple(results)
+
+    def _reuse(self, arrays: Sequence[Any], donated: frozenset[int], results: list[Any]) -> None:
+        """Put results into arrays that were given away, where that is safe."""
+        for i, j in sorted(self.plan.in_place):
+            mine = all(arrays[i] is not x for k, x in enumerate(arrays) if k != i)
+            if i in donated and mine and not any(arrays[i] is y for y in results):
+                results[j] = arrays[i]
 
     def _workspace(self) -> tuple[Any, Any]:
         state = np.zeros(4, STATE)
@@ -107,7 +116,7 @@ class Interpreted:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
-    def __call__(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    def __call__(self, arrays: Sequence[Any], donated: frozenset[int] = frozenset()) -> tuple[Any, ...]:
         with np.errstate(all="ignore"):
             found = interpret(self.graph, *arrays)
         kinds = self.graph.result_types
@@ -131,14 +140,14 @@ class Executable:
         self.graph = graph
         self.rewritten = rewrite(graph)
         self.plan, codes = schedule(self.rewritten)
-        self._call: Callable[[Sequence[Any]], tuple[Any, ...]]
+        self._call: Callable[..., tuple[Any, ...]]
         if backend() == "numpy":
             self._call = Interpreted(self.rewritten)
         else:
             self._call = Native(self.plan, codes)
         self._types = [(t.shape, t.dtype) for t in graph.types]
 
-    def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+    def __call__(self, *arrays: Any, donated: frozenset[int] = frozenset()) -> tuple[Any, ...]:
         types = self._types
         if len(arrays) != len(types):
             raise TypeRuleError(f"the program takes {len(types)} arrays, {len(arrays)} are given")
@@ -150,7 +159,7 @@ class Executable:
                 want, have = ArrayType(shape, dtype), ArrayType(x.shape, x.dtype)
                 raise TypeRuleError(f"argument {len(given)} should be {want!r}, it is {have!r}")
             given.append(x)
-        return self._call(given)
+        return self._call(given, donated)
 
     def show(self, stage: str = "plan") -> str:
         """The program as text at a stage: graph, rewrite, plan, llvm or asm."""

@@ -9,7 +9,7 @@ from deltarule.data.baseline import METRICS, Baseline, baseline, score
 from deltarule.data.preprocess import Encoded, Preprocessor
 from deltarule.data.split import split
 from deltarule.data.table import read_table
-from deltarule.data.target import rows_with_target, task_of
+from deltarule.data.target import only_with_target, rows_with_target, task_of
 from deltarule.data.write import write_table
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Encoded",
     "Preprocessor",
     "baseline",
+    "only_with_target",
     "read_table",
     "rows_with_target",
     "score",

@@ -12,7 +12,7 @@ from deltarule.data.baseline import Baseline, constant_baseline, score
 from deltarule.data.columns import Category, Number, fit_column
 from deltarule.data.record import check_keys, damaged, from_record, read_names, to_record
 from deltarule.data.table import column_of, is_missing
-from deltarule.data.target import Classes, Quantity, Task, fit_target, rows_with_target
+from deltarule.data.target import Classes, Quantity, Task, fit_target, only_with_target
 from deltarule.errors import DataError, ModelFileError, TableError
 
 if TYPE_CHECKING:
@@ -83,41 +83,22 @@ class Preprocessor:
         """
         for name in ignore:
             column_of(table, name)
-        rows = rows_with_target(table, target)
-        notes = []
-        if len(rows) < table.num_rows:
-            dropped = table.num_rows - len(rows)
-            notes.append(
-                f"{dropped} of {table.num_rows} rows left out: their target {target!r} is missing"
-            )
-            table = table.take(rows)
-
-        columns = []
-        left_out = [name for name in ignore if name != target]
-        for name in table.column_names:
-            if name == target or name in left_out:
-                continue
-            column, note = fit_column(name, table.column(name))
-            notes += [note] if note else []
-            if column is None:
-                left_out.append(name)
-            else:
-                columns.append(column)
-        if gaps := [
-            column.name for column in columns if isinstance(column, Number) and column.marks_missing
-        ]:
-            notes.append(
-                "missing numbers are taken as the column's median and marked in a feature of their own: "
-                + ", ".join(f"{name} ({is_missing(table.column(name)).sum()})" for name in gaps)
-            )
+        table, notes = only_with_target(table, target)
+        inputs = [name for name in table.column_names if name != target and name not in ignore]
+        columns, remarks = _fit_columns(table.select(inputs))
         if not columns:
             raise TableError(
                 f"No column beside the target {target!r} is of use as an input: "
-                + ("; ".join(notes) or "there is none")
-                + ". Give a table with at least one column that varies."
+                f"{'; '.join(remarks) or 'there is none'}. "
+                "Give a table with at least one column that varies."
             )
-        fitted = fit_target(target, table.column(target), task)
-        return cls(tuple(columns), fitted, tuple(left_out), tuple(notes))
+        used = {target, *(column.name for column in columns)}
+        return cls(
+            columns=columns,
+            target=fit_target(target, table.column(target), task),
+            ignored=tuple(name for name in table.column_names if name not in used),
+            notes=notes + remarks,
+        )
 
     @property
     def task(self) -> Task:
@@ -239,3 +220,21 @@ class Preprocessor:
             ignored=read_names(stored["ignored"], "ignored"),
             notes=read_names(stored["notes"], "notes"),
         )
+
+
+def _fit_columns(table: pa.Table) -> tuple[tuple[Number | Category, ...], tuple[str, ...]]:
+    """The columns of use, and a note on each of the others and on missing numbers."""
+    fitted = [fit_column(name, table.column(name)) for name in table.column_names]
+    columns = tuple(column for column, _ in fitted if column is not None)
+    notes = [note for _, note in fitted if note is not None]
+    gaps = [
+        f"{column.name} ({is_missing(table.column(column.name)).sum()})"
+        for column in columns
+        if isinstance(column, Number) and column.marks_missing
+    ]
+    if gaps:
+        notes.append(
+            "missing numbers are taken as the column's median and marked in a feature of their own: "
+            + ", ".join(gaps)
+        )
+    return columns, tuple(notes)

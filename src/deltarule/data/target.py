@@ -221,6 +221,16 @@ def rows_with_target(table: pa.Table, target: str) -> NDArray[np.int64]:
     return np.flatnonzero(~missing)
 
 
+def only_with_target(table: pa.Table, target: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return the rows of `rows_with_target`, and a note for the user where there are fewer of them."""
+    rows = rows_with_target(table, target)
+    dropped = table.num_rows - len(rows)
+    if not dropped:
+        return table, ()
+    note = f"{dropped} of {table.num_rows} rows left out: their target {target!r} is missing"
+    return table.take(rows), (note,)
+
+
 def _quantities(name: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
     """The target as numbers, (rows,), none of them missing."""
     if is_name(column.type) and str(column.type) != "bool":

@@ -6,7 +6,9 @@ In: a ufunc and operands of any kind. Out: the primitives that compute it, after
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 from deltarule.derive.table import FUNCTIONS, UFUNCS, no_rule
 from deltarule.derive.tracer import Tracer, plain_call
 from deltarule.derive.views import fitted
-from deltarule.errors import NoRuleError, TracedValueError
+from deltarule.errors import NoRuleError, TracedValueError, TypeRuleError
 from deltarule.program import ops
 
 _PYTHON = (bool, int, float, complex)
@@ -32,8 +34,42 @@ def _kind(x: Any) -> Any:
     return x.dtype
 
 
+class _Mode(threading.local):
+    network = False
+
+
+_MODE = _Mode()
+
+
+@contextmanager
+def network_types() -> Iterator[None]:
+    """The dtype rule inside networks, whose weights are float32 by default.
+
+    A float64 number that is not traced, such as ``np.sqrt(2 / np.pi)``, counts as a Python float; a float64 array that meets
+    float32 is an error, since it would make everything after it float64.
+    """
+    outer, _MODE.network = _MODE.network, True
+    try:
+        yield
+    finally:
+        _MODE.network = outer
+
+
+def _check_widening(operands: Sequence[Any]) -> None:
+    arrays = [x for x in operands if isinstance(x, (Tracer, np.ndarray)) and x.ndim]
+    narrow = next((x for x in arrays if isinstance(x, Tracer) and x.dtype == np.float32), None)
+    wide = next((x for x in arrays if x.dtype == np.float64), None)
+    if narrow is not None and wide is not None:
+        raise TypeRuleError(
+            f"a float64 array of shape {wide.shape} meets {narrow._node.type} in a float32 network ({narrow._place()}). Convert it, "
+            "x.astype(np.float32), or make the network float64: net.init(shape, seed, dtype='float64')"
+        )
+
+
 def operand(x: Any) -> Any:
     """An operand with shape and dtype, or a Python number."""
+    if _MODE.network and isinstance(x, np.floating):
+        return float(x)
     if isinstance(x, (Tracer, np.ndarray, np.generic)) or type(x) in _PYTHON:
         return x
     if isinstance(x, (list, tuple)):
@@ -51,6 +87,8 @@ def convert(x: Any, dtype: np.dtype[Any]) -> Any:
 def promoted(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
     """Operands cast as NumPy would cast them for ``ufunc``."""
     operands = [operand(x) for x in args]
+    if _MODE.network:
+        _check_widening(operands)
     dtypes = _resolve(ufunc, tuple(_kind(x) for x in operands))
     return [convert(x, dtype) for x, dtype in zip(operands, dtypes, strict=False)]
 
@@ -58,6 +96,8 @@ def promoted(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
 def common(*args: Any) -> list[Any]:
     """Operands cast to their one result type."""
     operands = [operand(x) for x in args]
+    if _MODE.network:
+        _check_widening(operands)
     dtype = np.result_type(*(x if type(x) in _PYTHON else x.dtype for x in operands))
     return [convert(x, dtype) for x in operands]
 

@@ -339,8 +339,8 @@ class Module:
         call = Call(self._places(), self.params, self.state)
         with bound(call), np.errstate(all="ignore"):
             if n <= rows:
-                return np.asarray(self(*xs))
-            return np.concatenate([self(*(x[i : i + rows] for x in xs)) for i in range(0, n, rows)])
+                return as_output(self(*xs), self.dtype)
+            return np.concatenate([as_output(self(*(x[i : i + rows] for x in xs)), self.dtype) for i in range(0, n, rows)])
 
 
 @contextmanager
@@ -376,6 +376,12 @@ def modules_in(value: Any) -> bool:
         return True
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return any(isinstance(item, Module) for item in items)
+
+
+def as_output(y: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An output in the network's float type, which float64 constants in its code may have widened."""
+    y = np.asarray(y)
+    return y.astype(dtype, copy=False) if y.dtype.kind == "f" else y
 
 
 def as_input(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

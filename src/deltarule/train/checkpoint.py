@@ -117,8 +117,8 @@ def evaluation_graph(net: Module, row: tuple[int, ...] | None = None) -> Graph:
     if shape is None:
         raise ModelFileError("the shape of one row of inputs is not known; give it, dr.save(net, path, row=(features,))")
     params, state = net.params, net.state
-    leaves = [x for tree in (params, state) for _, x in flat(tree)]
-    names = [(i, path) for i, tree in enumerate((params, state)) for path, _ in flat(tree)]
+    leaves = [x for tree in (params, state) for _, x in by_name(tree)]
+    names = [(i, path) for i, tree in enumerate((params, state)) for path, _ in by_name(tree)]
 
     def run(*values: Any) -> list[Any]:
         trees: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
@@ -128,6 +128,11 @@ def evaluation_graph(net: Module, row: tuple[int, ...] | None = None) -> Graph:
 
     staged = stage(run, [*map(type_of, leaves), ArrayType((1, *shape), net.dtype)])
     return baked(staged)
+
+
+def by_name(tree: Any) -> list[tuple[tuple[str, ...], Any]]:
+    """Leaves in the order of their paths, which no file format changes."""
+    return sorted(flat(tree), key=lambda item: item[0])
 
 
 class Loaded(Module):
@@ -149,7 +154,7 @@ class Loaded(Module):
         return self._trees[1]
 
     def __call__(self, x: Any) -> Any:
-        leaves = [value for tree in self._trees for _, value in flat(tree)]
+        leaves = [value for tree in self._trees for _, value in by_name(tree)]
         rows = x[:, None]
         flags = [False] * len(leaves) + [True]
         (y, _), *_ = batch_walk(self.graph, len(rows), [*leaves, rows], flags)

@@ -16,6 +16,7 @@ import numpy as np
 from deltarule.derive import scan, stage, value_and_grad
 from deltarule.derive.trace import Staged
 from deltarule.derive.tree import flatten, unflatten
+from deltarule.derive.ufuncs import network_types
 from deltarule.nn import Loss, Module
 from deltarule.program import Graph, Node, interpret, type_of, walk
 from deltarule.program.graph import subgraphs
@@ -84,6 +85,10 @@ def stage_program(step: Callable[..., Any], carry: Carry, key: Any, data: Data, 
     n, weighted = len(leaves), data.weight is not None
 
     def run(*values: Any) -> list[Any]:
+        with network_types():
+            return steps(*values)
+
+    def steps(*values: Any) -> list[Any]:
         now = unflatten(spec, values[:n])
         key, X, y, *more = values[n:]
         w = more.pop(0) if weighted else None

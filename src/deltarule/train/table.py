@@ -152,7 +152,9 @@ def train_table(
             f"validation is {validation:g} and test is {test:g} of the rows; "
             "both must be 0 or more and together below 1, so that rows are left to train on."
         )
-    table, dropped = _with_target(read_table(source, header=header, categories=categories), target)
+    table, dropped = only_with_target(
+        read_table(source, header=header, categories=categories), target
+    )
     if task == "auto":
         task = task_of(target, table[target])
     labels = table[target].to_numpy() if task == "classification" else None
@@ -203,7 +205,7 @@ def evaluate_table(model: Module, source: Any, *, header: bool = True) -> Evalua
     """Score a network on a table with its target column, beside the training rows' best constant."""
     prepared = preprocessor_of(model)
     names = (*prepared.categories, *prepared.target.categories)
-    table, dropped = _with_target(
+    table, dropped = only_with_target(
         read_table(source, header=header, categories=names), prepared.target.name
     )
     inputs, notes = prepared.encode(table)
@@ -228,16 +230,9 @@ def preprocessor_of(model: Module) -> Preprocessor:
     return prepared
 
 
-def _with_target(table: pa.Table, target: str) -> tuple[pa.Table, tuple[str, ...]]:
-    """The rows that have a target, and a note where some have none."""
-    rows = rows_with_target(table, target)
-    dropped = table.num_rows - len(rows)
-    if not dropped:
-        return table, ()
-    note = f"{dropped} of {table.num_rows} rows left out: their target {target!r} is missing"
-    return table.take(rows), (note,)
-
-
 def _softmax(outputs: NDArray[Any]) -> NDArray[np.float64]:
-    powers = np.exp(outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers: NDArray[np.float64] = np.exp(
+        outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+    )
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
