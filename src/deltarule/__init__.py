@@ -22,6 +22,6 @@ from deltarule.derive import (
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import SGD, Adam
 from deltarule.program import random
-from deltarule.train import Callback, EarlyStopping, Run, fit, load, save
+from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
 
 __version__ = "0.1.0"

@@ -16,8 +16,8 @@ from deltarule.data import (
     METRICS,
     Baseline,
     Preprocessor,
+    only_with_target,
     read_table,
-    rows_with_target,
     split,
     task_of,
 )

@@ -192,7 +192,7 @@ def tanh(x: Term) -> Term:
     if kind is SINGLE:
         near = (z * x).fma(polynomial(z, kind.tanh_tail), x)
         far = 1 - x.same(2.0) / grown
-        return choose(small, near, far.intrinsic("copysign", x))
+        return choose(small, near, far).intrinsic("copysign", x)
     above = choose(small, size * z * polynomial(z, TANH_P), -2.0)
     below = choose(small, polynomial(z, TANH_Q), grown)
     return (choose(small, size, 1.0) + above / below).intrinsic("copysign", x)
