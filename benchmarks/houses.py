@@ -28,7 +28,7 @@ EPOCHS, BATCH, HIDDEN, RATE = 20, 64, (64, 64), 1e-3
 
 def table() -> tuple[np.ndarray, np.ndarray]:
     """Numbers with missing ones as NaN, then a column for each category; and the prices."""
-    (path,) = DATA.glob("*hous*.csv*")
+    (path,) = DATA.glob("california_housing*")
     rows = pyarrow.csv.read_csv(path)
     columns = []
     for name in rows.column_names:

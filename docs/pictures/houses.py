@@ -11,8 +11,8 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+import deltarule as dr
 from deltarule.data import read_table, split
-from deltarule.train.table import predict_table, train_table
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "examples" / "data" / "california_housing.csv.gz"
@@ -23,19 +23,19 @@ def main() -> None:
     """Train on half of the rows, draw the other half."""
     table = read_table(TABLE)
     known, unseen = (table.take(rows) for rows in split(table.num_rows, (0.5, 0.5), seed=0))
-    trained = train_table(known, TARGET, seed=0, progress=False)
-    predicted = predict_table(trained.model, unseen).values / 1000
+    trained = dr.train_table(known, TARGET, seed=0, progress=False)
+    predicted = dr.predict_table(trained.model, unseen).values / 1000
     actual = unseen[TARGET].to_numpy() / 1000
     figure, (place, scatter, curves) = plt.subplots(1, 3, figsize=(13, 3.9), layout="constrained")
     where = unseen["longitude"].to_numpy(), unseen["latitude"].to_numpy()
     points = place.scatter(*where, c=predicted, s=3, cmap="viridis", vmin=0, vmax=500)
-    place.set(title="predicted price, houses not seen in training", xlabel="longitude", ylabel="latitude")
+    place.set(title="predicted price of houses not seen", xlabel="longitude", ylabel="latitude")
     figure.colorbar(points, ax=place, label="1,000 dollars")
     scatter.scatter(actual, predicted, s=2, alpha=0.3)
     scatter.axline((0, 0), slope=1, color="0.3", linewidth=1)
     scatter.axhline(actual.mean(), color="tab:red", linestyle=":", label="baseline: the mean")
     error, plain = (np.sqrt(np.mean((actual - p) ** 2)) for p in (predicted, actual.mean()))
-    scatter.set(title=f"root mean square error {error:.1f}, of the mean {plain:.1f}", xlim=(0, 510), ylim=(0, 560))
+    scatter.set(title=f"error {error:.1f} (RMSE); baseline {plain:.1f}", xlim=(0, 510), ylim=(0, 560))
     scatter.set(xlabel="actual price, 1,000 dollars", ylabel="predicted")
     scatter.legend(loc="upper left")
     history = trained.run.history

@@ -19,9 +19,27 @@ from deltarule.derive import (
     vjp,
     vmap,
 )
+from deltarule.errors import (
+    BranchError,
+    CheckFailed,
+    CompileError,
+    DataError,
+    DeltaruleError,
+    EscapedTracer,
+    GradientError,
+    GraphError,
+    ModelFileError,
+    NonFiniteLoss,
+    NoRuleError,
+    ShapeError,
+    TableError,
+    TracedValueError,
+    TypeRuleError,
+)
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import SGD, Adam
 from deltarule.program import random
 from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train.table import evaluate_table, predict_table, train_table
 
 __version__ = "0.1.0"

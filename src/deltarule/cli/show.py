@@ -21,7 +21,9 @@ def output(*, errors: bool = False) -> Console:
     """Return standard output, or standard error, for rich text."""
     from rich.console import Console
 
-    return Console(stderr=errors, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=errors, highlight=False, markup=False)
+    console.soft_wrap = not console.is_terminal  # words wrap on a screen, a pipe gets whole lines
+    return console
 
 
 def remarks(notes: Iterable[str]) -> None:
@@ -98,4 +100,4 @@ def lines(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 def saved(*paths: Path) -> None:
     """Print where files were saved."""
-    output().print(f"saved: {', '.join(map(str, paths))}")
+    output().print(f"saved: {', '.join(map(str, paths))}", soft_wrap=True)  # a path stays whole

@@ -38,7 +38,7 @@ def train(
     ] = "auto",
     epochs: Annotated[int, typer.Option(min=1, help="Most passes over the rows.")] = 100,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows a step.")] = 64,
-    hidden: Annotated[str, typer.Option(help="Units of each hidden layer; 0 is none.")] = "64,64",
+    hidden: Annotated[str, typer.Option(help="Units of each hidden layer; 0 is none.")] = "128,64",
     learning_rate: Annotated[float, typer.Option(min=0, help="Rate of Adam.")] = 1e-3,
     validation: Annotated[
         float, typer.Option(help="Share of rows that tells when to stop.")

@@ -70,7 +70,7 @@ def _lay_out(
                 places[buffer] = places[heir]
             else:
                 places[buffer] = room.take(lengths[buffer])
-        for buffer in dying:
+        for buffer in starting.get(position, []):
             room.give(places[buffer], lengths[buffer])
     return places, room.end
 

@@ -65,7 +65,7 @@ def same_length(a: Array, b: Array, name_a: str, name_b: str) -> None:
 def _array(x: Any, name: str) -> Array:
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
-        raise DataError(f"{name} has dtype {x.dtype}; numbers are needed. For tables with text use dr.fit_table or the command line")
+        raise DataError(f"{name} has dtype {x.dtype}; numbers are needed. For tables with text use dr.train_table or the command line")
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"{name} has shape {x.shape}: there is no row to train on")
     return x
