@@ -59,6 +59,14 @@ class NoRuleError(DeltaruleError, NotImplementedError):
     """
 
 
+class NoMethodError(NoRuleError, AttributeError):
+    """A method of arrays has no rule for traced values; ``hasattr`` then says that it is not there.
+
+    Cause: ``t.byteswap()``.
+    Cure: as for ``NoRuleError``.
+    """
+
+
 class GradientError(DeltaruleError, TypeError):
     """A derivative was asked for that does not exist: a loss that is not a scalar, an integer input, a wrong argnum.
 

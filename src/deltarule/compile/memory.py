@@ -70,7 +70,7 @@ def _lay_out(
                 places[buffer] = places[heir]
             else:
                 places[buffer] = room.take(lengths[buffer])
-        for buffer in starting.get(position, []):
+        for buffer in dying:
             room.give(places[buffer], lengths[buffer])
     return places, room.end
 

@@ -413,6 +413,8 @@ class Plan:
         Pairs (input, output) of one type where the output may be written over the input.
     constants : tuple of array
         Arrays written in the program.
+    interpreted : str
+        Why the program is interpreted and not compiled, if so.
     """
 
     inputs: tuple[ArrayType, ...]
@@ -422,11 +424,21 @@ class Plan:
     arena: int
     in_place: frozenset[tuple[int, int]]
     constants: tuple[np.ndarray[Any, Any], ...] = ()
+    interpreted: str = ""
 
     @property
     def flops(self) -> int:
         """Estimated operations of one run."""
         return sum(kernel.flops for kernel in self.kernels)
+
+    @property
+    def length(self) -> int:
+        """How much there is to compile: scalars of all kernels, one for each other kernel, bodies included."""
+        total = 0
+        for kernel in self.kernels:
+            total += len(kernel.scalars) if isinstance(kernel, MapKernel | ReduceKernel) else 1
+            total += kernel.body.length if isinstance(kernel, LoopKernel) else 0
+        return total
 
     @property
     def opaque(self) -> tuple[OpaqueKernel, ...]:
@@ -453,6 +465,8 @@ class Plan:
     @property
     def native(self) -> float:
         """Share of the operations that are machine code."""
+        if self.interpreted:
+            return 0.0
         return 1 - self.foreign / self.flops if self.flops else 1.0
 
     def __str__(self) -> str:
@@ -468,6 +482,8 @@ def _size(shape: Ints) -> int:
 
 def _lines(plan: Plan, indent: str) -> Iterator[str]:
     yield f"{indent}plan of {len(plan.kernels)} kernels, {plan.arena} bytes of workspace, native {plan.native:.2f}"
+    if plan.interpreted:
+        yield f"{indent}  interpreted: {plan.interpreted}"
     for i, buffer in enumerate(plan.buffers):
         yield f"{indent}  b{i} = {buffer}"
     for kernel in plan.kernels:

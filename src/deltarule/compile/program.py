@@ -10,6 +10,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from deltarule.program import ArrayType, Graph, Node, interpret
 
 
 ALIGNMENT = 64
+LONGEST = 200_000  # scalar operations of a plan; the time to compile grows with them
 STATE = np.dtype("int64")
 STAGES = ("graph", "rewrite", "plan", "llvm", "asm")
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
@@ -141,7 +143,8 @@ class Executable:
         self.rewritten = rewrite(graph)
         self.plan, codes = schedule(self.rewritten)
         self._call: Callable[..., tuple[Any, ...]]
-        if backend() == "numpy":
+        if reason := _why_interpreted(self.plan):
+            self.plan = replace(self.plan, interpreted=reason)
             self._call = Interpreted(self.rewritten)
         else:
             self._call = Native(self.plan, codes)
@@ -176,6 +179,15 @@ class Executable:
         from deltarule.compile.llvm.load import assembly
 
         return assembly(self._call.module.text)
+
+
+def _why_interpreted(plan: Plan) -> str:
+    """Why a plan is not compiled; empty where it is."""
+    if backend() == "numpy":
+        return "DELTARULE_BACKEND is numpy"
+    if plan.length > LONGEST:
+        return f"{plan.length} scalar operations are more than {LONGEST}, the most that are compiled"
+    return ""
 
 
 def _as_given(x: Any) -> Any:

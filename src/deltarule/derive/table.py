@@ -5,14 +5,15 @@ In: ``@rule(np.sum)`` above a function written in primitives. Out: ``FUNCTIONS``
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import NoRuleError
+from deltarule.errors import NoRuleError, TracedValueError
+from deltarule.program.primitive import Traced
 
 Rule = Callable[..., Any]
 FUNCTIONS: dict[Any, Rule] = {}
@@ -20,31 +21,65 @@ UFUNCS: dict[np.ufunc, Rule] = {}
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
-    """Declare the rule of NumPy functions of one signature."""
+    """Declare the rule of NumPy functions of one signature. An argument ``out`` is written to here, the rule knows it not."""
 
     def declare(f: Rule) -> Rule:
-        FUNCTIONS.update(dict.fromkeys(functions, f))
+        names = list(inspect.signature(f).parameters)
+        entry = _writing(f, names.index("out")) if "out" in names else f
+        FUNCTIONS.update(dict.fromkeys(functions, entry))
         return f
 
     return declare
 
 
-def no_rule(function: Any, place: str) -> NoRuleError:
-    """The error for a function without a rule, with the nearest that has one."""
+def _writing(f: Rule, place: int) -> Rule:
+    @wraps(f)
+    def entry(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if len(args) > place:
+            out, args = args[place], (*args[:place], None, *args[place + 1 :])
+        y = f(*args, **kwargs)
+        return y if out is None else write_out(out, y, f.__name__.strip("_"))
+
+    return entry
+
+
+def write_out(out: Any, y: Any, name: str) -> Any:
+    """Write a result into the array that the caller gave as ``out``."""
+    out = out[0] if isinstance(out, tuple) else out
+    if not isinstance(out, Traced):
+        raise TracedValueError(
+            f"np.{name}(out=...) writes a traced value into an array made outside the traced function. Make the array inside it, or "
+            "leave out away"
+        )
+    FUNCTIONS[np.copyto](out, y)
+    return out
+
+
+def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) -> NoRuleError:
+    """The error for a function without a rule, with what to do instead."""
     name = getattr(function, "__name__", str(function))
-    known = {f.__name__: f for f in (*FUNCTIONS, *UFUNCS)}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"np.{near[0]} has one; or" if near else "You can"
-    return NoRuleError(
-        f"np.{name} has no rule for traced values ({place}). {hint} give {name} a derivative of your own with dr.custom_vjp"
+    cure = INSTEAD.get(name, "write it with functions that have one")
+    return kind(
+        f"np.{name} has no rule for traced values ({place}): {cure}; or give it a derivative of your own with dr.custom_vjp; for its "
+        "number alone, without a gradient, call it on dr.value(x)"
     )
+
+
+INSTEAD = {
+    "inv": "compute it from products",
+    "vectorize": "dr.vmap does that",
+    "apply_along_axis": "dr.vmap does that",
+    "searchsorted": "np.sum(x[:, None] > edges, axis=1) counts the same",
+    "unique": "its shape depends on values",
+}
 
 
 def check_arguments(function: Any, f: Rule, args: Any, kwargs: Any, place: str) -> None:
     """Raise where a NumPy argument is one that the rule does not have."""
+    forms = inspect.signature(f)
     try:
-        inspect.signature(f).bind(*args, **kwargs)
+        forms.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(function, "__name__", str(function))
-        forms = inspect.signature(f)
-        raise NoRuleError(f"np.{name} is traced in the form {name}{forms}, not with these arguments: {error} ({place})") from None
+        known = ", ".join(forms.parameters)
+        raise NoRuleError(f"np.{name} is traced with the arguments ({known}) only: {error} ({place})") from None

@@ -13,19 +13,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.derive.creation import creation_traced
 from deltarule.derive.tracer import Tracer
-from deltarule.errors import DeltaruleError, EscapedTracer, TypeRuleError
+from deltarule.errors import DeltaruleError, EscapedTracer, NoRuleError, TracedValueError, TypeRuleError
 from deltarule.program import Graph, Node, Origin, Primitive, ops, type_of
 from deltarule.program.types import ArrayType
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NUMPY = os.path.dirname(np.__file__) + os.sep
+_INTERNAL: dict[str, bool] = {}
 _MISSING = object()
+_PLAIN: dict[str, Any] = {}  # the attrs of operations without any
+_new = tuple.__new__
+SNAPSHOT = 1 << 16  # captured arrays of at most so many bytes are copied: they may be written to later
+SAMPLED = 1 << 10  # of larger ones, so many elements are looked at to notice that
 
 
 class _State(threading.local):
@@ -40,21 +46,23 @@ class _State(threading.local):
 STATE = _State()
 
 
-@lru_cache(maxsize=None)
 def _internal(file: str) -> bool:
-    return file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
+    found = _INTERNAL[file] = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
+    return found
 
 
 def caller() -> Origin:
     """The innermost line outside deltarule and NumPy, and the layer that is being called."""
     if STATE.origin is not None:
         return STATE.origin
-    frame = sys._getframe(2)
-    while frame is not None and _internal(frame.f_code.co_filename):
-        frame = frame.f_back  # type: ignore[assignment]
-    if frame is None:
-        return Origin(None, 0, STATE.scope)
-    return Origin(frame.f_code, frame.f_lasti, STATE.scope)
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        internal = _INTERNAL.get(file)
+        if not (_internal(file) if internal is None else internal):
+            return _new(Origin, (frame.f_code, frame.f_lasti, STATE.scope))
+        frame = frame.f_back
+    return Origin(None, 0, STATE.scope)
 
 
 @contextmanager
@@ -71,6 +79,15 @@ def scope(name: str) -> Iterator[str]:
 @lru_cache(maxsize=4096)
 def _input_attrs(kind: ArrayType) -> dict[str, Any]:
     return {"type": repr(kind)}
+
+
+class Captured(NamedTuple):
+    """A value from outside a trace: its node, the object, its value, and a fingerprint to notice later changes."""
+
+    node: Node
+    source: Any
+    value: Any
+    mark: bytes
 
 
 class Trace:
@@ -96,8 +113,12 @@ class Trace:
         self.values: dict[Node, Any] = {}
         self.active: set[Node] = set()
         self.tape: list[Node] = []
-        self.captured: dict[int, tuple[Node, Any]] = {}
+        self.captured: dict[Any, Captured] = {}
         self.sites: dict[str, int] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What ``x.trace()`` runs into, since this object is ``x.trace``."""
+        raise NoRuleError(f"x.trace() is not traced ({caller()}); write np.trace(x)")
 
     def input(self, kind: ArrayType, value: Any = _MISSING, active: bool = False, scalar: bool = False) -> Any:
         """A traced value for one argument."""
@@ -108,34 +129,41 @@ class Trace:
             self.active.add(node)
         return Tracer(self, node, scalar)
 
-    def record(self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    def record(self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any] = _PLAIN) -> Any:
         """Add a node for ``primitive`` on ``args``, compute its value where those of the arguments are known."""
         if not self.open:
             raise escaped(self, primitive.name)
-        nodes = tuple(x.node if type(x) is Tracer and x.trace is self else self.capture(x) for x in args)
+        nodes = []
+        for x in args:
+            if type(x) is Tracer and x.trace is self:
+                nodes.append(x._node if x.base is None else x.node)
+            else:
+                nodes.append(self.capture(x))
         try:
             kind = primitive.type_rule(*[node.type for node in nodes], **attrs)
         except TypeRuleError as error:
             raise TypeRuleError(f"{error} ({caller()})") from None
-        node = Node(primitive, nodes, attrs, kind, caller())
+        node = Node(primitive, tuple(nodes), attrs, kind, caller())
         values = self.values
-        given = [values.get(arg, _MISSING) for arg in nodes]
-        if _MISSING not in map(id_or_missing, given) and (given or self.known):
-            values[node] = primitive(*given, **attrs)
+        if self.known:
+            values[node] = primitive(*[values[arg] for arg in nodes], **attrs)
+        elif nodes and all(arg in values for arg in nodes):
+            values[node] = primitive(*[values[arg] for arg in nodes], **attrs)
         return self.add(node)
 
     def add(self, node: Node) -> Any:
         """Put a node on the tape if an active value reaches it; return its traced results."""
-        active = self.active
+        active, kind = self.active, node.type
+        several = type(kind) is tuple
         for arg in node.args:
             if arg in active:
-                if node.type.__class__ is tuple or (node.type.is_float and differentiable(node.primitive)):
+                if several or (kind.dtype.kind in "fc" and differentiable(node.primitive)):
                     active.add(node)
                     self.tape.append(node)
                 break
-        if node.type.__class__ is tuple:
-            return tuple(self.record(ops.result, (Tracer(self, node),), {"index": i}) for i in range(len(node.type)))
-        return Tracer(self, node, node.type.shape == ())
+        if several:
+            return tuple(self.record(ops.result, (Tracer(self, node),), {"index": i}) for i in range(len(kind)))  # type: ignore[arg-type]
+        return Tracer(self, node, not kind.shape)
 
     def call(self, args: tuple[Node, ...], results: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Put a call of foreign code on the tape, whose results are known already."""
@@ -148,23 +176,53 @@ class Trace:
         if isinstance(x, Tracer):
             if x.trace.level >= self.level or not x.trace.open:
                 raise escaped(x.trace, "an operation")
-        elif isinstance(x, np.ndarray) and not self.known and x.size and not any(x.strides):
-            return self._constant(x)
-        elif isinstance(x, (np.generic, bool, int, float, complex)):
-            x = x if isinstance(x, np.generic) else np.asarray(x)[()]
+            key = x.node
+            known = self.captured.get(key)
+            return self._captured(key, x, Tracer(x.trace, key), b"") if known is None else known.node
+        if isinstance(x, np.ndarray):
+            return self._capture_array(x)
+        x = x if isinstance(x, np.generic) else np.asarray(x)[()]
+        if not self.known:
+            return self._literal(x)
+        kind = _scalar_type(x.dtype)
+        node = Node(ops.input, (), _input_attrs(kind), kind)
+        self.values[node] = x
+        return node
+
+    def _capture_array(self, x: np.ndarray[Any, Any]) -> Node:
+        if type(x) is not np.ndarray:
+            x = plain_array(x)
+        if x.size and not any(x.strides):
+            number = x[(0,) * x.ndim]
             if not self.known:
-                return self._literal(x)
-        key = id(x)
-        if key in self.captured:
-            return self.captured[key][0]
-        kind = type_of(x)
+                return self._constant(number, x)
+            x = np.broadcast_to(number, x.shape)
+            return self._captured(None, x, x, b"")
+        mark = fingerprint(x)
+        before = self.captured.get(id(x))
+        if before is not None:
+            if before.mark == mark:
+                return before.node
+            if x.nbytes > SNAPSHOT:
+                raise changed(x)
+            self.captured[before.node] = before
+        value = x.copy("K") if self.known and x.nbytes <= SNAPSHOT else x
+        return self._captured(id(x), x, value, mark)
+
+    def _captured(self, key: Any, source: Any, value: Any, mark: bytes) -> Node:
+        kind = type_of(value)
         node = Node(ops.input, (), _input_attrs(kind), kind)
         if self.known:
-            self.values[node] = x
-            if isinstance(x, np.generic):
-                return node
-        self.captured[key] = (node, x)
+            self.values[node] = value
+        if key is not None:
+            self.captured[key] = Captured(node, source, value, mark)
         return node
+
+    def verify(self) -> None:
+        """Raise where a large captured array was written to since: its value is not kept."""
+        for kept in self.captured.values():
+            if kept.mark and kept.value is kept.source and fingerprint(kept.source) != kept.mark:
+                raise changed(kept.source)
 
     def _literal(self, x: Any) -> Node:
         attrs = {"value": x.item(), "dtype": x.dtype}
@@ -172,13 +230,13 @@ class Trace:
         self.values[node] = x
         return node
 
-    def _constant(self, x: np.ndarray[Any, Any]) -> Node:
+    def _constant(self, x: Any, whole: np.ndarray[Any, Any]) -> Node:
         """One number repeated: a literal, broadcast."""
-        number = self._literal(x[(0,) * x.ndim])
-        if x.shape == ():
+        number = self._literal(x)
+        if whole.shape == ():
             return number
-        node = Node(ops.broadcast, (number,), {"shape": x.shape}, type_of(x))
-        self.values[node] = x
+        node = Node(ops.broadcast, (number,), {"shape": whole.shape}, type_of(whole))
+        self.values[node] = whole
         return node
 
     def constant(self, x: Any) -> Any:
@@ -191,9 +249,29 @@ class Trace:
         return f"{STATE.scope}#{n}"
 
 
-def id_or_missing(value: Any) -> Any:
-    """The sentinel itself, or None: so that ``in`` compares no arrays."""
-    return _MISSING if value is _MISSING else None
+def plain_array(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array of the base class; a matrix or a masked array computes otherwise than traced values do."""
+    if isinstance(x, (np.matrix, np.ma.MaskedArray)):
+        raise NoRuleError(f"a traced value meets a {type(x).__name__} ({caller()}); make it a plain array, np.asarray(x)")
+    return np.asarray(x)
+
+
+def fingerprint(x: np.ndarray[Any, Any]) -> bytes:
+    """The bytes of a small array, a sample of those of a large one."""
+    return x.tobytes() if x.nbytes <= SNAPSHOT else x.flat[:: max(1, x.size // SAMPLED)].tobytes()
+
+
+def changed(x: np.ndarray[Any, Any]) -> TracedValueError:
+    """The error for a large array written to while it was being traced."""
+    return TracedValueError(
+        f"an array of {x.nbytes} bytes and shape {x.shape}, made outside the traced function, was written to after the function "
+        "had used it: its derivative would use the new numbers. Pass it as an argument, or use a copy of it, np.copy(x)"
+    )
+
+
+@lru_cache(maxsize=None)
+def _scalar_type(dtype: np.dtype[Any]) -> ArrayType:
+    return ArrayType((), dtype)
 
 
 def differentiable(primitive: Primitive) -> bool:
@@ -240,10 +318,20 @@ def stage(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Staged
     """Trace ``f`` on types alone; it returns a sequence of values."""
     with tracing(known=False) as trace:
         inputs = [trace.input(kind, scalar=kind.shape == ()) for kind in types]
+        nodes = tuple(x.node for x in inputs)
         outputs = [result_node(trace, y) for y in f(*inputs)]
         captured = tuple(trace.captured.values())
-    nodes = tuple(x.node for x in inputs)
-    return Staged(Graph((*nodes, *(n for n, _ in captured)), tuple(outputs)), tuple(x for _, x in captured))
+        values = tuple(frozen(kept) for kept in captured)
+    return Staged(Graph((*nodes, *(kept.node for kept in captured)), tuple(outputs)), values)
+
+
+def frozen(kept: Captured) -> Any:
+    """The value of a captured array: the array itself, or what it was where it has been written to since."""
+    if not kept.mark or fingerprint(kept.source) == kept.mark:
+        return kept.value
+    if kept.source.nbytes > SNAPSHOT:
+        raise changed(kept.source)
+    return np.frombuffer(kept.mark, kept.source.dtype).reshape(kept.source.shape)
 
 
 def result_node(trace: Trace, y: Any) -> Node:

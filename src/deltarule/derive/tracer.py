@@ -7,12 +7,13 @@ path of slices, reshapes and transposes from the owner, read again when the owne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive.table import FUNCTIONS, UFUNCS, check_arguments, no_rule
-from deltarule.errors import BranchError, DeltaruleError, EscapedTracer, TracedValueError
+from deltarule.errors import BranchError, DeltaruleError, EscapedTracer, NoMethodError, TracedValueError
 from deltarule.program import Node, Primitive, ops
 from deltarule.program.primitive import Traced
 
@@ -23,7 +24,6 @@ class Tracer(Traced):
     """One value of one trace."""
 
     __slots__ = ("_node", "base", "path", "scalar", "trace", "version")
-    __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1000.0
 
     def __init__(self, trace: Any, node: Node, scalar: bool = False) -> None:
@@ -39,17 +39,11 @@ class Tracer(Traced):
         """The current node; a view whose owner was written to since is read again."""
         base = self.base
         if base is not None and base.version != self.version:
-            self._refresh(base)
-        return self._node
+            from deltarule.derive.views import replay
 
-    def _refresh(self, base: Tracer) -> None:
-        from deltarule.derive.views import is_view, replay
-
-        if is_view(base.shape, self.path):
-            self._node = replay(Tracer(base.trace, base.node), self.path)[-1].node
+            self._node = replay(Tracer(base.trace, base._node), self.path)[-1].node
             self.version = base.version
-        else:
-            self.base = None
+        return self._node
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -147,6 +141,20 @@ class Tracer(Traced):
             self._plain("bool()")
         return bool(self.value)
 
+    def __hash__(self) -> int:
+        if self.shape:
+            raise TypeError("unhashable type: a traced array")
+        return hash(self._plain("hash()").item())
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._plain("pickling").__reduce_ex__(protocol)
+
     def __repr__(self) -> str:
         shown = f" = {self.value}" if self.known else ""
         return f"Traced({self._node.type}{shown})"
@@ -196,6 +204,10 @@ class Tracer(Traced):
     # --- NumPy's protocols ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            rule = UFUNCS.get(ufunc)
+            if rule is not None:
+                return rule(*inputs)
         from deltarule.derive.ufuncs import apply_method
 
         return apply_method(ufunc, method, inputs, kwargs)
@@ -212,11 +224,11 @@ class Tracer(Traced):
             raise
 
     def __getattr__(self, name: str) -> Any:
-        function = METHODS.get(name)
+        function = FUNCTIONS.get(METHODS.get(name))
         if function is not None:
-            return lambda *args, **kwargs: FUNCTIONS[function](self, *args, **kwargs)
-        if hasattr(np.ndarray, name):
-            raise no_rule(getattr(np.ndarray, name), self._place())
+            return partial(function, self)
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            raise no_rule(getattr(np.ndarray, name), self._place(), NoMethodError)
         raise AttributeError(f"arrays have no attribute {name!r}")
 
     @property
@@ -235,26 +247,76 @@ class Tracer(Traced):
         return self
 
     @property
-    def flat(self) -> Any:
-        """The elements in order."""
-        return self.reshape(-1)
+    def imag(self) -> Any:
+        """The imaginary part: zeros, since traced values are real."""
+        return FUNCTIONS[np.zeros_like](self)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
+    @property
+    def flat(self) -> Any:
+        """The elements in order, to read and to write."""
+        return Flat(self)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._node.type.nbytes
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The elements under another shape."""
-        target = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return FUNCTIONS[np.reshape](self, target, order=order)
+        target = shape[0] if len(shape) == 1 else shape
+        return FUNCTIONS[np.reshape](self, target, order=order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """Axes in another order, reversed by default."""
-        return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+        return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes or None)
 
     def fill(self, value: Any) -> None:
         """Set all elements."""
         self[...] = value
 
-    def flatten(self) -> Any:
+    def sort(self, axis: int = -1) -> None:
+        """Put the elements in order, in place."""
+        self[...] = FUNCTIONS[np.sort](self, axis)
+
+    def put(self, indices: Any, values: Any) -> None:
+        """Write at places counted over all elements."""
+        FUNCTIONS[np.put](self, indices, values)
+
+    def view(self, *args: Any) -> Any:
+        """Another name for the same buffer."""
+        if args:
+            raise no_rule(np.ndarray.view, self._place() + ", with another dtype; use astype", NoMethodError)
+        return self[...]
+
+    def flatten(self, order: str = "C") -> Any:
         """A copy of one axis."""
-        return ops.reshape(self, shape=(self.size,))
+        return FUNCTIONS[np.copy](FUNCTIONS[np.ravel](self, order))
+
+
+class Flat:
+    """What ``x.flat`` gives: the elements in row-major order, whatever the layout."""
+
+    def __init__(self, x: Tracer) -> None:
+        self.x = x
+
+    def __len__(self) -> int:
+        return self.x.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.x.flatten())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.x.flatten()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        whole = self.x.flatten()
+        whole[key] = value
+        self.x[...] = whole.reshape(self.x.shape)
 
 
 def plain_call(function: Any, args: Any, kwargs: Any) -> Any:
@@ -282,30 +344,11 @@ def plain_call(function: Any, args: Any, kwargs: Any) -> Any:
 
 
 METHODS: dict[str, Any] = {
-    "sum": np.sum,
-    "mean": np.mean,
-    "var": np.var,
-    "std": np.std,
-    "max": np.max,
-    "min": np.min,
-    "argmax": np.argmax,
-    "argmin": np.argmin,
-    "dot": np.dot,
-    "clip": np.clip,
-    "ravel": np.ravel,
-    "squeeze": np.squeeze,
-    "swapaxes": np.swapaxes,
-    "take": np.take,
-    "copy": np.copy,
-    "astype": np.astype,
-    "prod": np.prod,
-    "cumsum": np.cumsum,
-    "repeat": np.repeat,
-    "trace": np.trace,
-    "diagonal": np.diagonal,
-    "round": np.round,
-    "any": np.any,
-    "all": np.all,
+    name: getattr(np, name)
+    for name in (
+        "all any argmax argmin argpartition argsort astype choose clip compress conj copy cumprod cumsum diagonal dot max mean min "
+        "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take var"
+    ).split()
 }
 
 
@@ -315,8 +358,10 @@ def _operator(ufunc: np.ufunc, primitive: Primitive, reverse: bool = False) -> C
     def method(self: Tracer, other: Any) -> Any:
         dtype = self._node.type.dtype
         if dtype.kind == "f":
-            if isinstance(other, float) and not isinstance(other, np.floating):
+            kind = type(other)
+            if kind is float or kind is int:
                 other = dtype.type(other)
+                return self.trace.record(primitive, (other, self) if reverse else (self, other))
             if getattr(other, "dtype", None) is dtype:
                 return primitive(other, self) if reverse else primitive(self, other)
         if isinstance(other, (str, bytes, dict, type(None))):
@@ -350,9 +395,11 @@ _BINARY = {
     "matmul": (np.matmul, None),
     "floordiv": (np.floor_divide, None),
     "mod": (np.remainder, None),
-    "and": (np.bitwise_and, ops.and_),
-    "or": (np.bitwise_or, ops.or_),
-    "rshift": (np.right_shift, ops.shift_right),
+    "and": (np.bitwise_and, None),
+    "or": (np.bitwise_or, None),
+    "xor": (np.bitwise_xor, None),
+    "lshift": (np.left_shift, None),
+    "rshift": (np.right_shift, None),
 }
 _COMPARE = {
     "eq": (np.equal, ops.eq),
@@ -370,10 +417,12 @@ def _general(ufunc: np.ufunc, reverse: bool) -> Callable[[Any, Any], Any]:
 
 for _name, (_ufunc, _primitive) in {**_BINARY, **_COMPARE}.items():
     for _prefix, _reverse in (("", False), ("r", True)) if _name in _BINARY else (("", False),):
-        _fast = _primitive is not None and _name not in ("and", "or", "rshift", "pow")
-        _method = _operator(_ufunc, _primitive, _reverse) if _fast and _primitive else _general(_ufunc, _reverse)
+        _method = _operator(_ufunc, _primitive, _reverse) if _primitive else _general(_ufunc, _reverse)
         setattr(Tracer, f"__{_prefix}{_name}__", _method)
     if _name in _BINARY:
         setattr(Tracer, f"__i{_name}__", _in_place(_ufunc))
 for _name, _unary in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
     setattr(Tracer, f"__{_name}__", lambda self, _unary=_unary: UFUNCS[_unary](self))
+Tracer.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
+Tracer.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]
+Tracer.__round__ = lambda self, digits=0: FUNCTIONS[np.round](self, digits)  # type: ignore[attr-defined]

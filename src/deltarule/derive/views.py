@@ -6,6 +6,7 @@ value after a write.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -21,11 +22,14 @@ Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 
 
 def view(x: Any, primitive: Primitive, **attrs: Any) -> Any:
-    """Apply a view operation; the result shares the buffer of ``x``."""
+    """Apply a view operation; the result shares the buffer of ``x``, but where NumPy would copy."""
     out = primitive(x, **attrs)
     if isinstance(out, Tracer):
-        base = x if x.base is None else x.base
-        out.base, out.path, out.version, out.scalar = base, (*x.path, (primitive, attrs)), base.version, False
+        base, path = (x, ()) if x.base is None else (x.base, x.path)
+        path = (*path, (primitive, attrs))
+        out.scalar = False
+        if primitive is not ops.reshape or is_view(base, path):
+            out.base, out.path, out.version = base, path, base.version
     return out
 
 
@@ -50,16 +54,19 @@ def put_back(owner: Tracer, path: Path, new: Any) -> Any:
     return new
 
 
-def layout(shape: tuple[int, ...], path: Path) -> np.ndarray[Any, Any] | None:
-    """The strides that NumPy would give the view of a contiguous array; None where it would copy."""
-    return _layout(shape, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
+def is_view(base: Tracer, path: Path) -> bool:
+    """Whether NumPy shares memory along the path. Where values are known their layout decides; others count as row-major."""
+    x: Any = base
+    while isinstance(x, Tracer):
+        x = x.trace.values.get(x.node)
+    strides = x.strides if isinstance(x, np.ndarray) and x.shape == base.shape and all(x.strides) else None
+    return _is_view(base.shape, strides, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
 
 
 @lru_cache(maxsize=1024)
-def _layout(shape: tuple[int, ...], path: tuple[Any, ...]) -> np.ndarray[Any, Any] | None:
-    strides = [1] * len(shape)
-    for i in reversed(range(len(shape) - 1)):
-        strides[i] = strides[i + 1] * max(shape[i + 1], 1)
+def _is_view(shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]) -> bool:
+    if strides is None:
+        strides = tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
     out = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
     for name, items in path:
         attrs = dict(items)
@@ -73,24 +80,17 @@ def _layout(shape: tuple[int, ...], path: tuple[Any, ...]) -> np.ndarray[Any, An
             try:
                 out = np.reshape(out, attrs["shape"], copy=False)
             except ValueError:
-                return None
-    return out
-
-
-def is_view(shape: tuple[int, ...], path: Path) -> bool:
-    """Whether NumPy shares memory along the path."""
-    return layout(shape, path) is not None
+                return False
+    return True
 
 
 def writable(x: Tracer) -> Tracer:
     """The owner of the buffer to write to."""
-    base = x.base
-    if base is not None and not is_view(base.shape, x.path):
-        x._node, x.base, x.path = x.node, None, ()
-        base = None
-    if base is not None and any(p is ops.broadcast for p, _ in x.path):
+    if x.base is None:
+        return x
+    if any(p is ops.broadcast for p, _ in x.path):
         raise ValueError(f"assignment destination is read-only: a broadcast view ({x._place()}). Write to a copy, x.copy()")
-    return x if base is None else base
+    return x.base
 
 
 def fitted(new: Any, target: Tracer, ufunc: Any = None) -> Any:

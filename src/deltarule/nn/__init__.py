@@ -1,10 +1,10 @@
 """Networks: modules with named weights, layers, initial weights, losses.
 
-In: layers and settings. Out: a network whose call is traced like any NumPy function, and losses of its raw outputs.
+In: layers and their settings, or a class whose attributes are layers and arrays. Out: a network whose call is NumPy code and is
+traced like any function, its weights as nested dicts, and losses of its raw outputs.
 """
 
-from deltarule.nn.layers import Activation_ as Activation
-from deltarule.nn.layers import Dense, Dropout, Sequential
+from deltarule.nn.layers import Activation, Dense, Dropout, Sequential
 from deltarule.nn.losses import Loss, loss_of
 from deltarule.nn.module import Module, State
 

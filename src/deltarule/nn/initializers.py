@@ -1,6 +1,8 @@
-"""Initial weights: their spread decides whether signals and gradients keep their size through the layers.
+"""Initial weights: their spread decides whether signals and gradients keep their size through the
+layers.
 
-In: a name, or a function ``(key, shape) -> array``. Out: initial arrays, a function of (seed, layer path, name) only.
+In: a name, or a function ``(key, shape) -> array``. Out: initial arrays, a function of (seed, layer
+path, name) only.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def glorot_uniform(key: Any, shape: tuple[int, ...]) -> Any:
-    """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): for tanh, logistic and linear units."""
+    """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): for tanh, logistic and
+    linear units."""
     bound = math.sqrt(6 / sum(_fans(shape)))
     return random.uniform(key, shape, -bound, bound, dtype="float64")
 

@@ -1,24 +1,25 @@
 """Layers of dense networks: Dense, activations, Dropout, and Sequential, which chains them.
 
-In: settings; the sizes of inputs are found from the first batch. Out: modules whose calls are NumPy code.
+In: settings; the sizes of inputs are found from the first batch. Out: modules whose calls are NumPy
+code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from deltarule.derive.tracer import Tracer
 from deltarule.errors import DataError, ShapeError
+from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
-from deltarule.nn.module import Module, current
+from deltarule.nn.module import Module
 from deltarule.program import ops, random
 
-Activation = Callable[[Any], Any]
+Function = Callable[[Any], Any]
 
-ACTIVATIONS: dict[str, Activation] = {
+ACTIVATIONS: dict[str, Function] = {
     "identity": lambda x: x,
     "logistic": ops.sigmoid,
     "tanh": ops.tanh,
@@ -27,22 +28,25 @@ ACTIVATIONS: dict[str, Activation] = {
 ALIASES = {"sigmoid": "logistic", "linear": "identity"}
 
 
-def activation_of(given: str | Activation | None) -> Activation:
-    """The function of an activation's name: identity, logistic (sigmoid), tanh, relu; or the function itself."""
+def activation_of(given: str | Function | None) -> Function:
+    """The function of an activation's name: identity, logistic (sigmoid), tanh, relu; or the
+    function itself."""
     if given is None:
         return ACTIVATIONS["identity"]
     if callable(given):
         return given
     name = ALIASES.get(given, given)
     if name not in ACTIVATIONS:
-        raise ShapeError(f"no activation is called {given!r}; known: {', '.join((*ACTIVATIONS, *ALIASES))}")
+        known = ", ".join((*ACTIVATIONS, *ALIASES))
+        raise ShapeError(f"no activation is called {given!r}; known: {known}, or a NumPy function")
     return ACTIVATIONS[name]
 
 
 class Dense(Module):
     """A fully connected layer, y = f(x W + b).
 
-    With z = x W + b and delta = dL/dz = dL/dy f'(z): dL/dW = x^T delta, dL/db = sum of delta over rows, dL/dx = delta W^T.
+    With z = x W + b and delta = dL/dz = dL/dy f'(z): dL/dW = x^T delta, dL/db = sum of delta over
+    rows, dL/dx = delta W^T.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ class Dense(Module):
     def __init__(
         self,
         units: int,
-        activation: str | Activation | None = None,
+        activation: str | Function | None = None,
         *,
         bias: bool = True,
         initializer: str | Initializer | None = None,
@@ -80,18 +84,24 @@ class Dense(Module):
             raise ShapeError(f"Dense: units is the number of outputs, at least 1, not {units!r}")
         self.units = int(units)
         self.activation = activation
-        self.bias_on = bias
+        self.bias_on = bool(bias)
         self.initializer = initializer
         activation_of(activation)
+        initializer_of(self)
 
     def __call__(self, x: Any) -> Any:
         if not x.shape:
-            raise ShapeError("Dense takes rows of inputs, shape (rows, inputs); a single number was given")
+            raise ShapeError(
+                "inputs are rows of numbers, of shape (rows, inputs); a single number was given"
+            )
         self._build(x.shape[-1])
         if x.shape[-1] != self.weight.shape[0]:
             raise ShapeError(
-                f"Dense: inputs of shape {x.shape} do not fit weights of shape {self.weight.shape}: the layer takes "
-                f"{self.weight.shape[0]} inputs per row, {x.shape[-1]} were given"
+                f"inputs of shape {x.shape} do not fit the weights of shape {self.weight.shape}, "
+                "which take "
+                f"{self.weight.shape[0]} numbers a row: give inputs of that width, or make the "
+                "weights anew with "
+                "net.init(X.shape)"
             )
         z = x @ self.weight
         return activation_of(self.activation)(z + self.bias if self.bias_on else z)
@@ -99,23 +109,55 @@ class Dense(Module):
     def _build(self, inputs: int) -> None:
         if "weight" in self._arrays:
             return
-        default = "he_normal" if self.activation == "relu" else "glorot_uniform"
-        self.declare("weight", (inputs, self.units), initializer(self.initializer or default))
+        self.declare("weight", (inputs, self.units), initializer_of(self))
         if self.bias_on:
             self.declare("bias", (self.units,), initializer("zeros"))
 
     def config(self) -> dict[str, Any]:
         """Settings, for a model file."""
-        return {"units": self.units, "activation": self.activation, "bias": self.bias_on, "initializer": self.initializer}
+        return {
+            "units": self.units,
+            "activation": self.activation,
+            "bias": self.bias_on,
+            "initializer": self.initializer,
+        }
 
     def __repr__(self) -> str:
-        return f"Dense({self.units}{'' if self.activation is None else f', {self.activation!r}'})"
+        return (
+            f"Dense({self.units}{'' if self.activation is None else f', {_name(self.activation)}'})"
+        )
 
 
-class Activation_(Module):
-    """An activation as a layer of its own: ``dr.Activation("tanh")``."""
+def initializer_of(layer: Dense) -> Initializer:
+    """The initializer of a layer's weights: its own, or the one that suits its activation."""
+    default = "he_normal" if layer.activation == "relu" else "glorot_uniform"
+    return initializer(default if layer.initializer is None else layer.initializer)
 
-    def __init__(self, function: str | Activation) -> None:
+
+def _name(function: str | Function) -> str:
+    return (
+        repr(function)
+        if isinstance(function, str)
+        else getattr(function, "__name__", repr(function))
+    )
+
+
+class Activation(Module):
+    """An activation as a layer of its own, y = f(x), dL/dx = dL/dy f'(x).
+
+    Parameters
+    ----------
+    function : str or callable
+        f: identity, logistic, tanh, relu, or a NumPy function.
+
+    Examples
+    --------
+    >>> import numpy as np, deltarule as dr
+    >>> dr.Activation("relu").init((1, 2), seed=0)(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]], dtype=float32)
+    """
+
+    def __init__(self, function: str | Function) -> None:
         self.function = function
         activation_of(function)
 
@@ -127,35 +169,52 @@ class Activation_(Module):
         return {"function": self.function}
 
     def __repr__(self) -> str:
-        return f"Activation({self.function!r})"
+        return f"Activation({_name(self.function)})"
 
 
 class Dropout(Module):
-    """Set each input to zero with probability ``rate`` while training, and scale the others by 1 / (1 - rate).
+    """Set each input to zero with probability ``rate`` while training, and scale the others by 1 /
+    (1 - rate).
 
-    y = x m / (1 - rate), m = 1 with probability 1 - rate; dL/dx = dL/dy m / (1 - rate). In evaluation y = x. (Srivastava and
-    others 2014, in the form that needs no scaling in evaluation.)
+    y = x m / (1 - rate), m = 1 with probability 1 - rate; dL/dx = dL/dy m / (1 - rate). In
+    evaluation y = x. (Srivastava and others 2014, in the form that needs no scaling in evaluation.)
+    m is a function of the call's key and step, and of the layer's path.
+
+    Parameters
+    ----------
+    rate : float
+        Probability of dropping, in [0, 1).
 
     Examples
     --------
     >>> import numpy as np, deltarule as dr
-    >>> dr.Dropout(0.5).init((1, 2), seed=0)(np.array([[1.0, 2.0]]))
+    >>> layer = dr.Dropout(0.5).init((1, 2), seed=0)
+    >>> layer(np.array([[1.0, 2.0]]))
     array([[1., 2.]], dtype=float32)
+    >>> layer(np.ones(6), params={}, train=True, key=dr.random.key(1))
+    array([0., 2., 0., 2., 0., 0.])
     """
 
     def __init__(self, rate: float) -> None:
-        if not 0 <= rate < 1:
-            raise DataError(f"Dropout: rate is the probability of dropping, in [0, 1), not {rate!r}")
-        self.rate = rate
+        number = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool)
+        if not number or not 0 <= rate < 1:
+            raise DataError(
+                f"Dropout: rate is the probability of dropping, in [0, 1), not {rate!r}"
+            )
+        self.rate = float(rate)
 
     def __call__(self, x: Any) -> Any:
         call = current()
-        if call is None or not call.train or self.rate == 0:
+        if call is None or not call.train or not self.rate:
             return x
         if call.key is None:
-            raise DataError("Dropout draws random numbers while training: pass key=dr.random.key(seed) to the call")
-        name = x.trace.site() if isinstance(x, Tracer) else ".".join(call.places[id(self)])
-        keep = random.bernoulli(call.key, 1 - self.rate, x.shape, step=call.step, place=random.site(name))
+            raise DataError(
+                "Dropout draws random numbers while training: pass key=dr.random.key(seed) to the "
+                "call"
+            )
+        keep = random.bernoulli(
+            call.key, 1 - self.rate, x.shape, step=call.step, place=call.site(self)
+        )
         return x * ops.cast(keep, dtype=x.dtype) * x.dtype.type(1 / (1 - self.rate))
 
     def config(self) -> dict[str, Any]:
@@ -172,7 +231,8 @@ class Sequential(Module):
     Parameters
     ----------
     *layers : Module or callable
-        In order. Names are the class and a number: dense1, dropout1, dense2 ...
+        In order. Names are the class and a number: dense1, dropout1, dense2 ... NumPy functions
+        have no name.
 
     Examples
     --------
@@ -182,20 +242,31 @@ class Sequential(Module):
     {'dense1': {'weight': (2, 4), 'bias': (4,)}, 'dense2': {'weight': (4, 1), 'bias': (1,)}}
     """
 
-    def __init__(self, *layers: Module | Activation) -> None:
-        wrong = next((layer for layer in layers if not callable(layer)), None)
-        if wrong is not None:
-            raise ShapeError(f"Sequential takes layers and functions, not {wrong!r}; give them one by one, Sequential(*layers)")
+    def __init__(self, *layers: Module | Function) -> None:
+        for layer in layers:
+            if isinstance(layer, type):
+                raise ShapeError(
+                    f"Sequential takes layers, not classes: {layer.__name__}(...) instead of "
+                    f"{layer.__name__}"
+                )
+            if not callable(layer):
+                raise ShapeError(
+                    "Sequential takes layers and functions one by one, Sequential(*layers), not "
+                    f"{layer!r}"
+                )
         self.layers = tuple(layers)
 
-    def children(self) -> Any:
-        """Layers by class and number."""
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """Layers by class and number; those that a subclass has in other attributes by
+        attribute."""
         counts: dict[str, int] = {}
         for layer in self.layers:
             if isinstance(layer, Module):
                 kind = type(layer).__name__.lower().strip("_")
                 counts[kind] = counts.get(kind, 0) + 1
                 yield f"{kind}{counts[kind]}", layer
+        inside = set(map(id, self.layers))
+        yield from ((name, layer) for name, layer in super().children() if id(layer) not in inside)
 
     def __call__(self, x: Any) -> Any:
         for layer in self.layers:
@@ -203,7 +274,7 @@ class Sequential(Module):
         return x
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
-
-
-Activation_.__name__ = Activation_.__qualname__ = "Activation"
+        layers = (
+            repr(layer) if isinstance(layer, Module) else _name(layer) for layer in self.layers
+        )
+        return f"Sequential({', '.join(layers)})"

@@ -1,6 +1,8 @@
-"""Losses: how far predictions are from targets. Each says whether it is a mean, a sum, or half of one.
+"""Losses: how far predictions are from targets. Each says whether it is a mean, a sum, or half of
+one.
 
-In: raw outputs of a network and targets. Out: one number per row (``per_row``), and their mean as the loss of a batch.
+In: raw outputs of a network and targets. Out: one number per row (``per_row``), and their mean as
+the loss of a batch.
 """
 
 from __future__ import annotations
@@ -30,13 +32,17 @@ def _row_sums(x: Any) -> Any:
 
 
 def aligned(outputs: Any, targets: Any, name: str) -> tuple[Any, Any]:
-    """Outputs and targets in one shape: targets of shape (n,) fit outputs of shape (n, 1), and nothing else is guessed."""
+    """Outputs and targets in one shape: targets of shape (n,) fit outputs of shape (n, 1), and
+    nothing else is guessed."""
     y, t = as_float(outputs), as_array(targets)
     if t.shape != y.shape:
         if (*t.shape, 1) == y.shape or t.shape == (*y.shape, 1):
             t = ops.reshape(t, shape=y.shape)
         else:
-            raise ShapeError(f"{name}: outputs have shape {y.shape}, targets {t.shape}; they must be the same, one value each")
+            raise ShapeError(
+                f"{name}: outputs have shape {y.shape}, targets {t.shape}; they must be the same, "
+                "one value each"
+            )
     return y, t if t.dtype == y.dtype else ops.cast(t, dtype=y.dtype)
 
 
@@ -47,13 +53,15 @@ def mse(outputs: Any, targets: Any) -> Any:
 
 
 def half_squared_error(outputs: Any, targets: Any) -> Any:
-    """Half the sum of squared errors of each row: 1/2 sum_j (y_j - t_j)^2; dL/dy_j = y_j - t_j. The form of the textbooks."""
+    """Half the sum of squared errors of each row: 1/2 sum_j (y_j - t_j)^2; dL/dy_j = y_j - t_j. The
+    form of the textbooks."""
     y, t = aligned(outputs, targets, "half_squared_error")
     return _row_sums((y - t) * (y - t)) * 0.5
 
 
 def mae(outputs: Any, targets: Any) -> Any:
-    """Mean absolute error of each row: 1/k sum_j |y_j - t_j|; dL/dy_j = sign(y_j - t_j) / k, 0 where they are equal."""
+    """Mean absolute error of each row: 1/k sum_j |y_j - t_j|; dL/dy_j = sign(y_j - t_j) / k, 0
+    where they are equal."""
     y, t = aligned(outputs, targets, "mae")
     return _rows(ops.abs(y - t))
 
@@ -67,7 +75,8 @@ def log_softmax(logits: Any) -> Any:
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
-    """Negative log-likelihood of each row's class under softmax(logits): L = ln sum_k e^z_k - z_label; dL/dz = p - onehot.
+    """Negative log-likelihood of each row's class under softmax(logits): L = ln sum_k e^z_k -
+    z_label; dL/dz = p - onehot.
 
     Parameters
     ----------
@@ -84,7 +93,9 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     """
     z, t = as_float(logits), as_array(labels)
     if len(z.shape) < 2 or z.shape[-1] < 2:
-        raise ShapeError(f"cross_entropy: logits are (rows, classes) with 2 classes or more, not shape {z.shape}")
+        raise ShapeError(
+            f"cross_entropy: logits are (rows, classes) with 2 classes or more, not shape {z.shape}"
+        )
     logp = log_softmax(z)
     if t.dtype.kind == "f" and t.shape == z.shape:
         return ops.sum(-(ops.cast(t, dtype=z.dtype) * logp), axes=(len(z.shape) - 1,))
@@ -92,7 +103,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         t = ops.reshape(t, shape=t.shape[:-1])
     if t.dtype.kind not in "iu" or t.shape != z.shape[:-1]:
         raise ShapeError(
-            f"cross_entropy: labels are integers of shape {z.shape[:-1]}, or probabilities of shape {z.shape}; given are {t.dtype} "
+            f"cross_entropy: labels are integers of shape {z.shape[:-1]}, or probabilities of "
+            f"shape {z.shape}; given are {t.dtype} "
             f"of shape {t.shape}"
         )
     k, n = z.shape[-1], int(np.prod(z.shape[:-1]))
@@ -102,7 +114,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 def binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """Mean logistic loss of each row, from logits: L = max(z, 0) - z t + ln(1 + e^-|z|); dL/dz = sigma(z) - t.
+    """Mean logistic loss of each row, from logits: L = max(z, 0) - z t + ln(1 + e^-|z|); dL/dz =
+    sigma(z) - t.
 
     Parameters
     ----------
@@ -144,12 +157,16 @@ class Loss:
         if rows.shape == ():
             if weight is not None:
                 raise ShapeError(
-                    f"sample weights need one loss per row; {self.name} returned a single number. Return an array of shape (rows,)"
+                    f"sample weights need one loss per row; {self.name} returned a single number. "
+                    "Return an array of shape (rows,)"
                 )
             return rows
         rows = _rows(as_float(rows))
         if rows.shape[0] != outputs.shape[0]:
-            raise ShapeError(f"{self.name} returned shape {rows.shape} for {outputs.shape[0]} rows; return a number or one per row")
+            raise ShapeError(
+                f"{self.name} returned shape {rows.shape} for {outputs.shape[0]} rows; return a "
+                "number or one per row"
+            )
         if weight is not None:
             rows = rows * broadcast_to(ops.cast(weight, dtype=rows.dtype), rows.shape)
         return ops.mean(rows, axes=(0,))
@@ -160,5 +177,8 @@ def loss_of(given: str | PerRow) -> Loss:
     if callable(given):
         return Loss(getattr(given, "__name__", "loss"), given)
     if given not in LOSSES:
-        raise DataError(f"no loss is called {given!r}; known: {', '.join(LOSSES)}, or a function of (outputs, targets)")
+        raise DataError(
+            f"no loss is called {given!r}; known: {', '.join(LOSSES)}, or a function of (outputs, "
+            "targets)"
+        )
     return Loss(given, LOSSES[given], given == "cross_entropy")

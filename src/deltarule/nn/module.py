@@ -1,86 +1,89 @@
 """A network as an object with named weights and a call in plain NumPy.
 
-In: a class whose attributes are layers, float arrays (weights) and ``State``. Out: ``params`` and ``state`` as nested dicts, and
-a pure call of them that can be traced.
+In: a class whose attributes are layers, float arrays (weights) and ``State``. Out: ``params`` and
+``state`` as nested dicts, and a pure call of them that can be traced.
 """
 
 from __future__ import annotations
 
-import threading
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import wraps
+from typing import Any
 
 import numpy as np
 
-from deltarule.derive.trace import STATE, scope, stage
+from deltarule.derive.trace import stage
 from deltarule.derive.tracer import Tracer
-from deltarule.errors import DataError, DeltaruleError, ShapeError
-from deltarule.program import random
+from deltarule.derive.ufuncs import network_types
+from deltarule.errors import DataError, ShapeError
+from deltarule.nn.call import Call, bound, current
+from deltarule.nn.nested import Path, Tree, at, flat, matched, merged, nested, put
+from deltarule.program import ops, random
 from deltarule.program.types import ArrayType
 
-Tree = dict[str, Any]
 CHUNK_ELEMENTS = 1 << 22
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+OWN = ("params", "train", "key")
+PLACES = ("_arrays", "_states", "_given")
+SETTABLE = ("params", "state", "preprocessor", "input_shape")
 
 
 class State:
-    """An array that a network keeps and changes itself, like running statistics: no gradient, no optimizer.
+    """An array that a network keeps and changes itself, like running statistics: no gradient, no
+    optimizer.
 
-    ``self.mean = dr.State(np.zeros(3))`` declares it; afterwards ``self.mean`` is its value, and assigning to it while
-    training becomes a result of the step.
+    ``self.mean = dr.State(np.zeros(3))`` declares it; afterwards ``self.mean`` is its value, and
+    what is assigned to it in a training step becomes a result of the step. In evaluation an
+    assignment lasts until the call ends. A constant of the network is a State that is never
+    assigned.
+
+    Examples
+    --------
+    >>> import numpy as np, deltarule as dr
+    >>> class Counts(dr.Module):
+    ...     def __init__(self):
+    ...         self.calls = dr.State(0)
+    ...     def __call__(self, x):
+    ...         self.calls = self.calls + 1
+    ...         return x
+    >>> net = Counts().init((1, 3))
+    >>> y, state = net.apply(net.params, net.state, np.ones((2, 3)), train=True)
+    >>> int(state["calls"]), int(net.calls)
+    (1, 0)
     """
 
     def __init__(self, value: Any) -> None:
-        self.value = np.asarray(value)
+        self.value = np.array(value)
 
 
-@dataclass(slots=True)
-class Call:
-    """What a pure call binds to the attributes of a network: weights, state, mode and random key."""
+def _entry(code: Callable[..., Any]) -> Callable[..., Any]:
+    """``__call__`` of a class, from its NumPy code: the code itself while the network runs, a whole
+    call from outside."""
 
-    places: dict[int, tuple[str, ...]]
-    params: Tree
-    state: Tree
-    new_state: Tree = field(default_factory=dict)
-    train: bool = False
-    key: Any = None
-    step: Any = 0
-    building: Any = None
+    @wraps(code)
+    def call(self: Module, *args: Any, **named: Any) -> Any:
+        now = current()
+        if now is None or id(self) not in now.places or not named.keys().isdisjoint(OWN):
+            return self._called(args, named)
+        if now.running and now.running[-1] is self:  # super().__call__(x)
+            return code(self, *args, **named)
+        return now.run(self, code, args, named)
 
-
-class _Calls(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[Call] = []
-
-
-CALLS = _Calls()
-
-
-def current() -> Call | None:
-    """The innermost pure call of this thread."""
-    return CALLS.stack[-1] if CALLS.stack else None
-
-
-def at(tree: Tree, path: tuple[str, ...]) -> Any:
-    """The entry of a nested dict at a path; an empty dict where there is none."""
-    for name in path:
-        tree = tree.get(name, {})
-    return tree
-
-
-def put(tree: Tree, path: tuple[str, ...], value: Any) -> None:
-    """Set the entry of a nested dict at a path."""
-    for name in path[:-1]:
-        tree = tree.setdefault(name, {})
-    tree[path[-1]] = value
+    return call
 
 
 class Module:
     """The base of networks and layers.
 
-    Attributes that are layers (or lists, tuples, dicts of layers), float arrays, or ``State`` are found by name; ``__call__``
-    is NumPy code over them.
+    Attributes that are layers (or lists, tuples, dicts of layers), float arrays, or ``State`` are
+    found by name; ``__call__`` is NumPy code over them. Numbers, also NumPy's, are constants.
+
+    Calling a network
+    -----------------
+    ``net(X)`` evaluates it with its own weights, on plain arrays, in chunks of rows, in its float
+    type. ``net(X, params=p)`` is the pure call of these weights, for tracing; ``train=True`` makes
+    it that of a training step (dropout is on), which takes random numbers from ``key``.
 
     Examples
     --------
@@ -95,45 +98,76 @@ class Module:
     {'gain': array([1., 1., 1.], dtype=float32)}
     """
 
-    forward: ClassVar[Callable[..., Any]]
-    _reserved: ClassVar[frozenset[str]] = frozenset({"params", "state", "preprocessor"})
+    preprocessor: Any
+    input_shape: tuple[int, ...] | None
+    _arrays: dict[str, Any]
+    _states: dict[str, Any]
+    _given: dict[str, Any]
+    _dtype: np.dtype[Any] | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__call__" in cls.__dict__:
-            cls.forward = cls.__dict__["__call__"]
-            cls.__call__ = Module.__call__  # type: ignore[method-assign]
+        code = vars(cls).get("__call__")
+        if "forward" in vars(cls):
+            raise DataError(
+                f"{cls.__name__}.forward: the code of a network is its __call__; rename it"
+            )
+        if code is not None:
+            taken = [name for name in inspect.signature(code).parameters if name in OWN]
+            if taken:
+                raise DataError(
+                    f"{cls.__name__}.__call__ has a parameter {taken[0]!r}, which every network "
+                    "has already; inside, "
+                    "self.training tells a training step from evaluation"
+                )
+            cls.forward = code
+            cls.__call__ = _entry(code)  # type: ignore[method-assign]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Module:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Set up the places of weights, so that subclasses need not call ``super().__init__``."""
         self = super().__new__(cls)
-        for name in ("_arrays", "_states", "_children"):
+        for name in PLACES:
             object.__setattr__(self, name, {})
-        object.__setattr__(self, "_dtype", None)
-        object.__setattr__(self, "input_shape", None)
-        object.__setattr__(self, "preprocessor", None)
+        for name in ("_dtype", "input_shape", "preprocessor"):
+            object.__setattr__(self, name, None)
         return self
 
     # --- attributes ---
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._reserved:
+        if name in SETTABLE and not isinstance(value, State):
             object.__setattr__(self, name, value)
-        elif isinstance(value, State):
-            self._states[name] = value.value
-        elif name in self._states:
-            self._set_state(name, value)
-        elif isinstance(value, Tracer) or (name in self._arrays and current() is not None):
+        elif hasattr(Module, name):
             raise ShapeError(
-                f"{type(self).__name__}.{name} is assigned while the network is being called. A call does not change weights: the "
-                f"optimizer does. For a value that the network keeps itself, declare self.{name} = dr.State(...) in __init__"
+                f"{type(self).__name__}.{name}: networks have {name!r} already; take another name"
             )
-        elif isinstance(value, (np.ndarray, np.floating)) and value.dtype.kind == "f":
-            self._arrays[name] = np.array(value)
-        elif modules_in(value):
-            self._children[name] = value
-            object.__setattr__(self, name, value)
+        elif name in self._states and not isinstance(value, State):
+            self._set_state(name, value)
         else:
+            self._declare(name, value)
+
+    def _declare(self, name: str, value: Any) -> None:
+        """Set an attribute that is no state yet."""
+        weight = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        if isinstance(value, Tracer) or (weight and current() is not None):
+            raise ShapeError(
+                f"{type(self).__name__}.{name} is assigned an array while the network is being "
+                "called. A call does not change "
+                "weights: the optimizer does. For a value that the network keeps itself, declare "
+                f"self.{name} = "
+                "dr.State(...) in __init__"
+            )
+        for other in (self._arrays, self._states, vars(self)):
+            if name in other and not (weight and other is self._arrays):
+                del other[name]
+        if weight:
+            self._arrays[name] = np.array(value, self._dtype)
+            self._given[name] = np.array(value)
+        elif isinstance(value, State):
+            self._states[name] = self._own(value.value)
+            self._given[name] = value.value
+        else:
+            self._given.pop(name, None)
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -155,71 +189,97 @@ class Module:
         return (self._states if kind == "_states" else self._arrays)[name]
 
     def _set_state(self, name: str, value: Any) -> None:
-        call = current()
+        held, call = self._states[name], current()
+        value = value if hasattr(value, "shape") else np.asarray(value)
+        fits = value.shape == held.shape and np.can_cast(value.dtype, held.dtype, "same_kind")
+        if not fits:
+            raise ShapeError(
+                f"{type(self).__name__}.{name} is state of type {held.dtype}{list(held.shape)}; it "
+                "is assigned "
+                f"{value.dtype}{list(value.shape)}, and a state keeps its type"
+            )
+        if value.dtype != held.dtype:
+            value = ops.cast(value, dtype=held.dtype)
         if call is None or id(self) not in call.places:
-            self._states[name] = np.asarray(value)
+            self._states[name] = np.array(value)
         else:
             put(call.new_state, (*call.places[id(self)], name), value)
 
+    def _own(self, x: Any) -> Any:
+        """A state in the network's float type."""
+        return np.array(x, self._dtype if x.dtype.kind == "f" else None)
+
+    # --- layers ---
+
     def children(self) -> Iterator[tuple[str, Module]]:
         """Layers directly inside, by name; those of a list are numbered from 1."""
-        for name, value in self._children.items():
-            if isinstance(value, Module):
-                yield name, value
-            else:
-                items = value.items() if isinstance(value, dict) else enumerate(value, 1)
-                for key, item in items:
-                    if isinstance(item, Module):
-                        yield f"{name}{key}" if isinstance(key, int) else f"{name}_{key}", item
+        for name, value in vars(self).items():
+            if isinstance(value, HOLDERS) and name not in PLACES:
+                yield from _layers(name, value, type(self).__name__)
 
-    def walk(self) -> Iterator[tuple[tuple[str, ...], Module]]:
+    def walk(self) -> Iterator[tuple[Path, Module]]:
         """All modules with their paths, this one first; one that is shared comes once."""
         seen: set[int] = set()
-        stack: list[tuple[tuple[str, ...], Module]] = [((), self)]
+        stack: list[tuple[Path, Module]] = [((), self)]
         while stack:
             path, module = stack.pop()
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield path, module
-                stack.extend(((*path, name), child) for name, child in reversed(list(module.children())))
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            inside = list(module.children())
+            _check_names(module, [*module._arrays, *module._states, *(name for name, _ in inside)])
+            stack.extend(((*path, name), child) for name, child in reversed(inside))
+
+    def _places(self) -> dict[int, Path]:
+        return {id(module): path for path, module in self.walk()}
 
     # --- weights ---
 
-    def _tree(self, kind: str) -> Tree:
-        out: Tree = {}
+    def _leaves(self, kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Paths of all arrays of a kind, each with the dict that holds it."""
         for path, module in self.walk():
-            for name, value in getattr(module, kind).items():
-                put(out, (*path, name), value)
-        return out
+            held = getattr(module, kind)
+            yield from (((*path, name), held) for name in held)
+
+    def _tree(self, kind: str) -> Tree:
+        return nested((path, held[path[-1]]) for path, held in self._leaves(kind))
 
     def _set_tree(self, kind: str, new: Tree) -> None:
-        expected = {(*path, name): module for path, module in self.walk() for name in getattr(module, kind)}
-        given = dict(flat(new))
+        """Take over arrays, after a check of names, shapes and kinds."""
         word = "weights" if kind == "_arrays" else "state"
-        if set(expected) != set(given):
-            missing = sorted(".".join(p) for p in set(expected) - set(given))
-            extra = sorted(".".join(p) for p in set(given) - set(expected))
-            raise ShapeError(f"the {word} do not fit this network: missing {missing or 'none'}, unknown {extra or 'none'}")
-        for path, module in expected.items():
-            held, value = getattr(module, kind)[path[-1]], np.asarray(given[path])
-            if value.shape != held.shape:
-                raise ShapeError(f"{word} {'.'.join(path)} have shape {held.shape}; shape {value.shape} was given")
-            if value.dtype.kind != held.dtype.kind:
-                raise ShapeError(f"{word} {'.'.join(path)} are {held.dtype}; {value.dtype} was given")
-        for path, module in expected.items():
-            getattr(module, kind)[path[-1]] = np.array(given[path])
+        places = dict(self._leaves(kind))
+        held = {path: place[path[-1]] for path, place in places.items()}
+        values = {path: np.array(value) for path, value in matched(word, held, new).items()}
+        for path, value in values.items():
+            if value.dtype.kind != held[path].dtype.kind:
+                raise ShapeError(
+                    f"{word} {'.'.join(path)} are {held[path].dtype}; {value.dtype} was given"
+                )
+        if kind == "_arrays" and values:
+            self._set_dtype({value.dtype for value in values.values()})
+        for path, place in places.items():
+            place[path[-1]] = self._own(values[path]) if kind == "_states" else values[path]
+
+    def _set_dtype(self, given: set[Any]) -> None:
+        """Take the float type of new weights; states follow."""
+        if len(given) > 1 or not given <= set(FLOATS):
+            names = " and ".join(sorted(dtype.name for dtype in given))
+            raise ShapeError(f"weights are all float32 or all float64; {names} were given")
+        (dtype,) = given
+        for _, module in self.walk():
+            vars(module)["_dtype"] = dtype
+            module._states.update({name: module._own(x) for name, x in module._states.items()})
 
     @property
     def params(self) -> Tree:
-        """Weights by name, nested as the layers are. Setting them checks names and shapes."""
+        """Weights by name, nested as the layers are. Setting them checks names and shapes; their
+        float type is the network's."""
         return self._tree("_arrays")
 
     @params.setter
     def params(self, new: Tree) -> None:
         self._set_tree("_arrays", new)
-        dtypes = {a.dtype for _, a in flat(new)}
-        if len(dtypes) == 1:
-            object.__setattr__(self, "_dtype", dtypes.pop())
 
     @property
     def state(self) -> Tree:
@@ -232,8 +292,9 @@ class Module:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Float type of weights and inputs; float32 unless ``init`` or the weights say otherwise."""
-        return np.dtype("float32") if self._dtype is None else self._dtype
+        """Float type of weights and inputs; float32 unless ``init`` or the weights say
+        otherwise."""
+        return FLOATS[0] if self._dtype is None else self._dtype
 
     @property
     def training(self) -> bool:
@@ -246,150 +307,216 @@ class Module:
         """Whether shapes are known and weights exist."""
         return self._dtype is not None
 
-    def init(self, shape: tuple[int, ...], seed: int = 0, dtype: Any = "float32") -> Module:
+    def init(self, shape: tuple[int, ...], seed: int = 0, dtype: Any = "float32") -> Any:
         """Find all shapes from that of a batch of inputs, and draw the weights.
+
+        Layers that have weights already, from another network say, keep them; where this network
+        has been initialized before, all are drawn again.
 
         Parameters
         ----------
         shape : tuple of int
             Shape of a batch, say (32, 784); the number of rows does not matter.
         seed : int
-            Weights are a function of the seed, the layer's path and the weight's name.
+            Weights are a function of the seed, the layer's path and the weight's name. Arrays that
+            were assigned as attributes start as they were assigned.
         dtype : str
             float32, or float64 for exact work.
+
+        Returns
+        -------
+        Module
+            The network itself.
         """
+        sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
+        if len(sizes) < 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+            raise ShapeError(
+                f"init takes the shape of a batch, (rows, features) or more, not {shape!r}; say "
+                "net.init(X.shape)"
+            )
         kind = np.dtype(dtype)
+        if kind not in FLOATS:
+            raise ShapeError(f"init: a network is float32 or float64, not {kind}")
+        sizes = tuple(map(int, sizes))
         call = Call(self._places(), {}, {}, building=(random.key(seed), kind))
-        for _, module in self.walk():
-            for held in (module._arrays, module._states):
-                held.update({name: a.astype(kind) for name, a in held.items() if a.dtype.kind == "f"})
-        object.__setattr__(self, "_dtype", kind)
-        object.__setattr__(self, "input_shape", tuple(shape[1:]))
+        before = [(module, dict(vars(module))) for _, module in self.walk()]
         try:
-            with bound(call):
-                stage(lambda x: [self(x)], [ArrayType(tuple(shape), kind)])
+            self._start(kind, self.built)
+            with bound(call), network_types():
+                stage(lambda x: [self(x)], [ArrayType(sizes, kind)])
         except BaseException:
-            object.__setattr__(self, "_dtype", None)
+            for module, attributes in before:
+                vars(module).update(attributes)
             raise
+        self.input_shape = sizes[1:]
         return self
 
+    def _start(self, dtype: np.dtype[Any], again: bool) -> None:
+        """Set the float type; ``again``: go back to the arrays that were assigned as attributes."""
+        for _, module in self.walk():
+            vars(module)["_dtype"] = dtype
+            for kind in ("_arrays", "_states"):
+                held, given = vars(module)[kind], module._given
+                kept = {name: given[name] for name in held if name in given} if again else held
+                vars(module)[kind] = {name: module._own(x) for name, x in kept.items()}
+
     def declare(self, name: str, shape: tuple[int, ...], initial: Callable[..., Any]) -> None:
-        """Declare a weight whose shape is known only now, inside a call; it is drawn when ``init`` runs."""
+        """Declare a weight whose shape is known only now, inside a call; it is drawn when ``init``
+        runs.
+
+        ``initial(key, shape)`` gives its first value.
+        """
         call = current()
         if name in self._arrays:
             return
-        if call is None or call.building is None:
-            raise ShapeError(f"{type(self).__name__} has no weights yet: call net.init(shape, seed) or dr.fit first")
+        if call is None or call.building is None or id(self) not in call.places:
+            raise ShapeError(
+                f"{self!r} has no weights yet: call net.init(X.shape, seed) or dr.fit first. "
+                "Layers are found in attributes "
+                "of a network, and in lists, tuples and dicts there"
+            )
         key, dtype = call.building
         path = ".".join((*call.places[id(self)], name))
         value = np.asarray(initial(random.fold_in(key, random.site(path)), shape))
+        if value.shape != shape or value.dtype.kind not in "biuf":
+            raise ShapeError(
+                f"the initializer of {path} returned {value.dtype}{list(value.shape)}; numbers of "
+                f"shape {shape} are needed"
+            )
         self._arrays[name] = value.astype(dtype)
 
     # --- calls ---
 
-    def _places(self) -> dict[int, tuple[str, ...]]:
-        return {id(module): path for path, module in self.walk()}
+    def forward(self, *args: Any) -> Any:  # type: ignore[no-redef]
+        """The class's own code; this one has none."""
+        raise DataError(
+            f"{type(self).__name__} has no __call__: write its NumPy code, def __call__(self, x)"
+        )
 
-    def __call__(self, *args: Any, params: Tree | None = None, train: bool = False, key: Any = None) -> Any:
-        """Outputs for a batch.
+    __call__: Callable[..., Any] = _entry(forward)
 
-        Without ``params``: evaluation with the network's own weights, on plain arrays, in chunks of rows. With ``params``: the pure
-        call of these weights, for tracing; ``train`` switches dropout on, which takes random numbers from ``key``.
-        """
-        call = current()
-        if params is None and call is not None and id(self) in call.places:
-            return self._scoped(call, args)
-        if params is None and any(isinstance(x, Tracer) for x in args):
-            params = self.params
-        if params is not None:
-            return self.apply(params, self.state, *args, train=train, key=key)[0]
-        if train:
-            raise DataError("net(X, train=True) needs params=...; without them the call evaluates with the network's own weights")
-        return self._evaluate(*args)
-
-    def _scoped(self, call: Call, args: tuple[Any, ...]) -> Any:
-        path = call.places[id(self)]
-        outer = STATE.scope
-        name = ".".join(path)
-        try:
-            STATE.scope = name
-            return self.forward(*args)
-        except (TypeError, ValueError) as error:
-            if isinstance(error, DeltaruleError) and name and not getattr(error, "__notes__", None):
-                error.add_note(f"in layer {name} ({type(self).__name__})")
-            raise
-        finally:
-            STATE.scope = outer
+    def _called(self, args: Any, named: dict[str, Any]) -> Any:
+        """A call from outside: evaluation, or with ``params`` the pure call."""
+        params, train, key = (named.pop(name, None) for name in OWN)
+        if params is None and not any(isinstance(x, Tracer) for x in args):
+            if train or key is not None:
+                raise DataError(
+                    "train=True and key=... need params=...: net(X) alone evaluates the network"
+                )
+            return self._evaluate(self.params, self.state, args, named)
+        params = self._ready().params if params is None else params
+        return self.apply(params, self.state, *args, train=bool(train), key=key, **named)[0]
 
     def apply(
-        self, params: Tree, state: Tree, *args: Any, train: bool = False, key: Any = None, step: Any = 0
+        self,
+        params: Tree,
+        state: Tree,
+        *args: Any,
+        train: bool = False,
+        key: Any = None,
+        step: Any = 0,
+        **named: Any,
     ) -> tuple[Any, Tree]:
-        """The pure call: outputs and new state from weights, state and inputs."""
+        """The pure call: outputs and new state from weights, state and inputs.
+
+        Plain arrays of floats are taken in the float type of the weights.
+        """
+        leaves = matched("weights", dict(flat(self.params)), params).values()
+        matched("state", dict(flat(self.state)), state)
+        kinds = {x.dtype for x in leaves if hasattr(x, "dtype")}
+        if len(kinds) == 1:
+            args = tuple(_narrowed(x, *kinds) for x in args)
         call = Call(self._places(), params, state, train=train, key=key, step=step)
         with bound(call):
-            y = self(*args)
+            y = self(*args, **named)
         return y, merged(state, call.new_state)
 
-    def _evaluate(self, *args: Any) -> Any:
+    def _ready(self) -> Module:
         if not self.built:
-            raise ShapeError(f"{type(self).__name__} has no weights yet: call net.init(X.shape, seed) or dr.fit(net, X, y) first")
-        xs = [as_input(x, self.dtype) for x in args]
-        n = len(xs[0]) if xs and xs[0].ndim else 1
-        rows = max(1, CHUNK_ELEMENTS // max(1, max((x.size // max(n, 1) for x in xs), default=1)))
-        call = Call(self._places(), self.params, self.state)
-        with bound(call), np.errstate(all="ignore"):
-            if n <= rows:
-                return as_output(self(*xs), self.dtype)
-            return np.concatenate([as_output(self(*(x[i : i + rows] for x in xs)), self.dtype) for i in range(0, n, rows)])
+            raise ShapeError(
+                f"{type(self).__name__} has no weights yet: call net.init(X.shape, seed) or "
+                "dr.fit(net, X, y) first"
+            )
+        return self
+
+    def _evaluate(self, params: Tree, state: Tree, args: Any, named: Any = None) -> Any:
+        """Outputs for plain arrays, in chunks of rows so that memory stays bounded."""
+        dtype = self._ready().dtype
+        xs = [as_input(x, dtype) for x in args]
+        places = self._places()
+
+        def outputs(*part: Any) -> Any:
+            with bound(Call(places, params, state)), np.errstate(all="ignore"):
+                return as_output(self(*part, **(named or {})), dtype)
+
+        n = xs[0].shape[0] if xs and xs[0].ndim else 0
+        rows = max(1, CHUNK_ELEMENTS * n // max(1, *(x.size for x in xs))) if n else 0
+        if n <= rows or any(x.shape[:1] != (n,) for x in xs):
+            return outputs(*xs)
+        return np.concatenate([outputs(*(x[i : i + rows] for x in xs)) for i in range(0, n, rows)])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
 
-@contextmanager
-def bound(call: Call) -> Iterator[None]:
-    """Modules take their values from ``call`` inside."""
-    CALLS.stack.append(call)
-    try:
-        yield
-    finally:
-        CALLS.stack.pop()
+def _check_names(module: Module, names: list[str]) -> None:
+    wrong = next((name for name in names if "." in name), None)
+    if wrong is None and len(set(names)) == len(names):
+        return
+    wrong = wrong or next(name for name in names if names.count(name) > 1)
+    reason = "has a dot" if "." in wrong else "names two things"
+    raise ShapeError(
+        f"{type(module).__name__}: {wrong!r} {reason}; rename one of the attributes or keys"
+    )
 
 
-def flat(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Leaves of a nested dict with their paths."""
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from flat(value, (*path, name))
-        else:
-            yield (*path, name), value
-
-
-def merged(old: Tree, new: Tree) -> Tree:
-    """``old`` with the entries of ``new`` in their places."""
-    out = {name: merged(value, {}) if isinstance(value, dict) else value for name, value in old.items()}
-    for path, value in flat(new):
-        put(out, path, value)
-    return out
-
-
-def modules_in(value: Any) -> bool:
-    """Whether a value is a module, or a list, tuple or dict with modules in it."""
+def _layers(name: str, value: Any, owner: str) -> Iterator[tuple[str, Module]]:
+    """The layers in an attribute's value, at any depth of lists, tuples and dicts, by name."""
     if isinstance(value, Module):
-        return True
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return any(isinstance(item, Module) for item in items)
+        yield name, value
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        raise ShapeError(
+            f"{owner}: the array {name} is inside a list or dict, where it would not be trained. "
+            "Give each weight an attribute "
+            "of its own; a constant is a dr.State"
+        )
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, HOLDERS):
+                yield from _layers(f"{name}_{key}", item, owner)
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value, 1):
+            if isinstance(item, HOLDERS):
+                yield from _layers(
+                    f"{name}_{i}" if name[-1].isdigit() else f"{name}{i}", item, owner
+                )
 
 
-def as_output(y: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """An output in the network's float type, which float64 constants in its code may have widened."""
+def _narrowed(x: Any, dtype: np.dtype[Any]) -> Any:
+    """A plain array of floats in the float type of the weights; anything else as it is."""
+    plain = isinstance(x, np.ndarray) and x.dtype.kind == "f" and dtype in FLOATS
+    return x.astype(dtype, copy=False) if plain else x
+
+
+HOLDERS = (Module, np.ndarray, list, tuple, dict)
+
+
+def as_output(y: Any, dtype: np.dtype[Any]) -> Any:
+    """An output in the network's float type, which float64 constants in its code may have
+    widened."""
     y = np.asarray(y)
     return y.astype(dtype, copy=False) if y.dtype.kind == "f" else y
 
 
-def as_input(x: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
     """An array of inputs in the network's float type."""
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
-        raise DataError(f"inputs of a network are numbers, not {x.dtype}; turn text and categories into numbers first")
+        raise DataError(
+            f"inputs of a network are numbers, not {x.dtype}; turn text and categories into "
+            "numbers first"
+        )
     return x.astype(dtype, copy=False)
 
 
-__all__ = ["CALLS", "Call", "Module", "State", "bound", "current", "flat", "merged", "scope"]
+__all__ = ["Module", "State"]

@@ -71,7 +71,9 @@ class SGD:
         _positive(self, "learning_rate")
         _fraction(self, "momentum")
         if self.nesterov and not self.momentum:
-            raise DataError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum=0.9, say")
+            raise DataError(
+                "SGD: nesterov looks ahead along the momentum, which is 0; give momentum=0.9, say"
+            )
 
     def init(self, params: Tree) -> Tree:
         """The state before the first step."""
@@ -84,7 +86,9 @@ class SGD:
             return tree_map(lambda p, g: p - lr * g, params, grads), {}
         velocity = tree_map(lambda v, g: m * v + g, state["velocity"], grads)
         if self.nesterov:
-            return tree_map(lambda p, g, v: p - lr * (g + m * v), params, grads, velocity), {"velocity": velocity}
+            return tree_map(lambda p, g, v: p - lr * (g + m * v), params, grads, velocity), {
+                "velocity": velocity
+            }
         return tree_map(lambda p, v: p - lr * v, params, velocity), {"velocity": velocity}
 
 
@@ -157,7 +161,9 @@ def optimizer_of(given: Any) -> Any:
             raise DataError(f"no optimizer is called {given!r}; known: {', '.join(OPTIMIZERS)}")
         return OPTIMIZERS[given.lower()]()
     if not (hasattr(given, "init") and hasattr(given, "step")):
-        raise DataError(f"an optimizer has init(params) and step(params, grads, state); {given!r} has not")
+        raise DataError(
+            f"an optimizer has init(params) and step(params, grads, state); {given!r} has not"
+        )
     return given
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.lowering import Map
+from deltarule.program.lowering import Lowering, Map
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import Samples
 from deltarule.program.types import ArrayType
@@ -47,12 +47,15 @@ def elementwise_type(name: str, kinds: str = "biufc", result: str | None = None)
     """Type rule: broadcast the shapes; one dtype, whose kind is among ``kinds``; ``result`` is another dtype."""
     fixed = None if result is None else np.dtype(result)
 
-    def type_rule(*types: ArrayType) -> ArrayType:
-        first = types[0]
-        dtype = same_dtype(name, types)
+    def type_rule(first: ArrayType, *rest: ArrayType) -> ArrayType:
+        dtype, shape = first.dtype, first.shape
+        for other in rest:
+            if other is not first and (other.dtype is not dtype or other.shape != shape):
+                dtype = same_dtype(name, (first, *rest))
+                shape = broadcast_shapes(name, (first, *rest))
+                break
         if dtype.kind not in kinds:
             raise TypeRuleError(f"{name} takes no {first!r}; cast it to float first, x.astype(float)")
-        shape = broadcast_shapes(name, types)
         if fixed is None and shape == first.shape:
             return first
         return ArrayType(shape, fixed or dtype)
@@ -116,6 +119,7 @@ def elementwise(
     singular: Sequence[int] = (),
     kinds: str = "fc",
     result: str | None = None,
+    lowering: Lowering | None = None,
     kinks: tuple[Kink, ...] = (),
     special: Callable[[], list[Sample]] = list,
     errors: tuple[ErrorSample, ...] = (),
@@ -127,21 +131,15 @@ def elementwise(
     ``zmul``, so that a cotangent of zero stays zero.
     """
 
-    def product(i: int, t: Any, y: Any, args: tuple[Any, ...]) -> Any:
-        partial = partials[i]
-        if partial is None:
-            return None
-        if isinstance(partial, int):
-            return t if partial == 1 else -t
-        return TABLE["zmul"](t, partial(y, *args)) if i in singular else t * partial(y, *args)
+    terms = [_term(partial, i in singular) for i, partial in enumerate(partials)]
 
     def vjp(i: int, ct: Any, y: Any, *args: Any) -> Any:
-        out = product(i, ct, y, args)
-        return None if out is None else unbroadcast(out, args[i].shape)
+        term = terms[i]
+        return None if term is None else unbroadcast(term(ct, y, args), args[i].shape)
 
     def jvp(tangents: Sequence[Any], y: Any, *args: Any) -> Any:
-        terms = (product(i, t, y, args) for i, t in enumerate(tangents) if t is not None)
-        return total([term for term in terms if term is not None], y)
+        given = zip(terms, tangents, strict=True)
+        return total([term(t, y, args) for term, t in given if t is not None and term is not None], y)
 
     differentiable = any(partial is not None for partial in partials)
     given = "f8" if "f" in kinds else "i8"
@@ -155,13 +153,27 @@ def elementwise(
         vjp=vjp if differentiable else None,
         jvp=jvp if differentiable else None,
         batch=batch_elementwise(name),
-        lowering=Map(scalar),
+        lowering=lowering or Map(scalar),
         notation=notation,
         samples=samples,
         errors=(*errors, *shape_errors, *_dtype_errors(len(partials), kinds)),
         kinks=kinks,
         special=special,
     )
+
+
+def _term(partial: Partial, singular: bool) -> Rule | None:
+    """The product of a cotangent or tangent with a partial derivative: ``(t, y, args) -> t dy/dx``."""
+    if partial is None:
+        return None
+    if partial == 1:
+        return lambda t, y, args: t
+    if partial == -1:
+        return lambda t, y, args: -t
+    assert callable(partial)
+    if singular:
+        return lambda t, y, args: TABLE["zmul"](t, partial(y, *args))
+    return lambda t, y, args: t * partial(y, *args)
 
 
 def _dtype_errors(arity: int, kinds: str) -> tuple[ErrorSample, ...]:

@@ -42,9 +42,12 @@ class Origin(NamedTuple):
         return f"{file}:{self.line}" + (f" in {self.scope}" if self.scope else "")
 
 
-@dataclass(frozen=True, eq=False, slots=True, repr=False)
+@dataclass(eq=False, slots=True, repr=False)
 class Node:
-    """One operation. ``type`` is a tuple of types where the operation has several results (read by ``result`` nodes)."""
+    """One operation, never changed once it is made (``frozen`` would make making it four times as dear).
+
+    ``type`` is a tuple of types where the operation has several results (read by ``result`` nodes).
+    """
 
     primitive: Primitive
     args: tuple[Node, ...]

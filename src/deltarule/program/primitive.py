@@ -6,7 +6,7 @@ Calling a primitive evaluates it on arrays, or records it in the innermost trace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -125,16 +125,17 @@ class Primitive:
         TABLE[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        trace = innermost(args)
-        if trace is None:
-            return self.evaluate(*args, **attrs)
-        return trace.record(self, args, attrs)
+        trace = None
+        for x in args:
+            if isinstance(x, Traced) and (trace is None or x.trace.level > trace.level):
+                trace = x.trace
+        return self.evaluate(*args, **attrs) if trace is None else trace.record(self, args, attrs)
 
     def __repr__(self) -> str:
         return self.name
 
 
-def innermost(args: tuple[Any, ...]) -> Trace | None:
+def innermost(args: Iterable[Any]) -> Trace | None:
     """The trace of the highest level among traced arguments."""
     trace = None
     for x in args:

@@ -80,7 +80,7 @@ def uniform(
     --------
     >>> import deltarule as dr
     >>> dr.random.uniform(dr.random.key(0), (3,)).round(4)
-    array([0.3992, 0.8806, 0.7363], dtype=float32)
+    array([0.399 , 0.8805, 0.7357], dtype=float32)
     """
     kind = np.dtype(dtype)
     bits = ops.random_bits(key, _int64(step), site=place, shape=tuple(shape))

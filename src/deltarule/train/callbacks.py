@@ -49,7 +49,9 @@ class Callback:
             if name.startswith("on_") and name not in HOOKS:
                 near = difflib.get_close_matches(name, HOOKS, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise DataError(f"{cls.__name__}.{name} is no hook{hint} The hooks are {', '.join(HOOKS)}")
+                raise DataError(
+                    f"{cls.__name__}.{name} is no hook{hint} The hooks are {', '.join(HOOKS)}"
+                )
 
     def on_start(self, moment: Moment) -> None:
         """Before the first epoch."""
@@ -100,13 +102,17 @@ class EarlyStopping(Callback):
                 "For val_ figures give fit validation=0.1 or validation=(X, y)"
             )
         value = moment.logs[self.monitor]
-        largest = self.mode == "max" or (self.mode == "auto" and self.monitor.endswith(("accuracy", "r2")))
+        largest = self.mode == "max" or (
+            self.mode == "auto" and self.monitor.endswith(("accuracy", "r2"))
+        )
         gain = value - self.best if largest else self.best - value
         if np.isnan(self.best) or gain > self.min_delta:
             self.best, self.best_epoch = value, moment.epoch
             self._weights = (moment.net.params, moment.net.state) if self.restore_best else None
         elif moment.epoch - self.best_epoch >= self.patience:
-            moment.stop(f"{self.monitor} has not improved on {self.best:.6g} of epoch {self.best_epoch} for {self.patience} epochs")
+            moment.stop(
+                f"{self.monitor} has not improved on {self.best:.6g} of epoch {self.best_epoch} for {self.patience} epochs"
+            )
 
     def on_end(self, moment: Moment) -> None:
         """Bring the best weights back."""

@@ -24,10 +24,18 @@ from deltarule.program import Graph, type_of
 from deltarule.program.types import ArrayType
 
 FORMAT = 1
-LAYERS: dict[str, type[Module]] = {cls.__name__: cls for cls in (Dense, Activation, Dropout, Sequential)}
+LAYERS: dict[str, type[Module]] = {
+    cls.__name__: cls for cls in (Dense, Activation, Dropout, Sequential)
+}
 
 
-def save(net: Module, path: str | Path, *, preprocessor: Preprocessor | None = None, row: tuple[int, ...] | None = None) -> None:
+def save(
+    net: Module,
+    path: str | Path,
+    *,
+    preprocessor: Preprocessor | None = None,
+    row: tuple[int, ...] | None = None,
+) -> None:
     """Write a network to one file, atomically.
 
     Parameters
@@ -49,7 +57,9 @@ def save(net: Module, path: str | Path, *, preprocessor: Preprocessor | None = N
     from safetensors.numpy import save as to_bytes
 
     if not net.built:
-        raise ModelFileError(f"{type(net).__name__} has no weights yet; train it, or call net.init(shape, seed), before saving")
+        raise ModelFileError(
+            f"{type(net).__name__} has no weights yet; train it, or call net.init(shape, seed), before saving"
+        )
     preprocessor = preprocessor or net.preprocessor
     about = {
         "format": FORMAT,
@@ -61,7 +71,9 @@ def save(net: Module, path: str | Path, *, preprocessor: Preprocessor | None = N
     }
     arrays = {}
     for kind, tree in (("params", net.params), ("state", net.state)):
-        arrays.update({".".join((kind, *names)): np.ascontiguousarray(x) for names, x in flat(tree)})
+        arrays.update(
+            {".".join((kind, *names)): np.ascontiguousarray(x) for names, x in flat(tree)}
+        )
     write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
 
 
@@ -70,7 +82,9 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ModelFileError(f"cannot write {path}: {error.strerror}; choose a folder that exists and is writable") from None
+        raise ModelFileError(
+            f"cannot write {path}: {error.strerror}; choose a folder that exists and is writable"
+        ) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -81,7 +95,9 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException as error:
         os.unlink(name)
         if isinstance(error, OSError):
-            raise ModelFileError(f"cannot write {path}: {error.strerror}; the old file, if any, is as it was") from None
+            raise ModelFileError(
+                f"cannot write {path}: {error.strerror}; the old file, if any, is as it was"
+            ) from None
         raise
 
 
@@ -115,7 +131,9 @@ def evaluation_graph(net: Module, row: tuple[int, ...] | None = None) -> Graph:
     """The graph (weights, state, one row) -> outputs of that row, in evaluation mode."""
     shape = row or net.input_shape
     if shape is None:
-        raise ModelFileError("the shape of one row of inputs is not known; give it, dr.save(net, path, row=(features,))")
+        raise ModelFileError(
+            "the shape of one row of inputs is not known; give it, dr.save(net, path, row=(features,))"
+        )
     params, state = net.params, net.state
     leaves = [x for tree in (params, state) for _, x in by_name(tree)]
     names = [(i, path) for i, tree in enumerate((params, state)) for path, _ in by_name(tree)]
@@ -193,7 +211,9 @@ def load(path: str | Path, net: Module | None = None) -> Module:
 
 def _network(about: Any, trees: Any, net: Module | None) -> Module:
     if net is None and about["architecture"] is None:
-        return Loaded(Graph.from_text(about["graph"]), trees["params"], trees["state"], about["dtype"])
+        return Loaded(
+            Graph.from_text(about["graph"]), trees["params"], trees["state"], about["dtype"]
+        )
     found = build(about["architecture"]) if net is None else net
     if not found.built:
         found.init((1, *about["row"]), 0, about["dtype"])
@@ -212,10 +232,16 @@ def read(path: Path) -> tuple[Any, dict[str, Any]]:
     except FileNotFoundError:
         raise ModelFileError(f"there is no file {path}") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is no model file, or it is damaged or cut short: {error}") from None
+        raise ModelFileError(
+            f"{path} is no model file, or it is damaged or cut short: {error}"
+        ) from None
     if "deltarule" not in header:
-        raise ModelFileError(f"{path} is a safetensors file of another program: its header has no entry 'deltarule'")
+        raise ModelFileError(
+            f"{path} is a safetensors file of another program: its header has no entry 'deltarule'"
+        )
     about = json.loads(header["deltarule"])
     if about.get("format", 0) > FORMAT:
-        raise ModelFileError(f"{path} has format {about['format']}, this version reads up to {FORMAT}; update deltarule")
+        raise ModelFileError(
+            f"{path} has format {about['format']}, this version reads up to {FORMAT}; update deltarule"
+        )
     return about, arrays

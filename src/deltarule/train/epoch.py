@@ -43,7 +43,9 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
 
     def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, Any]:
         def objective(params: Any) -> tuple[Any, Any]:
-            outputs, state = net.apply(params, carry.state, x, train=True, key=key, step=carry.count)
+            outputs, state = net.apply(
+                params, carry.state, x, train=True, key=key, step=carry.count
+            )
             return loss(outputs, y, w), state
 
         (value, state), grads = value_and_grad(objective, has_aux=True)(carry.params)
@@ -63,7 +65,9 @@ class Program:
     full: int
     rest: int
 
-    def __call__(self, carry: Carry, key: Any, data: Data, order: Array, batch: int) -> tuple[Carry, Array]:
+    def __call__(
+        self, carry: Carry, key: Any, data: Data, order: Array, batch: int
+    ) -> tuple[Carry, Array]:
         """Train on the rows of ``order``; the new carry, and the loss of each step."""
         cut = self.full * batch
         rows = [order[:cut].reshape(self.full, batch)] if self.full else []
@@ -79,7 +83,9 @@ def arrays(data: Data) -> list[Array]:
     return [data.inputs, data.targets, *([] if data.weight is None else [data.weight])]
 
 
-def stage_program(step: Callable[..., Any], carry: Carry, key: Any, data: Data, full: int, batch: int, rest: int) -> Staged:
+def stage_program(
+    step: Callable[..., Any], carry: Carry, key: Any, data: Data, full: int, batch: int, rest: int
+) -> Staged:
     """The graph of ``full`` steps and one of ``rest`` rows."""
     leaves, spec = flatten(carry)
     n, weighted = len(leaves), data.weight is not None
@@ -123,7 +129,11 @@ def work(graph: Graph) -> Work:
     flops, nodes = 0.0, 0.0
     for node in graph.nodes:
         times = node.attrs.get("length", 1)
-        inner = [work(sub) for name, sub in zip(node.attrs, subgraphs(node), strict=False) if name in ("body", "call")]
+        inner = [
+            work(sub)
+            for name, sub in zip(node.attrs, subgraphs(node), strict=False)
+            if name in ("body", "call")
+        ]
         if not isinstance(node.type, tuple):
             flops += node_flops(node)
         flops += times * sum(w.flops for w in inner)
@@ -139,7 +149,14 @@ def node_flops(node: Node) -> float:
         sizes = {c: n for s, a in zip(node.attrs["spec"].split("->")[0].split(","), node.args, strict=True)
                  for c, n in zip(s, a.type.shape, strict=True)}  # fmt: skip
         return 2.0 * math.prod(sizes.values())
-    return float(max([node.type.size, *(arg.type.size for arg in node.args if not isinstance(arg.type, tuple))]))
+    return float(
+        max(
+            [
+                node.type.size,
+                *(arg.type.size for arg in node.args if not isinstance(arg.type, tuple)),
+            ]
+        )
+    )
 
 
 def executable(graph: Graph, times: int) -> Callable[..., tuple[Any, ...]]:
@@ -160,11 +177,23 @@ def _interpreted(graph: Graph, args: tuple[Any, ...]) -> tuple[Any, ...]:
 class Epochs:
     """The programs of one training: an epoch is cut into equal chunks, with what is left in the last one."""
 
-    def __init__(self, net: Module, loss: Loss, optimizer: Any, carry: Carry, key: Any, data: Data, batch: int, epochs: int):
+    def __init__(
+        self,
+        net: Module,
+        loss: Loss,
+        optimizer: Any,
+        carry: Carry,
+        key: Any,
+        data: Data,
+        batch: int,
+        epochs: int,
+    ):
         self.step = step_of(net, loss, optimizer)
         self.key, self.data, self.batch = key, data, batch
         full, rest = divmod(data.rows, batch)
-        probe = work(stage_program(self.step, carry, key, data, 0, batch, min(batch, data.rows)).graph)
+        probe = work(
+            stage_program(self.step, carry, key, data, 0, batch, min(batch, data.rows)).graph
+        )
         most = max(1, int(CHUNK_FLOPS / max(probe.flops, 1)))
         count = max(1, math.ceil(full / most))
         size = full // count
@@ -177,7 +206,9 @@ class Epochs:
         """The program of a chunk, made when first wanted."""
         found = self.programs.get((full, rest))
         if found is None:
-            staged = stage_program(self.step, self.carry, self.key, self.data, full, self.batch, rest)
+            staged = stage_program(
+                self.step, self.carry, self.key, self.data, full, self.batch, rest
+            )
             times = self.epochs * max(1, self.cuts.count((full, rest)))
             run = executable(staged.graph, times)
             found = Program(run, staged.captured, flatten(self.carry)[1], full, rest)
@@ -200,6 +231,14 @@ def first_not_finite(graph: Graph, args: list[Any]) -> str:
         values = walk(graph, args)[1]
     for node in graph.nodes[len(graph.inputs) :]:
         found = values[node]
-        if not isinstance(found, tuple) and found.dtype.kind == "f" and not np.isfinite(found).all():
-            return f"{node.primitive.name} -> {node.type} at {node.origin}" if node.origin else node.primitive.name
+        if (
+            not isinstance(found, tuple)
+            and found.dtype.kind == "f"
+            and not np.isfinite(found).all()
+        ):
+            return (
+                f"{node.primitive.name} -> {node.type} at {node.origin}"
+                if node.origin
+                else node.primitive.name
+            )
     return "the loss"

@@ -132,8 +132,12 @@ class Training:
         self.loss: Loss = loss_of(loss)
         self.metrics: dict[str, Metric] = metrics_of(metrics)
         self.optimizer = optimizer_of(optimizer)
-        self.seed = resume.seed if resume is not None else secrets.randbits(32) if seed is None else seed
-        self.data = prepare(net, X, y, self.loss, validation, sample_weight, class_weight, self.seed)
+        self.seed = (
+            resume.seed if resume is not None else secrets.randbits(32) if seed is None else seed
+        )
+        self.data = prepare(
+            net, X, y, self.loss, validation, sample_weight, class_weight, self.seed
+        )
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
@@ -141,7 +145,9 @@ class Training:
         self.record = resume or Run({}, self.seed)
         if resume is None:
             self.record.history["loss"] = []
-        self.chunks = Epochs(net, self.loss, self.optimizer, self.carry, self.key, self.data, self.batch, epochs)
+        self.chunks = Epochs(
+            net, self.loss, self.optimizer, self.carry, self.key, self.data, self.batch, epochs
+        )
 
     def _initialize(self) -> None:
         net, data = self.net, self.data
@@ -160,7 +166,9 @@ class Training:
             return _as_arrays(Carry(params, state, self.optimizer.init(params), np.int64(0)))
         old: Carry = resume.carry
         if flatten(old.opt_state)[1] != flatten(self.optimizer.init(params))[1]:
-            raise DataError("resume: the optimizer is of another kind than that of the run to continue")
+            raise DataError(
+                "resume: the optimizer is of another kind than that of the run to continue"
+            )
         return _as_arrays(Carry(params, state, old.opt_state, old.count))
 
     def run(self, display: Quiet) -> Run:
@@ -182,7 +190,10 @@ class Training:
         except KeyboardInterrupt:
             record.stopped = "interrupted"
             self._publish()
-            warnings.warn("training was interrupted; the network keeps the weights reached so far", stacklevel=3)
+            warnings.warn(
+                "training was interrupted; the network keeps the weights reached so far",
+                stacklevel=3,
+            )
         record.seconds += time.perf_counter() - start
         record.carry = self.carry
         self._call("on_end", moment)
@@ -218,7 +229,9 @@ class Training:
         outputs = self.net(X)
         prefix = "" if held is None else "val_"
         logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
-        return logs | {prefix + name: float(metric(outputs, y)) for name, metric in self.metrics.items()}
+        return logs | {
+            prefix + name: float(metric(outputs, y)) for name, metric in self.metrics.items()
+        }
 
     def _record(self, logs: dict[str, float]) -> None:
         for name, value in logs.items():
@@ -255,8 +268,16 @@ class Training:
 
     def _single(self, carry: Carry, rows: Array) -> tuple[Any, list[Any]]:
         """The graph of one step on ``rows``, without a loop, and its arguments."""
-        staged = stage_program(self.chunks.step, carry, self.key, self.data, 0, self.batch, len(rows))
-        return staged.graph, [*flatten(carry)[0], self.key, *arrays(self.data), rows, *staged.captured]
+        staged = stage_program(
+            self.chunks.step, carry, self.key, self.data, 0, self.batch, len(rows)
+        )
+        return staged.graph, [
+            *flatten(carry)[0],
+            self.key,
+            *arrays(self.data),
+            rows,
+            *staged.captured,
+        ]
 
 
 def mean_loss(losses: Array, rows: int, batch: int) -> float:

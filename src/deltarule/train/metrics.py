@@ -18,7 +18,9 @@ Metric = Callable[[Any, Any], float]
 def accuracy(outputs: Any, targets: Any) -> float:
     """Share of rows whose class is right: the largest of several outputs, or the sign of a single logit."""
     if outputs.ndim > 1 and outputs.shape[-1] > 1:
-        right = np.argmax(outputs, -1) == (targets if targets.dtype.kind == "i" else np.argmax(targets, -1))
+        right = np.argmax(outputs, -1) == (
+            targets if targets.dtype.kind == "i" else np.argmax(targets, -1)
+        )
     else:
         right = (outputs.reshape(-1) > 0) == (targets.reshape(-1) > 0.5)
     return float(np.mean(right))
@@ -52,5 +54,7 @@ def metrics_of(given: Any) -> dict[str, Metric]:
         elif item in METRICS:
             out[item] = METRICS[item]
         else:
-            raise DataError(f"no metric is called {item!r}; known: {', '.join(METRICS)}, or a function of (outputs, targets)")
+            raise DataError(
+                f"no metric is called {item!r}; known: {', '.join(METRICS)}, or a function of (outputs, targets)"
+            )
     return out

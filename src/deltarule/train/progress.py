@@ -51,7 +51,9 @@ class Bar(Quiet):
 
 def figures(logs: dict[str, float]) -> str:
     """The figures of an epoch in one line."""
-    return "  ".join(f"{name.replace('_per_second', '/s')} {value:,.4g}" for name, value in logs.items())
+    return "  ".join(
+        f"{name.replace('_per_second', '/s')} {value:,.4g}" for name, value in logs.items()
+    )
 
 
 @contextmanager
@@ -66,6 +68,12 @@ def showing(progress: bool | None, epochs: int, rows: int) -> Iterator[Quiet]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[figures]}"))
-        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=8) as bar:
+        columns = (
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+        )
+        with Progress(
+            *columns, TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=8
+        ) as bar:
             yield Bar(bar, bar.add_task("training", total=epochs * rows, figures=""), rows)

@@ -49,7 +49,9 @@ class Run:
         return {"epoch": i + 1, **{name: values[i] for name, values in self.history.items()}}
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items() if values)
+        last = ", ".join(
+            f"{name} {values[-1]:.4g}" for name, values in self.history.items() if values
+        )
         return f"<run of {self.epochs} epochs in {self.seconds:.1f} s: {last}>"
 
     def plot(self, path: str | Path | None = None) -> Any:

@@ -1,0 +1,104 @@
+"""A call of a network: which weights, state, mode and random key its layers see while it runs.
+
+In: nested dicts of weights and state. Out: ``Call``, bound to a thread while the layers' NumPy code
+runs; the state that they assigned; errors that name the layer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from deltarule.derive.trace import STATE
+from deltarule.errors import DeltaruleError
+from deltarule.nn.nested import Path, Tree
+from deltarule.program import random
+
+
+@dataclass(slots=True)
+class Call:
+    """What a pure call binds to the attributes of a network.
+
+    Attributes
+    ----------
+    places : dict
+        Path of each layer, by its id.
+    params, state : nested dict
+        Values of weights and state.
+    new_state : nested dict
+        What the layers assigned.
+    train : bool
+        Whether it is a training step.
+    key, step : array
+        Random numbers are a function of key, step and site.
+    building : (key, dtype) or None
+        Set while weights are being declared and drawn.
+    """
+
+    places: dict[int, Path]
+    params: Tree
+    state: Tree
+    new_state: Tree = field(default_factory=dict)
+    train: bool = False
+    key: Any = None
+    step: Any = 0
+    building: Any = None
+    running: list[Any] = field(default_factory=list)
+    draws: dict[Path, int] = field(default_factory=dict)
+
+    def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
+        """Run the code of a layer; nodes made inside carry its path, and errors name it."""
+        path = self.places[id(layer)]
+        outer, STATE.scope = STATE.scope, ".".join(path)
+        self.running.append(layer)
+        try:
+            return code(layer, *args, **named)
+        except Exception as error:
+            if path and not hasattr(error, "layer"):
+                _locate(error, f"layer {'.'.join(path)}, {layer!r}")
+            raise
+        finally:
+            self.running.pop()
+            STATE.scope = outer
+
+    def site(self, layer: Any) -> int:
+        """The number of the place in the program where a layer draws: its path and how often it has
+        drawn in this call."""
+        path = self.places[id(layer)]
+        count = self.draws[path] = self.draws.get(path, -1) + 1
+        return random.site(f"{'.'.join(path)}#{count}")
+
+
+def _locate(error: Any, place: str) -> None:
+    """Say in the error in which layer it was."""
+    error.layer = place
+    if isinstance(error, DeltaruleError) and len(error.args) == 1:
+        error.args = (f"{error} (in {place})",)
+    else:
+        error.add_note(f"in {place}")
+
+
+class _Calls(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Call] = []
+
+
+CALLS = _Calls()
+
+
+def current() -> Call | None:
+    """The innermost call of this thread."""
+    return CALLS.stack[-1] if CALLS.stack else None
+
+
+@contextmanager
+def bound(call: Call) -> Iterator[None]:
+    """Layers take their values from ``call`` inside."""
+    CALLS.stack.append(call)
+    try:
+        yield
+    finally:
+        CALLS.stack.pop()
