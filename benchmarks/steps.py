@@ -101,7 +101,10 @@ def jax_epochs(job: Job, X: np.ndarray, y: np.ndarray, whole: bool) -> Callable[
 
     keys = jax.random.split(jax.random.key(0), len(job.sizes))
     shapes = list(zip(job.sizes, job.sizes[1:], strict=False))
-    params = [(jax.random.normal(k, s) * (2 / s[0]) ** 0.5, jnp.zeros(s[1])) for k, s in zip(keys, shapes, strict=False)]
+    params = [
+        (jax.random.normal(k, s) * (2 / s[0]) ** 0.5, jnp.zeros(s[1]))
+        for k, s in zip(keys, shapes, strict=False)
+    ]
     zeros = jax.tree.map(jnp.zeros_like, params)
 
     def cost(params: Any, x: Any, t: Any) -> Any:
@@ -182,8 +185,19 @@ def main() -> None:
         job = JOBS[name]
         X, y = data_of(job)
         turns = InTurns(peers_of(job, X, y))
-        net = dr.Sequential(*(dr.Dense(n, "relu") for n in job.sizes[1:-1]), dr.Dense(job.sizes[-1]))
-        run = dr.fit(net, X, y, loss="cross_entropy", epochs=job.epochs, batch_size=job.batch, seed=0, callbacks=[turns])
+        net = dr.Sequential(
+            *(dr.Dense(n, "relu") for n in job.sizes[1:-1]), dr.Dense(job.sizes[-1])
+        )
+        run = dr.fit(
+            net,
+            X,
+            y,
+            loss="cross_entropy",
+            epochs=job.epochs,
+            batch_size=job.batch,
+            seed=0,
+            callbacks=[turns],
+        )
         ours = [len(X) / rate for rate in run.history["rows_per_second"]]
         seconds = {"deltarule": ours, **turns.seconds}
         steps = {peer: statistics.median(s[1:]) / job.steps * 1e6 for peer, s in seconds.items()}
@@ -191,10 +205,14 @@ def main() -> None:
         first = {peer: s[0] for peer, s in seconds.items()}
         results[name] = {"microseconds_a_step": steps, "first_epoch_seconds": first}
         layers = "-".join(map(str, job.sizes))
-        print(f"{name}: {layers}, batch {job.batch}, {THREADS} threads; microseconds a step, medians of {job.epochs - 1} epochs")
+        print(
+            f"{name}: {layers}, batch {job.batch}, {THREADS} threads; microseconds a step, medians of {job.epochs - 1} epochs"
+        )
         for peer, value in steps.items():
             print(f"  {peer:<14}{value:>10.1f}{value / steps['deltarule']:>8.2f} x deltarule")
-    write("steps", {"threads": THREADS, "peak_multiply_adds": peak, "jobs": results}, "scikit-learn")
+    write(
+        "steps", {"threads": THREADS, "peak_multiply_adds": peak, "jobs": results}, "scikit-learn"
+    )
 
 
 if __name__ == "__main__":

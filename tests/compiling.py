@@ -55,7 +55,9 @@ def assert_same(found: Any, wanted: Any, graph: Graph | None = None) -> None:
     """Equal in type and value; zeros of either sign are equal, and NaN is NaN."""
     for i, (x, y) in enumerate(zip(found, wanted, strict=True)):
         where = f"result {i}\n{graph}"
-        assert (x.shape, x.dtype) == (y.shape, y.dtype), f"{x.dtype}{x.shape}, not {y.dtype}{y.shape}: {where}"
+        assert (x.shape, x.dtype) == (y.shape, y.dtype), (
+            f"{x.dtype}{x.shape}, not {y.dtype}{y.shape}: {where}"
+        )
         np.testing.assert_array_equal(x, y, err_msg=where)
 
 
@@ -69,7 +71,9 @@ def ulp_apart(x: Any, y: Any) -> float:
 
 def assert_close(found: Any, wanted: Any, scale: Any, count: int, what: str) -> None:
     """Within 4 ulp where ``count`` is 1, else within 4 n eps sum |terms|."""
-    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype), f"{what}: {found.dtype}{found.shape}"
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype), (
+        f"{what}: {found.dtype}{found.shape}"
+    )
     if found.dtype.kind not in "fc":
         np.testing.assert_array_equal(found, wanted, err_msg=what)
         return

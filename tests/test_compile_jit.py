@@ -113,7 +113,9 @@ def test_many_compilations_are_told_with_the_reason():
         warnings.simplefilter("error")
         for n in range(8):
             f(np.ones(2), n)
-    with pytest.warns(RuntimeWarning, match=r"compiled 9 times, now because argument 1 was 7, is 8"):
+    with pytest.warns(
+        RuntimeWarning, match=r"compiled 9 times, now because argument 1 was 7, is 8"
+    ):
         f(np.ones(2), 8)
     g = compile(lambda x: x)
     for n in range(8):
@@ -143,7 +145,11 @@ def test_donated_arrays_are_written_over_where_that_is_safe():
 
 def test_dtypes_follow_numpy():
     f = compile(lambda x, y: (x + y, x * 2, x / 3))
-    for x, y in [(np.ones(2, "f4"), np.ones(2, "f4")), (np.ones(2, "i4"), np.ones(2)), (np.ones(2, "u1"), np.ones(2, "i8"))]:
+    for x, y in [
+        (np.ones(2, "f4"), np.ones(2, "f4")),
+        (np.ones(2, "i4"), np.ones(2)),
+        (np.ones(2, "u1"), np.ones(2, "i8")),
+    ]:
         for found, wanted in zip(f(x, y), (x + y, x * 2, x / 3), strict=True):
             assert found.dtype == wanted.dtype
             np.testing.assert_allclose(found, wanted)

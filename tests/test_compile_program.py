@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
-from compiling import apply, assert_same, compiled, given, graph_of, number, reference, results
 
 import deltarule.derive  # noqa: F401
+from compiling import apply, assert_same, compiled, given, graph_of, number, reference, results
+from deltarule.compile.lower import schedule
 from deltarule.compile.program import Executable, Native, build
 from deltarule.compile.rewrite import PASSES, rewrite
-from deltarule.compile.schedule import schedule
 from deltarule.errors import CompileError, TypeRuleError
 from deltarule.program import Graph, Origin, lookup, type_of
 from deltarule.program.types import ArrayType
@@ -27,7 +30,9 @@ def of(shape, dtype=F64):
 
 def scan(body, *args, consts=0, carries=1, length=3, reverse=False):
     return results(
-        apply("scan", *args, body=body, consts=consts, carries=carries, length=length, reverse=reverse)
+        apply(
+            "scan", *args, body=body, consts=consts, carries=carries, length=length, reverse=reverse
+        )
     )
 
 
@@ -41,7 +46,9 @@ def test_an_index_out_of_range_is_an_error_that_names_it(name, wrong):
     x, index, new = np.arange(10.0).reshape(5, 2), np.array([0, wrong, 1]), np.ones((3, 2))
     args = (x, index) if name == "gather" else (x, index, new)
     run = Executable(graph_of(lookup(name), args, {}))
-    with pytest.raises(IndexError, match=f"index {wrong} is out of bounds for an axis of size 5, in {name}"):
+    with pytest.raises(
+        IndexError, match=f"index {wrong} is out of bounds for an axis of size 5, in {name}"
+    ):
         run(*args)
     assert_same([x], [np.arange(10.0).reshape(5, 2)])
     right = (x, np.array([0, 4, 1]), new)[: len(args)]
@@ -64,7 +71,10 @@ def test_the_error_names_the_line_also_from_within_loops():
     run = Executable(graph)
     args = np.arange(4.0), np.array(0.0), np.array([1, 2, 3])
     assert run(*args)[0] == 6
-    with pytest.raises(IndexError, match=r"index 4 .* size 4, in gather at test_compile_program.py:\d+ in net.embed"):
+    with pytest.raises(
+        IndexError,
+        match=r"index 4 .* size 4, in gather at test_compile_program.py:\d+ in net.embed",
+    ):
         run(args[0], args[1], np.array([1, 4, 3]))
     assert run(*args)[0] == 6
 
@@ -136,14 +146,20 @@ def mlp_step(batch: int = 6, dtype: str = "f8") -> Graph:
     h = apply("tanh", apply("add", apply("matmul", x, w1), b1))
     e = apply("sub", apply("add", apply("matmul", h, w2), b2), t)
     loss = apply("mean", apply("mul", e, e), axes=(0, 1))
-    back = apply("mul", apply("matmul", e, apply("transpose", w2, order=(1, 0))), apply("sub", one, apply("mul", h, h)))
+    back = apply(
+        "mul",
+        apply("matmul", e, apply("transpose", w2, order=(1, 0))),
+        apply("sub", one, apply("mul", h, h)),
+    )
     grads = (
         apply("matmul", apply("transpose", x, order=(1, 0)), back),
         apply("sum", back, axes=(0,)),
         apply("matmul", apply("transpose", h, order=(1, 0)), e),
         apply("sum", e, axes=(0,)),
     )
-    new = (apply("sub", p, apply("mul", lr, g)) for p, g in zip((w1, b1, w2, b2), grads, strict=True))
+    new = (
+        apply("sub", p, apply("mul", lr, g)) for p, g in zip((w1, b1, w2, b2), grads, strict=True)
+    )
     return Graph((w1, b1, w2, b2, x, t), (*new, loss))
 
 
@@ -215,7 +231,7 @@ def test_two_threads_compile_at_once():
 def test_machine_code_is_freed_with_the_program():
     x = of((3,))
     run = Executable(Graph((x,), (apply("exp", x),)))
-    library = weakref.ref(run._call._run._library)
+    library = weakref.ref(run.run.code.library)
     assert library() is not None
     del run
     gc.collect()
@@ -223,7 +239,14 @@ def test_machine_code_is_freed_with_the_program():
 
 
 @pytest.mark.native
-@pytest.mark.parametrize("make", [lambda x: x[:, ::2], lambda x: x.T.copy().T, lambda x: np.frombuffer(b"\0" + x.tobytes(), np.int8)[1:].view(x.dtype).reshape(x.shape)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x[:, ::2],
+        lambda x: x.T.copy().T,
+        lambda x: np.frombuffer(b"\0" + x.tobytes(), np.int8)[1:].view(x.dtype).reshape(x.shape),
+    ],
+)
 def test_arguments_in_any_layout(make):
     x = make(np.arange(12.0).reshape(3, 4))
     x.flags.writeable = False
@@ -273,7 +296,11 @@ def test_results_share_no_memory_with_arguments_or_each_other():
 def test_stages_are_shown():
     run = Executable(mlp_step())
     assert "matmul" in run.show("graph") and "matmul" in run.show("rewrite")
-    assert "contract" in run.show("plan") and "fmuladd" in run.show("llvm") and "ret" in run.show("asm")
+    assert (
+        "contract" in run.show("plan")
+        and "fmuladd" in run.show("llvm")
+        and "ret" in run.show("asm")
+    )
     with pytest.raises(ValueError, match="no stage 'wasm'"):
         run.show("wasm")
 
@@ -304,7 +331,9 @@ def test_equal_graphs_are_built_once():
 def test_constant_arrays_are_part_of_the_program():
     c = apply("literal", value=(1, 2, 3, 4), dtype=I64, shape=(2, 2))
     x = of((2, 2), I64)
-    graph = Graph((x,), (apply("matmul", x, c), c, apply("gather", apply("reshape", c, shape=(4,)), x)))
+    graph = Graph(
+        (x,), (apply("matmul", x, c), c, apply("gather", apply("reshape", c, shape=(4,)), x))
+    )
     args = (np.array([[3, 1], [0, 2]]),)
     assert_same(compiled(graph, args), reference(graph, args))
     assert_same(compiled(graph, args), reference(graph, args))
@@ -345,3 +374,13 @@ def test_every_pass_has_a_name_and_a_sentence():
     assert len({step.name for step in PASSES}) == len(PASSES)
     assert all(step.doc.endswith(".") for step in PASSES)
     assert Native is not None
+
+
+@pytest.mark.native
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are protected as on Linux")
+def test_no_program_touches_memory_outside_its_arrays():
+    script = Path(__file__).parent / "memory_guard.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "120"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr[-2000:]}"

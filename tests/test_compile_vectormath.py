@@ -5,8 +5,8 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from compiling import compiled, graph_of
 
+from compiling import compiled, graph_of
 from deltarule.program import lookup
 
 RANGES = {
@@ -48,11 +48,15 @@ def test_within_its_bound_of_the_exact_value(name, dtype, most):
     for given, found in zip(x.tolist(), y.tolist(), strict=True):
         true = exact(name, given)
         if abs(true) > info.max:
-            assert found == float(np.inf) * mpmath.sign(true) or abs(found) == info.max, f"{name}({given}) = {found}"
+            assert found == float(np.inf) * mpmath.sign(true) or abs(found) == info.max, (
+                f"{name}({given}) = {found}"
+            )
             continue
         spacing = float(np.spacing(np.abs(np.array(float(true), dtype))))
         apart = abs(mpmath.mpf(found) - true) / spacing
-        assert apart <= most, f"{name}({given!r}) = {found!r}, {float(apart):.2f} ulp from {float(true)!r}"
+        assert apart <= most, (
+            f"{name}({given!r}) = {found!r}, {float(apart):.2f} ulp from {float(true)!r}"
+        )
 
 
 @pytest.mark.native
@@ -61,12 +65,28 @@ def test_within_its_bound_of_the_exact_value(name, dtype, most):
     ("name", "x", "y"),
     [
         ("exp", [np.inf, -np.inf, np.nan, 0.0, 1e30, -1e30], [np.inf, 0, np.nan, 1, np.inf, 0]),
-        ("expm1", [np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30, -1e30], [np.inf, -1, np.nan, 0.0, -0.0, np.inf, -1]),
-        ("log", [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0, 1.0], [np.inf, np.nan, np.nan, -np.inf, -np.inf, np.nan, 0]),
-        ("log1p", [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0, -2.0], [np.inf, np.nan, np.nan, 0.0, -0.0, -np.inf, np.nan]),
+        (
+            "expm1",
+            [np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30, -1e30],
+            [np.inf, -1, np.nan, 0.0, -0.0, np.inf, -1],
+        ),
+        (
+            "log",
+            [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0, 1.0],
+            [np.inf, np.nan, np.nan, -np.inf, -np.inf, np.nan, 0],
+        ),
+        (
+            "log1p",
+            [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0, -2.0],
+            [np.inf, np.nan, np.nan, 0.0, -0.0, -np.inf, np.nan],
+        ),
         ("tanh", [np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30], [1, -1, np.nan, 0.0, -0.0, 1]),
         ("erf", [np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30], [1, -1, np.nan, 0.0, -0.0, 1]),
-        ("sqrt", [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0], [np.inf, np.nan, np.nan, 0.0, -0.0, np.nan]),
+        (
+            "sqrt",
+            [np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0],
+            [np.inf, np.nan, np.nan, 0.0, -0.0, np.nan],
+        ),
         ("sigmoid", [np.inf, -np.inf, np.nan, 0.0, 1e30, -1e30], [1, 0, np.nan, 0.5, 1, 0]),
     ],
 )

@@ -52,7 +52,16 @@ def trained(net, updates):
     rows = min(updates, 100)
     epochs = updates // rows
     X, T = np.repeat(X1, rows, 0), np.repeat(T1, rows, 0)
-    dr.fit(net, X, T, loss="half_squared_error", optimizer=dr.SGD(0.5), epochs=epochs, batch_size=1, seed=0)
+    dr.fit(
+        net,
+        X,
+        T,
+        loss="half_squared_error",
+        optimizer=dr.SGD(0.5),
+        epochs=epochs,
+        batch_size=1,
+        seed=0,
+    )
     y = net(X1)
     return float(half_squared_error(y, T1)), y[0]
 
@@ -95,8 +104,12 @@ def test_m1_biases_trained_per_neuron():
     net = mazur()
     net.params = PARAMS1
     loss, _ = trained(net, 1)
-    np.testing.assert_allclose(net.params["dense1"]["bias"], [0.345614322655, 0.345022872647], **EXACT)
-    np.testing.assert_allclose(net.params["dense2"]["bias"], [0.530750719186, 0.619049118258], **EXACT)
+    np.testing.assert_allclose(
+        net.params["dense1"]["bias"], [0.345614322655, 0.345022872647], **EXACT
+    )
+    np.testing.assert_allclose(
+        net.params["dense2"]["bias"], [0.530750719186, 0.619049118258], **EXACT
+    )
     assert loss == pytest.approx(0.280471446791, abs=1e-12)
     net.params = PARAMS1
     assert trained(net, 10_000)[0] == pytest.approx(2.447562236e-6, rel=1e-9)
@@ -110,9 +123,14 @@ def test_m1_biases_trained_but_shared():
 
 
 def test_m2_han_and_kamber():
-    net = dr.Sequential(dr.Dense(2, "logistic"), dr.Dense(1, "logistic")).init((1, 3), dtype="float64")
+    net = dr.Sequential(dr.Dense(2, "logistic"), dr.Dense(1, "logistic")).init(
+        (1, 3), dtype="float64"
+    )
     net.params = {
-        "dense1": {"weight": np.array([[0.2, -0.3], [0.4, 0.1], [-0.5, 0.2]]), "bias": np.array([-0.4, 0.2])},
+        "dense1": {
+            "weight": np.array([[0.2, -0.3], [0.4, 0.1], [-0.5, 0.2]]),
+            "bias": np.array([-0.4, 0.2]),
+        },
         "dense2": {"weight": np.array([[-0.3], [-0.2]]), "bias": np.array([0.1])},
     }
     x, t, opt = np.array([[1.0, 0.0, 1.0]]), np.array([[1.0]]), dr.SGD(0.9)
@@ -122,10 +140,14 @@ def test_m2_han_and_kamber():
     assert -g["dense2"]["bias"][0] == pytest.approx(0.131169078214, abs=1e-12)
     np.testing.assert_allclose(-g["dense1"]["bias"], [-0.008724561965, -0.006542085064], **EXACT)
     net.params, _ = opt.step(net.params, g, opt.init(net.params))
-    np.testing.assert_allclose(net.params["dense2"]["weight"], [[-0.260828846342], [-0.138025067507]], **EXACT)
+    np.testing.assert_allclose(
+        net.params["dense2"]["weight"], [[-0.260828846342], [-0.138025067507]], **EXACT
+    )
     expected = [[0.192147894231, -0.305887876558], [0.4, 0.1], [-0.507852105769, 0.194112123442]]
     np.testing.assert_allclose(net.params["dense1"]["weight"], expected, **EXACT)
-    np.testing.assert_allclose(net.params["dense1"]["bias"], [-0.407852105769, 0.194112123442], **EXACT)
+    np.testing.assert_allclose(
+        net.params["dense1"]["bias"], [-0.407852105769, 0.194112123442], **EXACT
+    )
     assert net.params["dense2"]["bias"][0] == pytest.approx(0.218052170393, abs=1e-12)
     assert net(x).item() == pytest.approx(0.515247950985, abs=1e-12)
     assert half_squared_error(net(x), t) == pytest.approx(0.117492274512, abs=1e-12)
@@ -158,7 +180,9 @@ def test_s1_softmax_cross_entropy():
 
 def test_s2_logistic_loss():
     target = np.array([1.0])
-    loss, g = dr.value_and_grad(lambda z: loss_of("binary_cross_entropy")(z, target))(np.array([0.8]))
+    loss, g = dr.value_and_grad(lambda z: loss_of("binary_cross_entropy")(z, target))(
+        np.array([0.8])
+    )
     assert loss == pytest.approx(0.371100665948, abs=1e-12)
     assert g[0] == pytest.approx(-0.310025518872, abs=1e-12)
 
@@ -188,7 +212,9 @@ def test_h1_diverges_above_two_over_the_curvature(rate, grows):
     net, x, t = house()
     curvature = dr.hessian(lambda v: half_squared_error(x @ v, t))(np.array([[150.0], [0.0]]))
     assert np.trace(curvature.reshape(2, 2)) + 1 == 4_000_010
-    run = dr.fit(net, x, t, loss="half_squared_error", optimizer=dr.SGD(rate), epochs=50, batch_size=1)
+    run = dr.fit(
+        net, x, t, loss="half_squared_error", optimizer=dr.SGD(rate), epochs=50, batch_size=1
+    )
     assert (run.history["loss"][-1] > run.history["loss"][0]) == grows
 
 

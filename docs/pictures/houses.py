@@ -35,7 +35,9 @@ def main() -> None:
     scatter.axline((0, 0), slope=1, color="0.3", linewidth=1)
     scatter.axhline(actual.mean(), color="tab:red", linestyle=":", label="baseline: the mean")
     error, plain = (np.sqrt(np.mean((actual - p) ** 2)) for p in (predicted, actual.mean()))
-    scatter.set(title=f"error {error:.1f} (RMSE); baseline {plain:.1f}", xlim=(0, 510), ylim=(0, 560))
+    scatter.set(
+        title=f"error {error:.1f} (RMSE); baseline {plain:.1f}", xlim=(0, 510), ylim=(0, 560)
+    )
     scatter.set(xlabel="actual price, 1,000 dollars", ylabel="predicted")
     scatter.legend(loc="upper left")
     history = trained.run.history
@@ -43,7 +45,11 @@ def main() -> None:
     curves.plot(epochs, history["loss"], label="training")
     curves.plot(epochs, history["val_loss"], label="validation")
     curves.axvline(trained.run.best["epoch"], color="0.6", linestyle=":", label="best, restored")
-    curves.set(title=f"{trained.run.epochs} epochs in {trained.run.seconds:.1f} s", xlabel="epoch", yscale="log")
+    curves.set(
+        title=f"{trained.run.epochs} epochs in {trained.run.seconds:.1f} s",
+        xlabel="epoch",
+        yscale="log",
+    )
     curves.set_ylabel("mean squared error, standardized price")
     curves.legend()
     figure.savefig(HERE / "houses.png", dpi=100)

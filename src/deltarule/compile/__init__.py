@@ -1,9 +1,10 @@
-"""A graph becomes machine code: rewrite passes, then a plan (kernels and buffers), then LLVM text, then a loaded function.
+"""A graph becomes machine code: rewrites, a plan of kernels and buffers, LLVM text, loaded code.
 
-In: a closed ``Graph`` of any primitives. Out: ``build(graph) -> Executable``, called with arrays and giving arrays; and
-``compile(f)``, the same for a Python function. ``DELTARULE_BACKEND=numpy`` interprets instead, behind the same names.
+In: a closed ``Graph``, or a Python function. Out: ``build(graph)`` and ``compile(function)``, called with
+arrays and giving arrays. ``DELTARULE_BACKEND=numpy`` interprets instead, behind the same names.
 """
 
+from deltarule.compile.jit import Compiled, compile
 from deltarule.compile.program import Executable, build
 
-__all__ = ["Executable", "build"]
+__all__ = ["Compiled", "Executable", "build", "compile"]

@@ -27,7 +27,9 @@ def node_of(primitive: Any, *args: Node, like: Node, **attrs: Any) -> Node:
 def literal(value: Any, dtype: np.dtype[Any], like: Node) -> Node:
     """A number."""
     plain = dtype.type(value).item()
-    return Node(ops.literal, (), {"value": plain, "dtype": dtype}, ArrayType((), dtype), like.origin)
+    return Node(
+        ops.literal, (), {"value": plain, "dtype": dtype}, ArrayType((), dtype), like.origin
+    )
 
 
 def uniform(node: Node) -> Any:
@@ -66,7 +68,11 @@ def _computed(node: Node) -> Node | None:
 
 def spread(x: Node, like: Node) -> Node:
     """``x`` in the shape of a node."""
-    return x if x.type.shape == like.type.shape else node_of(ops.broadcast, x, shape=like.type.shape, like=like)
+    return (
+        x
+        if x.type.shape == like.type.shape
+        else node_of(ops.broadcast, x, shape=like.type.shape, like=like)
+    )
 
 
 def is_number(node: Node, value: float) -> bool:
@@ -74,7 +80,11 @@ def is_number(node: Node, value: float) -> bool:
     found = uniform(node)
     if found is None or found != value:
         return False
-    return value != 0 or found.dtype.kind not in "fc" or math.copysign(1, found.real) == math.copysign(1, value)
+    return (
+        value != 0
+        or found.dtype.kind not in "fc"
+        or math.copysign(1, found.real) == math.copysign(1, value)
+    )
 
 
 def _add(node: Node) -> Node:
@@ -155,7 +165,9 @@ def _transpose(node: Node) -> Node:
         return x
     if x.primitive is ops.transpose:
         inner = x.attrs["order"]
-        return _transpose(node_of(ops.transpose, x.args[0], order=tuple(inner[i] for i in order), like=node))
+        return _transpose(
+            node_of(ops.transpose, x.args[0], order=tuple(inner[i] for i in order), like=node)
+        )
     return node
 
 
@@ -172,9 +184,11 @@ def _slice(node: Node) -> Node:
     return x if whole else node
 
 
-def _sum(node: Node) -> Node:
+def _reduce(node: Node) -> Node:
+    """Of one element each. Not sums of floats: that of -0.0 is 0.0."""
     (x,) = node.args
-    if all(x.type.shape[axis] == 1 for axis in node.attrs["axes"]):
+    exact = node.primitive in (ops.max, ops.min) or x.type.dtype.kind in "iu"
+    if exact and all(x.type.shape[axis] == 1 for axis in node.attrs["axes"]):
         return _reshape(node_of(ops.reshape, x, shape=node.type.shape, like=node))
     return node
 
@@ -193,8 +207,7 @@ RULES: dict[Any, Rule] = {
     ops.transpose: _transpose,
     ops.broadcast: _broadcast,
     ops.slice: _slice,
-    ops.sum: _sum,
-    ops.mean: _sum,
-    ops.max: _sum,
-    ops.min: _sum,
+    ops.sum: _reduce,
+    ops.max: _reduce,
+    ops.min: _reduce,
 }

@@ -1,20 +1,21 @@
-"""``dr.compile``: a Python function of arrays, traced once for each kind of arguments and run as machine code.
+"""``dr.compile``: a Python function, traced once for each kind of arguments and run as machine code.
 
-In: a function in plain NumPy over nested arguments. Out: a function of the same arguments. Called with traced values (inside
-``dr.grad`` and its relatives) it gives its nodes instead, so that it can be differentiated.
+In: a function in plain NumPy over nested arguments. Out: a function of the same arguments. Called with
+traced values (inside ``dr.grad`` and its relatives) it gives its nodes instead, to be differentiated.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.program import Executable, build
+from deltarule.compile.plan import Plan
+from deltarule.compile.program import Executable, build, ready
 from deltarule.derive.trace import stage
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import TypeRuleError
@@ -22,196 +23,255 @@ from deltarule.program import ArrayType, Graph, interpret, type_of
 from deltarule.program.primitive import Traced
 
 MOST_VERSIONS = 8
-_STATIC = (bool, int, str, bytes, type(None))
+STATIC = (bool, int, str, bytes, type(None))
 
 
 @dataclass(eq=False, slots=True)
 class Version:
-    """The function for one kind of arguments."""
+    """The function for one kind of arguments.
+
+    Attributes
+    ----------
+    graph : Graph
+        Inputs are the traced leaves, then the captured arrays.
+    captured : tuple
+        Arrays of the function's closure, as they were found.
+    traced : tuple of int
+        Which leaves of the arguments are inputs.
+    donated : set of int
+        Inputs that may be overwritten.
+    spec : tree
+        Structure of the results.
+    plain : dict
+        Results that are no numbers, by their place.
+    executable : Executable or None
+        Made at the first call with plain arrays.
+    """
 
     graph: Graph
     captured: tuple[Any, ...]
-    spec: Any
-    traced: tuple[int, ...]  # which leaves are arrays
+    traced: tuple[int, ...]
     donated: frozenset[int]
+    spec: Any
+    plain: dict[int, Any]
     executable: Executable | None = None
-    plain: dict[int, Any] = field(default_factory=dict)  # results that are no arrays
 
     @property
     def portable(self) -> bool:
-        """Whether it may serve other calls: it captured no traced value of an outer function."""
+        """Whether other calls may use it: it captured no traced value of an outer function."""
         return not any(isinstance(x, Traced) for x in self.captured)
+
+    def call(self, given: Sequence[Any]) -> Any:
+        """The function on its inputs."""
+        if any(isinstance(x, Traced) for x in (*given, *self.captured)):
+            inputs = (as_array(x) for x in (*given, *self.captured))
+            return self.tree(interpret(self.graph, *inputs))
+        return self.run([as_array(x) for x in given])
+
+    def run(self, given: Sequence[Any]) -> Any:
+        """The function on arrays whose types are known to be right."""
+        if self.executable is None:
+            self.executable = build(self.graph)
+        arrays = [ready(x) for x in (*given, *self.captured)]
+        found = self.executable.run(arrays, self.donated)
+        return self.tree([y if y.shape else y[()] for y in found])
+
+    def tree(self, results: Sequence[Any]) -> Any:
+        """Results in the structure that the function returned."""
+        leaves = list(results)
+        for place in sorted(self.plain):
+            leaves.insert(place, self.plain[place])
+        return unflatten(self.spec, leaves)
 
 
 class Compiled:
     """A function that runs as machine code. See ``compile``."""
 
-    def __init__(self, f: Callable[..., Any], donate: Sequence[int] = ()) -> None:
-        self.function = f
-        self.donate = tuple(donate)
+    def __init__(self, function: Callable[..., Any], donate: Sequence[int] = ()) -> None:
+        update_wrapper(self, function, updated=())
+        self.function = function
+        self.donate = frozenset(donate)
         self.versions: dict[Any, Version] = {}
+        self.direct: dict[Any, Version] = {}  # of calls with arrays only: no tree to take apart
+        self.keys: list[tuple[Any, ...]] = []
         self.last: Version | None = None
-        self._keys: list[Any] = []
-        update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's result."""
+        if not kwargs:
+            key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else None for x in args])
+            version = self.direct.get(key)
+            if version is not None:
+                self.last = version
+                return version.run(args)
+        return self.call_tree(args, kwargs)
+
+    def call_tree(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result on nested arguments."""
         leaves, spec = flatten((args, kwargs))
-        key = (spec, *map(_key, leaves))
+        key = (spec, *map(key_of, leaves))
         version = self.versions.get(key)
         if version is None:
-            version = self._trace(leaves, spec, key)
+            version = self.trace(leaves, spec)
+            if version.portable:
+                self.keep(version, key, args, kwargs)
         self.last = version
-        given = [leaves[i] for i in version.traced]
-        if any(isinstance(x, Traced) for x in (*given, *version.captured)):
-            results: Sequence[Any] = interpret(version.graph, *map(_array, given), *version.captured)
-            return self._tree(version, results)
-        if version.executable is None:
-            version.executable = build(version.graph)
-        found = version.executable(*given, *version.captured, donated=version.donated)
-        return self._tree(version, [y if y.shape else y[()] for y in found])
+        return version.call([leaves[i] for i in version.traced])
 
-    def _tree(self, version: Version, results: Sequence[Any]) -> Any:
-        """Results in the structure that the function returned."""
-        if not version.plain:
-            return unflatten(version.spec, results)
-        arrays = iter(results)
-        count = len(results) + len(version.plain)
-        return unflatten(version.spec, [version.plain[i] if i in version.plain else next(arrays) for i in range(count)])
+    def keep(self, version: Version, key: Any, args: Any, kwargs: Any) -> None:
+        """Use a version for all calls of its kind."""
+        self.versions[key] = version
+        self.keys.append(key)
+        if len(self.keys) > MOST_VERSIONS:
+            self.warn()
+        if not kwargs and all(type(x) is np.ndarray for x in args):
+            self.direct[tuple((x.shape, x.dtype) for x in args)] = version
 
-    def _trace(self, leaves: Sequence[Any], spec: Any, key: Any) -> Version:
+    def trace(self, leaves: Sequence[Any], spec: Any) -> Version:
         """Stage the function for these arguments."""
-        traced = tuple(i for i, x in enumerate(leaves) if not isinstance(x, _STATIC))
-        outs: list[Any] = []
+        traced = tuple(i for i, x in enumerate(leaves) if not isinstance(x, STATIC))
+        plain: dict[int, Any] = {}
+        out_spec: Any = None
 
         def body(*values: Any) -> list[Any]:
+            nonlocal out_spec
             filled = list(leaves)
             for i, value in zip(traced, values, strict=True):
                 filled[i] = value
             args, kwargs = unflatten(spec, filled)
             results, out_spec = flatten(self.function(*args, **kwargs))
-            plain = {i: y for i, y in enumerate(results) if isinstance(y, (str, bytes))}
-            outs.extend((out_spec, plain))
-            return [_array(y) for i, y in enumerate(results) if i not in plain]
+            plain.update({i: y for i, y in enumerate(results) if isinstance(y, (str, bytes))})
+            return [as_array(y) for i, y in enumerate(results) if i not in plain]
 
-        staged = stage(body, [_type(leaves[i], i, spec) for i in traced])
-        version = Version(staged.graph, staged.captured, outs[0], traced, self._donated(spec, traced), plain=outs[1])
-        if version.portable:
-            self.versions[key] = version
-            self._keys.append((key, spec))
-            if len(self._keys) > MOST_VERSIONS:
-                self._warn()
-        return version
+        staged = stage(body, [type_of_leaf(leaves[i], i, spec) for i in traced])
+        donated = self.donated(spec, traced)
+        return Version(staged.graph, staged.captured, traced, donated, out_spec, plain)
 
-    def _donated(self, spec: Any, traced: Sequence[int]) -> frozenset[int]:
-        """Which traced leaves belong to donated arguments."""
+    def donated(self, spec: Any, traced: Sequence[int]) -> frozenset[int]:
+        """Which inputs belong to donated arguments."""
         if not self.donate:
             return frozenset()
-        owners = [int(path[4 : path.index("]", 4)]) if path.startswith("[0][") else -1 for path in paths(spec)]
+        owners = [owner(path) for path in paths(spec)]
         return frozenset(place for place, i in enumerate(traced) if owners[i] in self.donate)
 
-    def _warn(self) -> None:
+    def warn(self) -> None:
         """Say which argument differs from the last time."""
-        (old, old_spec), (new, spec) = self._keys[-2:]
+        (old_spec, *old), (spec, *new) = self.keys[-2:]
+        if old_spec != spec:
+            reason = f"its arguments are nested otherwise: {old_spec}, now {spec}"
+        else:
+            leaves = zip(paths(spec), old, new, strict=True)
+            changes = [(path, a, b) for path, a, b in leaves if a != b]
+            words = (f"{place(path)} was {word(a)}, is {word(b)}" for path, a, b in changes)
+            reason = "; ".join(words)
         name = getattr(self.function, "__name__", "f")
-        reason = f"its arguments are nested otherwise: {old_spec}, now {spec}"
-        if old_spec == spec:
-            pairs = zip(paths(spec), old[1:], new[1:], strict=True)
-            reason = "; ".join(f"{_place(path)} was {_word(a)}, is {_word(b)}" for path, a, b in pairs if a != b)
         warnings.warn(
-            f"{name} was compiled {len(self._keys)} times, now because {reason}. Every new shape, dtype, int, bool or str is a "
-            "compilation: pass numbers that change as floats or arrays, and keep shapes the same",
+            f"{name} was compiled {len(self.keys)} times, now because {reason}. Every new shape, "
+            "dtype, int, bool or str is a compilation: pass numbers that change as floats or "
+            "arrays, and keep shapes the same",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     @property
-    def plan(self) -> Any:
+    def plan(self) -> Plan:
         """The plan of the version called last."""
-        return self._executable().plan
+        return self.executable.plan
 
     def show(self, stage: str = "plan") -> str:
         """The version called last as text: graph, rewrite, plan, llvm or asm."""
-        return self._executable().show(stage)
+        return self.executable.show(stage)
 
-    def _executable(self) -> Executable:
+    @property
+    def executable(self) -> Executable:
+        """That of the version called last."""
         if self.last is None:
-            raise TypeRuleError("nothing is compiled yet: call the function first, its arguments tell the types")
+            raise TypeRuleError("nothing is compiled yet: call the function first")
         if self.last.executable is None:
             self.last.executable = build(self.last.graph)
         return self.last.executable
 
 
-def _key(x: Any) -> Any:
+def key_of(x: Any) -> Any:
     """What of a leaf decides which version serves."""
-    if isinstance(x, (np.ndarray, Traced)):
-        return (x.shape, x.dtype)
-    if isinstance(x, _STATIC):
+    if isinstance(x, STATIC):
         return (type(x), x)
-    return ((), x.dtype) if isinstance(x, np.generic) else type(x)
+    return (x.shape, x.dtype) if hasattr(x, "dtype") else type(x)
 
 
-def _type(x: Any, place: int, spec: Any) -> ArrayType:
-    """The type of a traced leaf."""
-    if isinstance(x, (np.ndarray, np.generic, Traced)) and x.dtype.kind in "biufc":
+def type_of_leaf(x: Any, i: int, spec: Any) -> ArrayType:
+    """The type of an input."""
+    dtype = getattr(x, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
         return type_of(x)
     if isinstance(x, (float, complex)):
         return ArrayType((), np.dtype(type(x)))
-    kind = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+    kind = f"an array of {dtype}" if dtype is not None else f"a {type(x).__name__}"
     raise TypeRuleError(
-        f"compile: {_place(paths(spec)[place])} is {kind}; arguments are arrays of numbers, numbers, strings, or nested "
-        "dicts, lists, tuples and dataclasses of these"
+        f"compile: {place(paths(spec)[i])} is {kind}; arguments are arrays of numbers, numbers, "
+        "strings, or nested dicts, lists, tuples and dataclasses of these"
     )
 
 
-def _array(x: Any) -> Any:
+def as_array(x: Any) -> Any:
     """Anything with shape and dtype as it is, a number as NumPy's."""
     return x if hasattr(x, "dtype") else np.asarray(x)[()]
 
 
-def _place(path: str) -> str:
+def owner(path: str) -> int:
+    """The positional argument that a leaf at ``[0][1]['w']`` belongs to; -1 for a keyword."""
+    return int(path[4 : path.index("]", 4)]) if path.startswith("[0]") else -1
+
+
+def place(path: str) -> str:
     """``[0][1]['w']`` as ``argument 1['w']``, ``[1]['x']`` as ``argument x``."""
     inner = path[3:]
     end = inner.index("]")
-    return f"argument {inner[1:end].strip(chr(39))}{inner[end + 1 :]}"
+    name = inner[1:end].strip("'")
+    return f"argument {name}{inner[end + 1 :]}"
 
 
-def _word(key: Any) -> str:
-    if isinstance(key, tuple) and isinstance(key[0], type):
-        return repr(key[1])
-    return repr(ArrayType(*key)) if isinstance(key, tuple) else key.__name__
+def word(key: Any) -> str:
+    """A leaf's key, as a reader says it."""
+    if not isinstance(key, tuple):
+        return str(key.__name__)
+    return repr(key[1]) if isinstance(key[0], type) else repr(ArrayType(*key))
 
 
-def compile(f: Callable[..., Any], donate: Sequence[int] = ()) -> Compiled:
+def compile(function: Callable[..., Any], donate: Sequence[int] = ()) -> Compiled:
     """A function compiled to machine code, for each kind of arguments when it first meets them.
 
     Parameters
     ----------
-    f : callable
-        Plain NumPy code over nested arguments. Arrays and floats are traced; ints, bools and strings are part of the program.
+    function : callable
+        Plain NumPy code over nested arguments. Arrays and floats are traced; ints, bools and strings are
+        part of the program.
     donate : sequence of int
         Positional arguments whose arrays the call may overwrite and return; do not use them afterwards.
 
     Returns
     -------
     Compiled
-        Called like ``f``. ``.plan`` is what it runs (``.plan.native`` the share that is machine code), ``.show(stage)`` its text
-        as graph, rewrite, plan, llvm or asm.
+        Called like the function. ``.plan`` is what it runs (``.plan.native`` the share that is machine
+        code), ``.show(stage)`` its text as graph, rewrite, plan, llvm or asm.
 
     Raises
     ------
     BranchError
-        Where Python branches on a traced value: use ``np.where``, or pass an int, bool or str to branch on.
+        Where Python branches on a traced value: use ``np.where``, or branch on an int, bool or str.
     IndexError
         Where an index is out of range while it runs.
 
+    Warns
+    -----
+    RuntimeWarning
+        After 8 compilations, with what changed.
+
     Examples
     --------
-    >>> import numpy as np
-    >>> from deltarule.compile.jit import compile
-    >>> f = compile(lambda x, y: np.tanh(x) @ y)
+    >>> import numpy as np, deltarule as dr
+    >>> f = dr.compile(lambda x, y: np.tanh(x) @ y)
     >>> f(np.ones((2, 3)), np.ones(3)).round(4)
     array([2.2848, 2.2848])
-    >>> f.plan.native
-    1.0
     """
-    return Compiled(f, donate)
+    return Compiled(function, donate)

@@ -1,7 +1,8 @@
 """Rewrites: named passes from a graph to a graph that computes the same with less.
 
-In: a closed graph. Out: a closed graph. Each pass is right alone and in any order; the graph is type-checked after each. A pass
-keeps the node itself where nothing changes, and the origin where something does. Passes descend into subgraphs; loops walk nodes.
+In: a closed graph. Out: a closed graph, type-checked after each pass. Every pass is right alone and in
+any order, descends into subgraphs, keeps a node where nothing changes and its origin where something
+does. Nodes are walked, never recursed over.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy as np
 
 from deltarule.compile.algebra import simplified
 from deltarule.program import Graph, Node
+from deltarule.program.graph import subgraphs
 from deltarule.program.ops import einsum
 from deltarule.program.primitive import TABLE
 
 Replacement = Any  # a Node, or a tuple of nodes for the results of one with several
 Rule = Callable[[Node], Replacement]
+Done = dict[Graph, Graph]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,166 +51,219 @@ class Pass:
         return new if new is graph else new.check()
 
 
-def each_node(graph: Graph, rule: Rule, done: dict[Graph, Graph] | None = None) -> Graph:
-    """A graph with every node, arguments first, replaced by what a rule makes of it; subgraphs come before the node."""
-    done = {} if done is None else done
+def each_node(graph: Graph, rule: Rule, done: Done) -> Graph:
+    """The graph with each node replaced by what a rule makes of it, arguments and subgraphs first."""
     if graph in done:
         return done[graph]
     new: dict[Node, Replacement] = {node: node for node in graph.inputs}
     for node in graph.nodes[len(graph.inputs) :]:
-        if node.primitive.name == "result" and isinstance(new[node.args[0]], tuple):
-            new[node] = new[node.args[0]][node.attrs["index"]]
+        several = new[node.args[0]] if node.primitive.name == "result" else None
+        if isinstance(several, tuple):
+            new[node] = several[node.attrs["index"]]
             continue
         args = tuple(new[arg] for arg in node.args)
-        attrs = {key: each_node(v, rule, done) if isinstance(v, Graph) else v for key, v in node.attrs.items()}
+        attrs = dict(node.attrs)
+        for key, value in node.attrs.items():
+            if isinstance(value, Graph):
+                attrs[key] = each_node(value, rule, done)
         new[node] = rule(rebuilt(node, args, attrs))
-    outputs = tuple(new[node] for node in graph.outputs)
-    same = all(new[node] is node for node in graph.nodes)
-    done[graph] = graph if same else Graph(graph.inputs, outputs)
+    done[graph] = graph
+    if any(new[node] is not node for node in graph.nodes):
+        done[graph] = Graph(graph.inputs, tuple(new[node] for node in graph.outputs))
     return done[graph]
 
 
 def rebuilt(node: Node, args: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
     """The node on other arguments or attrs; itself where they are the same."""
-    if all(a is b for a, b in zip(args, node.args, strict=True)) and all(attrs[k] is v for k, v in node.attrs.items()):
+    old = (*node.args, *node.attrs.values())
+    if all(a is b for a, b in zip((*args, *attrs.values()), old, strict=True)):
         return node
     return Node(node.primitive, args, attrs, node.type, node.origin)
 
 
-def make(name: str, *args: Node, origin: Any = None, **attrs: Any) -> Node:
+def make(name: str, *args: Node, origin: Any, **attrs: Any) -> Node:
     """A new node."""
     primitive = TABLE[name]
-    return Node(primitive, args, attrs, primitive.type_rule(*(arg.type for arg in args), **attrs), origin)
+    kind = primitive.type_rule(*(arg.type for arg in args), **attrs)
+    return Node(primitive, args, attrs, kind, origin)
 
 
-def spliced(graph: Graph, args: Sequence[Node], origin: Any) -> tuple[Node, ...]:
-    """The outputs of a graph as nodes over ``args``."""
-    new: dict[Node, Node] = dict(zip(graph.inputs, args, strict=True))
-    for node in graph.nodes[len(graph.inputs) :]:
-        moved = tuple(new[arg] for arg in node.args)
-        new[node] = Node(node.primitive, moved, node.attrs, node.type, node.origin or origin)
-    return tuple(new[node] for node in graph.outputs)
+# Functions with their own derivative.
 
 
-def _inline(node: Node) -> Replacement:
-    if node.primitive.name == "custom_vjp":
-        return spliced(node.attrs["call"], node.args, node.origin)
-    return node.args[0] if node.primitive.name == "stop_gradient" else node
+def inlined(node: Node) -> Replacement:
+    """The nodes of a function instead of the function; an argument instead of stop_gradient."""
+    if node.primitive.name == "stop_gradient":
+        return node.args[0]
+    if node.primitive.name != "custom_vjp":
+        return node
+    graph = node.attrs["call"]
+    new: dict[Node, Node] = dict(zip(graph.inputs, node.args, strict=True))
+    for old in graph.nodes[len(graph.inputs) :]:
+        args = tuple(new[arg] for arg in old.args)
+        origin = old.origin or node.origin
+        new[old] = Node(old.primitive, args, old.attrs, old.type, origin)
+    return tuple(new[old] for old in graph.outputs)
 
 
-def _pairwise(node: Node) -> Replacement:
-    """Products of three and more as products of two, in the order that NumPy finds cheapest."""
+# Products of three and more.
+
+
+def pairwise(node: Node) -> Replacement:
+    """Products of two instead, in the order that NumPy finds cheapest."""
     if node.primitive is not einsum or len(node.args) < 3:
         return node
-    given, result = node.attrs["spec"].split("->")
+    spec = node.attrs["spec"]
+    given, result = spec.split("->")
     shown = [np.broadcast_to(np.zeros(()), arg.type.shape) for arg in node.args]
-    order = np.einsum_path(node.attrs["spec"], *shown, optimize="greedy")[0][1:]
-    operands = list(zip(given.split(","), node.args, strict=True))
+    order = np.einsum_path(spec, *shown, optimize="greedy")[0][1:]
+    waiting = list(zip(given.split(","), node.args, strict=True))
     for step in order:
-        chosen = [operands.pop(i) for i in sorted(step, reverse=True)]
-        left = set(result).union(*(letters for letters, _ in operands))
-        have = dict.fromkeys("".join(letters for letters, _ in chosen))
-        kept = result if not operands else "".join(letter for letter in have if letter in left)
-        spec = ",".join(letters for letters, _ in chosen) + "->" + kept
-        operands.append((kept, make("einsum", *(arg for _, arg in chosen), spec=spec, origin=node.origin)))
-    return operands[0][1]
+        chosen = [waiting.pop(i) for i in sorted(step, reverse=True)]
+        later = set(result).union(*(letters for letters, _ in waiting))
+        kept = kept_labels([letters for letters, _ in chosen], later) if waiting else result
+        inner = ",".join(letters for letters, _ in chosen) + "->" + kept
+        args = [arg for _, arg in chosen]
+        waiting.append((kept, make("einsum", *args, spec=inner, origin=node.origin)))
+    return waiting[0][1]
 
 
-def common(graph: Graph, done: dict[Graph, Graph] | None = None) -> Graph:
+def kept_labels(operands: Sequence[str], later: set[str]) -> str:
+    """Labels of operands that are wanted later, in order."""
+    labels = dict.fromkeys("".join(operands))
+    return "".join(label for label in labels if label in later)
+
+
+# Common subexpressions.
+
+
+def common(graph: Graph, done: Done) -> Graph:
     """Equal nodes as one: the same operation and attrs on the same arguments."""
-    known: dict[Any, Node] = {}
-
-    def rule(node: Node) -> Node:
-        return known.setdefault(key_of(node), node)
-
-    done = {} if done is None else done
     if graph not in done:
-        inner = {sub: common(sub, done) for node in graph.nodes for sub in node.attrs.values() if isinstance(sub, Graph)}
-        done[graph] = each_node(graph, rule, dict(inner))
+        for node in graph.nodes:
+            for sub in subgraphs(node):
+                common(sub, done)
+        known: dict[Any, Node] = {}
+
+        def rule(node: Node) -> Node:
+            return known.setdefault(key_of(node), node)
+
+        done[graph] = each_node(graph, rule, dict(done))
     return done[graph]
 
 
 def key_of(node: Node) -> Any:
-    """What makes two nodes equal. Numbers are told apart by how they print: 0.0, -0.0, 0 and False differ."""
-    attrs = ((name, v if isinstance(v, Graph) else repr(v)) for name, v in node.attrs.items())
-    return (node.primitive.name, *map(id, node.args), *sorted(attrs, key=lambda pair: pair[0]))
+    """What makes nodes equal. Numbers are told apart as they print: 0.0, -0.0, 0 and False differ."""
+    attrs = []
+    for name in sorted(node.attrs):
+        value = node.attrs[name]
+        attrs.append((name, value if isinstance(value, Graph) else repr(value)))
+    return (node.primitive.name, *map(id, node.args), *attrs)
 
 
-def dead(graph: Graph, done: dict[Graph, Graph] | None = None) -> Graph:
+# Dead code.
+
+
+def dead(graph: Graph, done: Done) -> Graph:
     """Without nodes that no output needs, and without results of loops that nobody reads."""
-    done = {} if done is None else done
     if graph in done:
         return done[graph]
-    graph_now = Graph(graph.inputs, graph.outputs)
+    for node in graph.nodes:
+        for sub in subgraphs(node):
+            dead(sub, done)
+    live = Graph(graph.inputs, graph.outputs)
     wanted: dict[Node, set[int]] = {}
-    for node in graph_now.nodes:
+    for node in live.nodes:
         if node.primitive.name == "result":
             wanted.setdefault(node.args[0], set()).add(node.attrs["index"])
-    for node in graph_now.outputs:
-        wanted.setdefault(node, set())
+    loops = iter([node for node in live.nodes if node.primitive.name == "scan"])
 
-    new: dict[Node, Replacement] = {node: node for node in graph_now.inputs}
-    for node in graph_now.nodes[len(graph_now.inputs) :]:
-        if node.primitive.name == "result" and isinstance(new[node.args[0]], tuple):
-            new[node] = new[node.args[0]][node.attrs["index"]]
-            continue
-        args = tuple(new[arg] for arg in node.args)
-        attrs = {key: dead(v, done) if isinstance(v, Graph) else v for key, v in node.attrs.items()}
-        now = rebuilt(node, args, attrs)
-        new[node] = _trimmed(now, wanted.get(node, set())) if node.primitive.name == "scan" else now
-    same = all(new[node] is node for node in graph_now.nodes) and len(graph_now.nodes) == len(graph.nodes)
-    done[graph] = graph if same else Graph(graph.inputs, tuple(new[node] for node in graph.outputs))
+    def rule(node: Node) -> Replacement:
+        return trimmed(node, wanted[next(loops)]) if node.primitive.name == "scan" else node
+
+    new = each_node(live, rule, dict(done))
+    unchanged = new is live and len(live.nodes) == len(graph.nodes)
+    done[graph] = graph if unchanged else new
     return done[graph]
 
 
-def _trimmed(node: Node, wanted: set[int]) -> Replacement:
-    """A scan that carries and stacks only what is wanted; its results by their old numbers (None: nobody reads it)."""
+def trimmed(node: Node, wanted: set[int]) -> Replacement:
+    """A scan that carries and stacks only what is wanted.
+
+    Its results come as a tuple by their old numbers, None where nobody reads one.
+    """
     body, n, c = (node.attrs[key] for key in ("body", "consts", "carries"))
-    results = set(wanted)
-    while True:
-        used = _reached([body.outputs[i] for i in results])
-        more = {i for i in range(c) if body.inputs[n + i] in used} - results
-        if not more:
-            break
-        results |= more
-    inputs = [i for i, x in enumerate(body.inputs) if (i - n in results if n <= i < n + c else x in used)]
+    results, used = needed_results(body, n, c, wanted)
+    inputs = [i for i, x in enumerate(body.inputs) if x in used]
+    inputs = sorted({*inputs, *(n + i for i in results if i < c)})
     if len(results) == len(body.outputs) and len(inputs) == len(body.inputs):
         return node
-    kept = sorted(results)
-    small = Graph(tuple(body.inputs[i] for i in inputs), tuple(body.outputs[i] for i in kept))
-    counts = {"consts": sum(i < n for i in inputs), "carries": sum(i < c for i in kept)}
-    loop = make("scan", *(node.args[i] for i in inputs), origin=node.origin, **{**node.attrs, **counts, "body": small})
+    small = Graph(
+        tuple(body.inputs[i] for i in inputs),
+        tuple(body.outputs[i] for i in results),
+    )
+    attrs = {**node.attrs, "body": small}
+    attrs["consts"] = sum(i < n for i in inputs)
+    attrs["carries"] = sum(i < c for i in results)
+    args = [node.args[i] for i in inputs]
+    loop = make("scan", *args, origin=node.origin, **attrs)
     found: list[Node | None] = [None] * len(body.outputs)
-    for place, i in enumerate(kept):
+    for place, i in enumerate(results):
         found[i] = make("result", loop, index=place, origin=node.origin)
     return tuple(found)
 
 
-def _reached(outputs: Iterable[Node]) -> set[Node]:
+def needed_results(
+    body: Graph, consts: int, carries: int, wanted: set[int]
+) -> tuple[list[int], set[Node]]:
+    """Results of a body that are wanted, or carried to what is; and all nodes these need."""
+    results = set(wanted)
+    while True:
+        used = reached(body.outputs[i] for i in results)
+        more = {i for i in range(carries) if body.inputs[consts + i] in used}
+        if more <= results:
+            return sorted(results), used
+        results |= more
+
+
+def reached(outputs: Iterable[Node]) -> set[Node]:
     """All nodes that some outputs need."""
     seen: set[Node] = set()
-    stack = list(outputs)
-    while stack:
-        node = stack.pop()
+    waiting = list(outputs)
+    while waiting:
+        node = waiting.pop()
         if node not in seen:
             seen.add(node)
-            stack.extend(node.args)
+            waiting.extend(node.args)
     return seen
 
 
 PASSES = (
-    Pass("inline", "Functions with their own derivative become their nodes.", lambda g: each_node(g, _inline), True),
-    Pass("pairwise", "Products of three and more become products of two.", lambda g: each_node(g, _pairwise), True),
-    Pass("simplify", "Algebra that is exact, numbers computed once.", lambda g: each_node(g, simplified)),
-    Pass("common", "Equal nodes become one.", common),
-    Pass("dead", "Nodes and results that nobody reads are left out.", dead),
+    Pass(
+        "inline",
+        "Functions with their own derivative become their nodes.",
+        lambda graph: each_node(graph, inlined, {}),
+        needed=True,
+    ),
+    Pass(
+        "pairwise",
+        "Products of three and more become products of two.",
+        lambda graph: each_node(graph, pairwise, {}),
+        needed=True,
+    ),
+    Pass(
+        "simplify",
+        "Algebra that is exact, and numbers computed once.",
+        lambda graph: each_node(graph, simplified, {}),
+    ),
+    Pass("common", "Equal nodes become one.", lambda graph: common(graph, {})),
+    Pass("dead", "What nobody reads is left out.", lambda graph: dead(graph, {})),
 )
 
 
 def rewrite(graph: Graph, passes: Sequence[Pass] = PASSES) -> Graph:
-    """All passes in order. Those that planning needs always run."""
+    """The given passes, in the order of the list. Those that planning needs always run."""
     for step in PASSES:
         if step.needed or step in passes:
             graph = step(graph)
     return graph
-

@@ -1,10 +1,11 @@
-"""From a Python function to its derivatives: trace it, then walk its nodes backward, forward, or in batches.
+"""From a Python function to its derivatives: trace it, then walk its nodes backward, forward, or in
+batches.
 
-In: functions in plain NumPy over nested parameters. Out: functions that give gradients, Jacobians, products with them, and
-closed graphs for the compiler.
+In: functions in plain NumPy over nested parameters. Out: functions that give gradients, Jacobians, products
+with them, and closed graphs for the compiler.
 """
 
-from deltarule.derive import functions  # noqa: F401  (fills the table of rules)
+from deltarule.derive import functions
 from deltarule.derive.batch import vmap
 from deltarule.derive.check import check_grads
 from deltarule.derive.control import scan

@@ -1,7 +1,7 @@
 """Reverse mode: from the cotangents of the results to those of the inputs, by the chain rule.
 
-In: the tape of a trace. Out: one cotangent per input. The rules are written in primitives, so what this computes is recorded
-by outer traces, prints, compiles and differentiates again.
+In: the tape of a trace. Out: one cotangent per input. The rules are written in primitives, so what this
+computes is recorded by outer traces, prints, compiles and differentiates again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.trace import STATE, Trace, baked, result_node, stage, substitute, tracing
+from deltarule.derive.trace import Trace, baked, result_node, stage, substitute, tracing
 from deltarule.derive.tracer import Tracer
 from deltarule.program import Graph, Node, interpret, ops
 from deltarule.program.graph import sort
+from deltarule.program.interpret import REPLAYED
 from deltarule.program.primitive import Primitive, lookup
 from deltarule.program.transforms import TRANSFORMS
 from deltarule.program.types import ArrayType
@@ -22,23 +23,25 @@ from deltarule.program.types import ArrayType
 add: Primitive = lookup("add")
 
 
-def pull_back(trace: Trace, outputs: Sequence[Node], cts: Sequence[Any], inputs: Sequence[Node]) -> list[Any]:
+def pull_back(
+    trace: Trace, outputs: Sequence[Node], cts: Sequence[Any], inputs: Sequence[Node]
+) -> list[Any]:
     """Cotangents of ``inputs``; None where no path leads from an output to an input."""
     found: dict[Node, Any] = {}
     for node, ct in zip(outputs, cts, strict=True):
         if node in trace.active and ct is not None:
             _accumulate(found, node, ct)
     wanted = set(inputs)
-    outer = STATE.origin
+    outer = REPLAYED.origin
     try:
         with np.errstate(all="ignore"):
             for node in reversed(trace.tape):
                 ct = found.get(node) if node in wanted else found.pop(node, None)
                 if ct is not None:
-                    STATE.origin = node.origin
+                    REPLAYED.origin = node.origin
                     _backward_of(trace, node, ct, found)
     finally:
-        STATE.origin = outer
+        REPLAYED.origin = outer
     return [found.get(node) for node in inputs]
 
 
@@ -54,7 +57,9 @@ def _backward_of(trace: Trace, node: Node, ct: Any, found: dict[Node, Any]) -> N
     assert primitive.vjp is not None
     if primitive.joint:
         needs = [arg in active for arg in node.args]
-        for arg, arg_ct in zip(node.args, primitive.vjp(needs, ct, y, *args, **node.attrs), strict=True):
+        for arg, arg_ct in zip(
+            node.args, primitive.vjp(needs, ct, y, *args, **node.attrs), strict=True
+        ):
             if arg_ct is not None and arg in active:
                 _accumulate(found, arg, arg_ct)
         return
@@ -83,7 +88,9 @@ def joint(graph: Graph, wanted: Sequence[bool]) -> Callable[..., list[Any]]:
             floats = [node for node in nodes if node.type.is_float]
         inputs = [x.node for x, want in zip(xs, wanted, strict=True) if want]
         cts = pull_back(trace, floats, values[n:], inputs)
-        return ys + [zeros(node.type) if ct is None else ct for ct, node in zip(cts, inputs, strict=True)]
+        return ys + [
+            zeros(node.type) if ct is None else ct for ct, node in zip(cts, inputs, strict=True)
+        ]
 
     return both
 
@@ -114,7 +121,11 @@ def split(graph: Graph, wanted: Sequence[bool]) -> tuple[Graph, Graph]:
             late.add(node)
     needed = {arg for node in sort(whole.inputs, found) if node in late for arg in node.args}
     needed.update(node for node in found if node not in late)
-    kept = [node for node in whole.nodes if node in needed and node not in late and not _free(node, inputs)]
+    kept = [
+        node
+        for node in whole.nodes
+        if node in needed and node not in late and not _free(node, inputs)
+    ]
     kept = [node for node in kept if not isinstance(node.type, tuple)]
     forward = Graph(inputs, (*results, *kept))
     new = {node: Node(lookup("input"), (), {"type": repr(node.type)}, node.type) for node in kept}
@@ -125,7 +136,11 @@ def split(graph: Graph, wanted: Sequence[bool]) -> tuple[Graph, Graph]:
 
 def _free(node: Node, inputs: tuple[Node, ...]) -> bool:
     """Whether the backward part can have the value without storing it: an input, or made of literals."""
-    return node in inputs or node.primitive is ops.literal or (bool(node.args) and all(a.primitive is ops.literal for a in node.args))
+    return (
+        node in inputs
+        or node.primitive is ops.literal
+        or (bool(node.args) and all(a.primitive is ops.literal for a in node.args))
+    )
 
 
 def _stage(f: Callable[..., Any], types: Sequence[ArrayType]) -> Graph:

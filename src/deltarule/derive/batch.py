@@ -1,6 +1,7 @@
 """Batching: the same function over a new leading axis of its arguments, one operation for all of them.
 
-In: a function of single examples. Out: ``vmap(f)``, a function of stacked examples, through each primitive's batch rule.
+In: a function of single examples. Out: ``vmap(f)``, a function of stacked examples, through each
+primitive's batch rule.
 """
 
 from __future__ import annotations
@@ -11,33 +12,36 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.trace import STATE, baked, stage
+from deltarule.derive.trace import baked, stage
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.derive.ufuncs import operand
 from deltarule.errors import DataError, TypeRuleError
 from deltarule.program import Graph, Node, ops
 from deltarule.program.families import broadcast_to
+from deltarule.program.interpret import REPLAYED
 from deltarule.program.transforms import TRANSFORMS
 from deltarule.program.types import ArrayType
 
 
-def batch_walk(graph: Graph, size: int, args: Sequence[Any], batched: Sequence[bool]) -> list[tuple[Any, bool]]:
+def batch_walk(
+    graph: Graph, size: int, args: Sequence[Any], batched: Sequence[bool]
+) -> list[tuple[Any, bool]]:
     """Values of the outputs, each with whether it has the batch axis."""
     values: dict[Node, Any] = dict(zip(graph.inputs, args, strict=True))
     marked = {node for node, flag in zip(graph.inputs, batched, strict=True) if flag}
-    outer = STATE.origin
+    outer = REPLAYED.origin
     try:
         for node in graph.nodes[len(graph.inputs) :]:
             given = [values[arg] for arg in node.args]
             flags = [arg in marked for arg in node.args]
-            STATE.origin = node.origin
+            REPLAYED.origin = node.origin
             if any(flags):
                 values[node] = node.primitive.batch(size, flags, *given, **node.attrs)
                 marked.add(node)
             else:
                 values[node] = node.primitive(*given, **node.attrs)
     finally:
-        STATE.origin = outer
+        REPLAYED.origin = outer
     return [(values[node], node in marked) for node in graph.outputs]
 
 
@@ -49,7 +53,9 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> Graph:
         return [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]
 
     pairs = zip(graph.types, batched, strict=True)
-    return baked(stage(run, [ArrayType((size, *t.shape), t.dtype) if flag else t for t, flag in pairs]))
+    return baked(
+        stage(run, [ArrayType((size, *t.shape), t.dtype) if flag else t for t, flag in pairs])
+    )
 
 
 TRANSFORMS["batch"] = batch
@@ -62,6 +68,21 @@ def move_axis(x: Any, source: int, destination: int) -> Any:
     order = [i for i in range(len(x.shape)) if i != source]
     order.insert(destination, source)
     return ops.transpose(x, order=tuple(order))
+
+
+def owned(values: Sequence[Any], kept: Sequence[Any] = ()) -> list[Any]:
+    """Results as arrays that the caller owns: no views, writable, none twice, and none of those that
+    somebody else keeps."""
+    seen = {id(x) for x in kept}
+    out = []
+    for x in values:
+        if isinstance(x, np.ndarray) and (
+            x.base is not None or not x.flags.writeable or id(x) in seen
+        ):
+            x = x.copy()
+        seen.add(id(x))
+        out.append(x)
+    return out
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
@@ -98,7 +119,10 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         axes = _axes(args, in_axes)
         leaves = [x if hasattr(x, "dtype") else np.asarray(operand(x))[()] for x in leaves]
         size, moved, flags = _examples(leaves, axes, spec)
-        types = [ArrayType(x.shape[1:] if flag else x.shape, x.dtype) for x, flag in zip(moved, flags, strict=True)]
+        types = [
+            ArrayType(x.shape[1:] if flag else x.shape, x.dtype)
+            for x, flag in zip(moved, flags, strict=True)
+        ]
         out_spec: list[Any] = []
 
         def flat(*values: Any) -> list[Any]:
@@ -110,40 +134,53 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
         none = [False] * len(staged.captured)
         found = batch_walk(staged.graph, size, [*moved, *staged.captured], [*flags, *none])
         results = [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]
-        return unflatten(out_spec[0], [_finished(move_axis(y, 0, out_axes % len(y.shape))) for y in results])
+        return unflatten(
+            out_spec[0], owned([move_axis(y, 0, out_axes % len(y.shape)) for y in results], leaves)
+        )
 
     return over_examples
-
-
-def _finished(y: Any) -> Any:
-    return y if not isinstance(y, np.ndarray) or y.flags.writeable else y.copy()
 
 
 def _axes(args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
     """One axis per leaf."""
     given = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
     if len(given) != len(args):
-        raise TypeRuleError(f"vmap: in_axes {in_axes} has {len(given)} entries, the function is given {len(args)} arguments")
+        raise TypeRuleError(
+            f"vmap: in_axes {in_axes} has {len(given)} entries, the function is given "
+            f"{len(args)} arguments"
+        )
     out: list[int | None] = []
     for axis, arg in zip(given, args, strict=True):
         leaves, spec = flatten(arg)
-        out += [axis] * len(leaves) if axis is None or isinstance(axis, int) else spec.flatten_up_to(axis)
+        out += (
+            [axis] * len(leaves)
+            if axis is None or isinstance(axis, int)
+            else spec.flatten_up_to(axis)
+        )
     return out
 
 
-def _examples(leaves: list[Any], axes: list[int | None], spec: Any) -> tuple[int, list[Any], list[bool]]:
+def _examples(
+    leaves: list[Any], axes: list[int | None], spec: Any
+) -> tuple[int, list[Any], list[bool]]:
     """Number of examples, leaves with that axis first, and which leaves have it."""
     sizes: dict[int, str] = {}
     moved = []
     for x, axis, path in zip(leaves, axes, paths(spec), strict=True):
         if axis is not None:
             if not -len(x.shape) <= axis < len(x.shape):
-                raise DataError(f"vmap: argument {path} of shape {x.shape} has no axis {axis}; give None for a shared argument")
+                raise DataError(
+                    f"vmap: argument {path} of shape {x.shape} has no axis {axis}; give "
+                    "None for a shared argument"
+                )
             axis %= len(x.shape)
             sizes.setdefault(x.shape[axis], path)
             x = move_axis(x, axis, 0)
         moved.append(x)
     if len(sizes) != 1:
-        found = ", ".join(f"{n} at argument {path}" for n, path in sizes.items()) or "no argument has an axis"
+        found = (
+            ", ".join(f"{n} at argument {path}" for n, path in sizes.items())
+            or "no argument has an axis"
+        )
         raise DataError(f"vmap: the number of examples must be one: {found}")
     return next(iter(sizes)), moved, [axis is not None for axis in axes]

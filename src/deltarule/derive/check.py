@@ -18,7 +18,9 @@ STEP = 1e-3
 MODES = ("forward", "reverse")
 
 
-def directional_difference(f: Callable[..., Any], xs: tuple[Any, ...], vs: tuple[Any, ...], step: float = STEP) -> Any:
+def directional_difference(
+    f: Callable[..., Any], xs: tuple[Any, ...], vs: tuple[Any, ...], step: float = STEP
+) -> Any:
     """df(x + t v)/dt at t = 0 by the central difference of fourth order.
 
     (f(x - 2h v) - 8 f(x - h v) + 8 f(x + h v) - f(x + 2h v)) / 12h, error O(h^4).
@@ -48,8 +50,9 @@ def check_grads(
 ) -> None:
     """Prove the derivatives of a function at a point, in both modes and to the given order.
 
-    Along a random direction v and with a random cotangent u, three numbers must agree: the central difference of <u, f(x + t v)>,
-    <u, J v> by forward mode, and <J^T u, v> by reverse mode. Order 2 proves the gradient's own derivatives likewise.
+    Along a random direction v and with a random cotangent u, three numbers must agree: the central
+    difference of <u, f(x + t v)>, <u, J v> by forward mode, and <J^T u, v> by reverse mode. Order 2 proves
+    the gradient's own derivatives likewise.
 
     Parameters
     ----------
@@ -60,7 +63,8 @@ def check_grads(
     order : int
         How many derivatives to prove.
     modes : sequence of str
-        ``"forward"`` and ``"reverse"``; leave forward out where ``f`` has a rule from ``dr.custom_vjp`` in it.
+        ``"forward"`` and ``"reverse"``; leave forward out where ``f`` has a rule from ``dr.custom_vjp`` in
+        it.
     rtol, atol : float
         Tolerances of the comparisons.
     seed : int
@@ -91,7 +95,13 @@ def _float64(x: Any) -> Any:
 
 
 def prove_derivatives(
-    f: Any, xs: tuple[Any, ...], order: int, rng: Any, rtol: float, atol: float, modes: Sequence[str] = MODES
+    f: Any,
+    xs: tuple[Any, ...],
+    order: int,
+    rng: Any,
+    rtol: float,
+    atol: float,
+    modes: Sequence[str] = MODES,
 ) -> None:
     """``check_grads`` on float64 points, with a generator of directions."""
     name = getattr(f, "__name__", "f")
@@ -99,7 +109,9 @@ def prove_derivatives(
         f = _prove_first(f, xs, f"derivative {level} of {name}", rng, rtol, atol, modes)
 
 
-def _prove_first(f: Any, xs: tuple[Any, ...], what: str, rng: Any, rtol: float, atol: float, modes: Sequence[str]) -> Any:
+def _prove_first(
+    f: Any, xs: tuple[Any, ...], what: str, rng: Any, rtol: float, atol: float, modes: Sequence[str]
+) -> Any:
     """Prove one order; return the function whose derivatives are those of the next order, x -> J(x)^T u."""
     vs = tuple(tree_map(lambda x: rng.normal(size=x.shape), list(xs)))
     y, pullback = vjp(f, *xs)
@@ -109,13 +121,18 @@ def _prove_first(f: Any, xs: tuple[Any, ...], what: str, rng: Any, rtol: float, 
     numeric = inner(us, [directional_difference(f, xs, vs)[i] for i in floats])
     found = {}
     if "forward" in modes:
-        found["forward mode, <u, J v>"] = inner(us, [flatten(jvp(f, xs, vs)[1])[0][i] for i in floats])
+        found["forward mode, <u, J v>"] = inner(
+            us, [flatten(jvp(f, xs, vs)[1])[0][i] for i in floats]
+        )
     if "reverse" in modes:
-        found["reverse mode, <J^T u, v>"] = inner(flatten(list(pullback(u)))[0], flatten(list(vs))[0])
+        found["reverse mode, <J^T u, v>"] = inner(
+            flatten(list(pullback(u)))[0], flatten(list(vs))[0]
+        )
     for mode, number in found.items():
         if not np.isclose(number, numeric, rtol=rtol, atol=atol):
             raise CheckFailed(
                 f"{what}: {mode} = {number!r}, central difference = {numeric!r}, "
-                f"relative difference {abs(number - numeric) / max(abs(numeric), 1e-300):.1e} > {rtol}"
+                "relative difference "
+                f"{abs(number - numeric) / max(abs(numeric), 1e-300):.1e} > {rtol}"
             )
     return lambda *points: vjp(f, *points)[1](u)

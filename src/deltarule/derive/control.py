@@ -18,7 +18,13 @@ from deltarule.program import Graph, ops, type_of
 from deltarule.program.types import ArrayType
 
 
-def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+def scan(
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
     """Run steps one after the other: carry, y[t] = f(carry, x[t]) for t = 0, 1, ...
 
     Parameters
@@ -61,12 +67,17 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
     y_spec: list[Any] = []
 
     def body(*values: Any) -> list[Any]:
-        out = f(unflatten(carry_spec, values[: len(carry)]), unflatten(row_spec, values[len(carry) :]))
+        out = f(
+            unflatten(carry_spec, values[: len(carry)]), unflatten(row_spec, values[len(carry) :])
+        )
         if not isinstance(out, tuple) or len(out) != 2:
             raise TypeRuleError(f"scan: a step must return (carry, y), not {type(out).__name__}")
         new, spec = flatten(out[0])
         if spec != carry_spec:
-            raise TypeRuleError(f"scan: the carry enters a step as {carry_spec} and leaves it as {spec}; they must be the same")
+            raise TypeRuleError(
+                f"scan: the carry enters a step as {carry_spec} and leaves it as {spec}; "
+                "they must be the same"
+            )
         ys, spec = flatten(out[1])
         y_spec.append(spec)
         return [*new, *ys]
@@ -75,7 +86,9 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
     graph, k = staged.graph, len(types)
     ordered = Graph((*graph.inputs[k:], *graph.inputs[:k]), graph.outputs)
     attrs = {"consts": len(staged.captured), "carries": len(carry), "length": n, "reverse": reverse}
-    out = ops.scan(*staged.captured, *carry, *rows, body=ordered, **attrs)
+    given = [*staged.captured, *carry, *rows]
+    ops.scan.type_rule(*map(type_of, given), body=ordered, **attrs)
+    out = ops.scan(*given, body=ordered, **attrs)
     return unflatten(carry_spec, out[: len(carry)]), unflatten(y_spec[0], out[len(carry) :])
 
 
@@ -90,6 +103,9 @@ def _length(rows: list[Any], spec: Any, length: int | None) -> int:
             raise DataError(f"scan: xs{path} has no axis to step along")
         sizes.setdefault(x.shape[0], f"xs{path}")
     if len(sizes) != 1:
-        found = ", ".join(f"{n} by {place}" for n, place in sizes.items()) or "neither xs nor length is given"
+        found = (
+            ", ".join(f"{n} by {place}" for n, place in sizes.items())
+            or "neither xs nor length is given"
+        )
         raise DataError(f"scan: the number of steps must be one: {found}")
     return next(iter(sizes))

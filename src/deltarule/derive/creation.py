@@ -1,16 +1,20 @@
-"""Array creation inside a traced function: ``np.zeros(3)`` and the like give arrays that traced values can be written to.
+"""Array creation inside a traced function: ``np.zeros(3)`` and the like give arrays that traced values can
+be written to.
 
-In: NumPy's names, replaced while a trace is open. Out: traced constants, for calls from the traced function in its own
-thread; every other call (other threads, NumPy and SciPy themselves) gets the original function.
+In: NumPy's names, replaced while a trace is open. Out: traced constants, for calls from the traced function
+in its own thread; every other call (other threads, NumPy and SciPy themselves) gets the original function.
 """
 
 from __future__ import annotations
 
+import dis
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -18,67 +22,192 @@ import numpy as np
 from deltarule.derive.table import FUNCTIONS
 from deltarule.program.primitive import Traced
 
-PLAIN = "zeros ones full empty eye identity arange linspace zeros_like ones_like full_like empty_like".split()
-CONVERTING = "array asarray asanyarray ascontiguousarray copy".split()
-ORIGINAL = {name: getattr(np, name) for name in (*PLAIN, *CONVERTING)}
-FOREIGN = ("numpy", "scipy", "deltarule")
+FILLING = "zeros ones full empty zeros_like ones_like full_like empty_like".split()
+PLAIN = "eye identity arange linspace tri".split()
+CONVERTING = "array asarray asanyarray ascontiguousarray asfortranarray require copy".split()
+GATHERING = (
+    "sum mean max min amax amin prod std var median average argmax argmin cumsum dot "
+    "inner outer sort argsort any all clip where "
+    "diff cross"
+).split()
+NAMES = (*FILLING, *PLAIN, *CONVERTING, *GATHERING)
+ORIGINAL: dict[str, Any] = {name: getattr(np, name) for name in NAMES}
+LIBRARIES = (
+    "numpy scipy pandas polars sklearn matplotlib pyarrow narwhals torch jax "
+    "numba statsmodels".split()
+)
+_PACKAGES = os.path.dirname(os.path.dirname(np.__file__))
+_INTERNAL_PLACES = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    *(os.path.join(_PACKAGES, name) + os.sep for name in LIBRARIES),
+    "<__array_function__",
+)
 
 _lock = threading.Lock()
 _open = threading.local()
 _count = 0
 
 
-def foreign(module: str) -> bool:
-    """Whether the caller is library code, which must get NumPy's own arrays."""
-    return module.partition(".")[0] in FOREIGN
+class _Internal(dict[str, bool]):
+    """Whether code of a file belongs to deltarule or to a library, not to the user."""
+
+    def __missing__(self, file: str) -> bool:
+        found = self[file] = file.startswith(_INTERNAL_PLACES)
+        return found
+
+
+INTERNAL = _Internal()
+
+
+def creation_trace() -> Any:
+    """The trace in which arrays are created here: that of the user's own code, called directly. None for
+    anybody else.
+
+    A wrapper is called from two frames up. Library code gets NumPy's own arrays, whether it is Python or
+    compiled: compiled code has no frame, it shows as a call of something else in the user's frame.
+    """
+    find = getattr(_open, "find", None)
+    return find() if find else None
+
+
+def called_by_user(name: str) -> bool:
+    """Whether the function that calls the wrapper is user code, and the call is written there under that
+    name."""
+    frame = sys._getframe(2)
+    if INTERNAL[frame.f_code.co_filename]:
+        return False
+    found = callee(frame.f_code, frame.f_lasti)
+    if found == name or (found is None and name in frame.f_code.co_names):
+        return True
+    return (
+        found is not None
+        and frame.f_locals.get(found, frame.f_globals.get(found)) is _WRAPPED[name]
+    )
+
+
+def callee(code: CodeType, at: int) -> str | None:
+    """The name under which a call instruction calls: ``zeros`` in ``np.zeros(3)``. None where it cannot be
+    told."""
+    key = (id(code), at)
+    if key not in _CALLEES:
+        _CALLEES[key] = (_callee(code, at), code)
+    return _CALLEES[key][0]
+
+
+_CALLEES: dict[tuple[int, int], tuple[str | None, CodeType]] = {}
+
+
+def _callee(code: CodeType, at: int) -> str | None:
+    """Among the names loaded from where the call's text begins, that which ends last."""
+    start = list(code.co_positions())[at // 2]
+    if start[0] is None or start[2] is None:
+        return None
+    best, name = (-1, -1), None
+    for instruction in dis.get_instructions(code):
+        where = instruction.positions
+        if where is None or instruction.offset >= at or not isinstance(instruction.argval, str):
+            continue
+        if (where.lineno, where.col_offset) == (start[0], start[2]):
+            end = (where.end_lineno or 0, where.end_col_offset or 0)
+            if end > best:
+                best, name = end, instruction.argval
+    return name
 
 
 def _wrapped(name: str) -> Callable[..., Any]:
     original = ORIGINAL[name]
-    converting = name in CONVERTING
+    make = (
+        filled
+        if name in FILLING
+        else gather
+        if name in GATHERING
+        else convert
+        if name in CONVERTING
+        else constant
+    )
 
     @wraps(original)
     def create(*args: Any, **kwargs: Any) -> Any:
-        find = getattr(_open, "find", None)
-        trace = find() if find else None
-        if trace is None or foreign(sys._getframe(1).f_globals.get("__name__", "")):
+        trace = creation_trace()
+        if (
+            trace is None
+            or (make is gather and not any(map(holds_traced, args)))
+            or not called_by_user(name)
+        ):
             return original(*args, **kwargs)
-        first = args[0] if args else None
-        if isinstance(first, Traced) or converting:
-            return convert(trace, name, original, args, kwargs)
-        made = original(*args, **kwargs)
-        return trace.constant(made) if made.dtype.kind in "biufc" else made
+        return make(trace, name, original, args, kwargs)
 
     return create
 
 
-def convert(trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``np.array`` of something that may hold traced values, at any depth of lists."""
-    from deltarule.derive.functions import array_of  # functions are declared on top of tracers
-
-    if args and isinstance(args[0], Traced):
-        return FUNCTIONS[original](*args, **kwargs)
-    if args and isinstance(args[0], (list, tuple)) and holds_traced(args[0]):
-        return array_of(args[0], *args[1:], **kwargs)
+def constant(
+    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """What NumPy makes, as a constant of the trace."""
     made = original(*args, **kwargs)
-    if name != "array" and args and made is args[0]:
+    return (
+        trace.constant(made)
+        if isinstance(made, np.ndarray) and made.dtype.kind in "biufc"
+        else made
+    )
+
+
+def filled(
+    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """One number repeated, which takes no memory and stands as a literal in a graph."""
+    value: Any = args[1] if name.startswith("full") and len(args) > 1 else kwargs.get("fill_value")
+    if isinstance(value, Traced):
+        names = ("shape" if name == "full" else "a", "fill_value", "dtype")
+        given: dict[str, Any] = dict(zip(names, args, strict=False)) | kwargs
+        if name == "full":
+            given["a"] = ORIGINAL["empty"]((), given["fill_value"].dtype)
+        return FUNCTIONS[ORIGINAL["full_like"]](**given)
+    made = original(*args, **kwargs)
+    if isinstance(made, Traced) or made.dtype.kind not in "biufc":
+        return made
+    if not made.size or np.ndim(value):
+        return trace.constant(made)
+    number = made.dtype.type(0) if name.startswith("empty") else made[(0,) * made.ndim]
+    return trace.constant(np.broadcast_to(number, made.shape))
+
+
+def gather(
+    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """A function of an array, given a list of traced values: NumPy would ask each for its number."""
+    return original(
+        *(FUNCTIONS[ORIGINAL["array"]](x) if holds_traced(x) else x for x in args), **kwargs
+    )
+
+
+def convert(
+    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """``np.array`` of something that may hold traced values, at any depth of lists."""
+    if args and (isinstance(args[0], Traced) or holds_traced(args[0])):
+        return FUNCTIONS[original](*args, **kwargs)
+    made = original(*args, **kwargs)
+    if args and made is args[0]:
         return made
     return trace.constant(made) if made.dtype.kind in "biufc" else made
 
 
 def holds_traced(items: Any) -> bool:
-    """Whether a nested list has a traced value in it."""
-    stack = [items]
+    """Whether a list, or lists in it, has a traced value in it."""
+    if type(items) is not list and type(items) is not tuple:
+        return False
+    stack: list[Any] = [items]
     while stack:
-        item = stack.pop()
-        if isinstance(item, Traced):
-            return True
-        if isinstance(item, (list, tuple)):
-            stack.extend(item)
+        for item in stack.pop():
+            if isinstance(item, Traced):
+                return True
+            if isinstance(item, (list, tuple)):
+                stack.append(item)
     return False
 
 
-_WRAPPED = {name: _wrapped(name) for name in ORIGINAL}
+_WRAPPED = {name: _wrapped(name) for name in NAMES}
 
 
 @contextmanager

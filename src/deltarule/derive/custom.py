@@ -17,6 +17,7 @@ from deltarule.derive.tree import flatten, tree_map, unflatten
 from deltarule.errors import GradientError, TracedValueError
 from deltarule.program import Graph, interpret, ops, type_of
 from deltarule.program.primitive import innermost
+from deltarule.program.types import ArrayType
 
 
 def value(x: Any) -> Any:
@@ -37,7 +38,8 @@ def value(x: Any) -> Any:
     while isinstance(x, Tracer):
         if not x.known:
             raise TracedValueError(
-                f"dr.value of a traced {x._node.type} whose number is not known while compiling, batching or scanning ({x._place()}). "
+                f"dr.value of a traced {x._node.type} whose number is not known while "
+                f"compiling, batching or scanning ({x._place()}). "
                 "Return it as a result instead"
             )
         x = x.value
@@ -56,7 +58,9 @@ def stop_gradient(x: Any) -> Any:
     return tree_map(lambda leaf: ops.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf, x)
 
 
-def custom_vjp(f: Callable[..., Any], fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Callable[..., Any]:
+def custom_vjp(
+    f: Callable[..., Any], fwd: Callable[..., Any], bwd: Callable[..., Any]
+) -> Callable[..., Any]:
     """A function whose reverse rule is given by hand.
 
     Parameters
@@ -70,8 +74,8 @@ def custom_vjp(f: Callable[..., Any], fwd: Callable[..., Any], bwd: Callable[...
 
     Notes
     -----
-    In ``dr.grad`` and ``dr.vjp`` the three are called with plain numbers where these are known: ``f`` and ``fwd`` may then use
-    any library. While compiling, batching or scanning they are traced.
+    In ``dr.grad`` and ``dr.vjp`` the three are called with plain numbers where these are known: ``f`` and
+    ``fwd`` may then use any library. While compiling, batching or scanning they are traced.
 
     Examples
     --------
@@ -96,8 +100,22 @@ def custom_vjp(f: Callable[..., Any], fwd: Callable[..., Any], bwd: Callable[...
 
 def _with_known_values(trace: Any, leaves: list[Any], spec: Any, fwd: Any, bwd: Any) -> Any:
     """Call ``fwd`` one level out, and put a node on the tape whose rule calls ``bwd``."""
-    nodes = tuple(x.node if isinstance(x, Tracer) and x.trace is trace else trace.capture(_array(x)) for x in leaves)
-    y, residuals = fwd(*unflatten(spec, [trace.values[node] for node in nodes]))
+    nodes = tuple(
+        x.node if isinstance(x, Tracer) and x.trace is trace else trace.capture(_array(x))
+        for x in leaves
+    )
+    pair = fwd(*unflatten(spec, [trace.values[node] for node in nodes]))
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise GradientError(
+            f"custom_vjp: fwd must return (y, residuals), not {type(pair).__name__}"
+        )
+    y, residuals = pair
+    if any(isinstance(x, Tracer) and x.trace is trace for x in flatten(pair)[0]):
+        raise GradientError(
+            "custom_vjp: fwd uses a traced value of the function around it, through which "
+            "no derivative would flow. Pass it as an "
+            "argument, or cut the derivative with dr.stop_gradient and dr.value"
+        )
     ys, out_spec = flatten(y)
     outs = tuple(_array(y) for y in ys)
 
@@ -116,15 +134,34 @@ def _array(x: Any) -> Any:
 def check_cotangents(found: Any, spec: Any, nodes: Any) -> list[Any]:
     """What ``bwd`` returned, one leaf per argument leaf."""
     if not isinstance(found, tuple):
-        raise GradientError(f"custom_vjp: bwd returned {type(found).__name__}; it must return a tuple, one cotangent per argument")
-    parts = spec.flatten_up_to(found)
-    out = []
-    for ct, node in zip(parts, nodes, strict=True):
-        ct = None if ct is None else _array(ct)
-        if ct is not None and ct.shape != node.type.shape:
-            raise GradientError(f"custom_vjp: bwd gave a cotangent of shape {ct.shape} for an argument {node.type}")
-        out.append(ct)
-    return out
+        raise GradientError(
+            f"custom_vjp: bwd returned {type(found).__name__}; it must return a tuple, one "
+            "cotangent per argument"
+        )
+    try:
+        parts = spec.flatten_up_to(found)
+    except (TypeError, ValueError) as error:
+        raise GradientError(
+            "custom_vjp: bwd must return a tuple with one cotangent per argument, each in "
+            f"that argument's structure: {error}"
+        ) from None
+    return [_fitting(ct, node.type) for ct, node in zip(parts, nodes, strict=True)]
+
+
+def _fitting(ct: Any, kind: ArrayType) -> Any:
+    """A cotangent of that type; None where there is none, or the argument is no float."""
+    if ct is None or not kind.is_float:
+        return None
+    if not isinstance(ct, (Tracer, np.ndarray, np.generic, int, float)):
+        raise GradientError(
+            f"custom_vjp: bwd gave a {type(ct).__name__} as the cotangent of an argument {kind}"
+        )
+    ct = _array(ct)
+    if ct.shape != kind.shape:
+        raise GradientError(
+            f"custom_vjp: bwd gave a cotangent of shape {ct.shape} for an argument {kind}"
+        )
+    return ct if ct.dtype == kind.dtype else ops.cast(ct, dtype=kind.dtype)
 
 
 def _with_graphs(leaves: list[Any], spec: Any, f: Any, fwd: Any, bwd: Any) -> Any:
@@ -150,7 +187,10 @@ def _with_graphs(leaves: list[Any], spec: Any, f: Any, fwd: Any, bwd: Any) -> An
         k = len(values) - m
         found = bwd(unflatten(specs["r"], values[:k]), unflatten(specs["y"], values[k:]))
         cts = check_cotangents(found, spec, whole.graph.inputs[:n])
-        return [np.broadcast_to(t.dtype.type(0), t.shape) if ct is None else ct for ct, t in zip(cts, types, strict=True)]
+        return [
+            np.broadcast_to(t.dtype.type(0), t.shape) if ct is None else ct
+            for ct, t in zip(cts, types, strict=True)
+        ]
 
     behind = stage(backward, [*ahead.graph.result_types[m:], *whole.graph.result_types])
     return unflatten(specs["y"], record(leaves, whole, ahead, behind))
@@ -166,7 +206,10 @@ def record(leaves: list[Any], whole: Any, ahead: Any, behind: Any) -> tuple[Any,
         return _interpret(whole.graph, values[:n], values[n : n + a])
 
     def run_forward(*values: Any) -> tuple[Any, ...]:
-        return (*_interpret(ahead.graph, values[:n], values[n + a : n + a + b]), *values[n + a + b :])
+        return (
+            *_interpret(ahead.graph, values[:n], values[n + a : n + a + b]),
+            *values[n + a + b :],
+        )
 
     def run_backward(*values: Any) -> list[Any]:
         residuals, rest = values[: k - m], values[k - m :]
@@ -175,7 +218,10 @@ def record(leaves: list[Any], whole: Any, ahead: Any, behind: Any) -> tuple[Any,
         return found + [np.broadcast_to(x.dtype.type(0), x.shape) for x in extra]
 
     types = [type_of(x) for x in (*leaves, *extra)]
-    graphs: dict[str, Graph] = {"call": stage(run_call, types).graph, "forward": stage(run_forward, types).graph}
+    graphs: dict[str, Graph] = {
+        "call": stage(run_call, types).graph,
+        "forward": stage(run_forward, types).graph,
+    }
     kept = [*graphs["forward"].result_types[m:], *whole.graph.result_types]
     graphs["backward"] = baked(stage(run_backward, kept))
     return tuple(ops.custom_vjp(*leaves, *extra, **graphs))

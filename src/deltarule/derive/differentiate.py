@@ -1,6 +1,7 @@
 """The public derivatives of Python functions: grad, vjp, jvp, jacobian, hessian and their relatives.
 
-In: a function of nested parameters, in plain NumPy. Out: functions of the same arguments that give derivatives.
+In: a function of nested parameters, in plain NumPy. Out: functions of the same arguments that give
+derivatives.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.backward import pull_back, zeros
-from deltarule.derive.batch import vmap
+from deltarule.derive.batch import owned, vmap
 from deltarule.derive.forward import push_forward
 from deltarule.derive.trace import Trace, result_node, tracing
 from deltarule.derive.tracer import Tracer
@@ -41,11 +42,21 @@ class _Traced:
 
 
 def leaf(x: Any, path: str, use: str) -> Any:
-    """A differentiated leaf as a NumPy value; an error where it is no float."""
-    if isinstance(x, (float, complex)) and not isinstance(x, np.generic):
-        x = np.asarray(x)[()]
-    if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-        x = np.asarray(x)
+    """A differentiated leaf as a value of its own; an error where it is no float."""
+    if not isinstance(x, Tracer):
+        if isinstance(x, (np.matrix, np.ma.MaskedArray)):
+            raise GradientError(
+                f"{use}: the differentiated argument{path} is a {type(x).__name__}; pass "
+                "np.asarray(x)"
+            )
+        x = (
+            np.asarray(x)[()]
+            if not hasattr(x, "shape")
+            else x
+            if isinstance(x, np.generic)
+            else np.array(x)
+        )
+        x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     if x.dtype.kind != "f":
         cure = "pass floats, x.astype(float)" if x.dtype.kind in "biu" else "pass arrays of floats"
         raise GradientError(f"{use}: the differentiated argument{path} has dtype {x.dtype}; {cure}")
@@ -54,37 +65,76 @@ def leaf(x: Any, path: str, use: str) -> Any:
 
 def _constant(trace: Trace, x: Any) -> Any:
     """An argument that is not differentiated: an array enters as a copy that the function may write to."""
-    return trace.constant(x) if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" else x
+    array = isinstance(x, Tracer) or (isinstance(x, np.ndarray) and x.dtype.kind in "biufc")
+    return trace.constant(x) if array else x
 
 
-def call(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: tuple[int, ...], use: str, aux: bool) -> _Traced:
+def call(
+    f: Function,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: tuple[int, ...],
+    use: str,
+    aux: bool,
+) -> _Traced:
     """Trace ``f`` on its arguments, those of ``argnums`` differentiated."""
-    for i in argnums:
-        if not -len(args) <= i < len(args):
-            raise GradientError(f"{use}: argnums {i} names no argument; the function was given {len(args)} positional ones")
-    chosen = [i % len(args) for i in argnums]
+    chosen = _chosen(argnums, len(args), use)
     name = getattr(f, "__name__", "f")
     with tracing(known=True) as trace:
         leaves, spec = flatten([args[i] for i in chosen])
-        places = [f" {chosen[int(p[1 : p.index(']')])]}{p[p.index(']') + 1 :]} of {name}" for p in paths(spec)]
+        places = [
+            f" {chosen[int(p[1 : p.index(']')])]}{p[p.index(']') + 1 :]} of {name}"
+            for p in paths(spec)
+        ]
         values = [leaf(x, place, use) for x, place in zip(leaves, places, strict=True)]
-        inputs = [trace.input(type_of(x), x, True, not isinstance(x, np.ndarray) and x.shape == ()) for x in values]
+        inputs = [
+            trace.input(type_of(x), x, True, not isinstance(x, np.ndarray) and x.shape == ())
+            for x in values
+        ]
         given = list(args)
         for i, tree in zip(chosen, unflatten(spec, inputs), strict=True):
             given[i] = tree
-        rest, rest_spec = flatten(([None if i in chosen else a for i, a in enumerate(args)], kwargs))
+        rest, rest_spec = flatten(
+            ([None if i in chosen else a for i, a in enumerate(args)], kwargs)
+        )
         constants, keywords = unflatten(rest_spec, [_constant(trace, x) for x in rest])
-        final = [g if i in chosen else c for i, (g, c) in enumerate(zip(given, constants, strict=True))]
+        final = [
+            g if i in chosen else c for i, (g, c) in enumerate(zip(given, constants, strict=True))
+        ]
         nodes = tuple(x.node for x in inputs)
         y = f(*final, **keywords)
+        trace.verify()
         extra = None
         if aux:
+            if not isinstance(y, tuple) or len(y) != 2:
+                raise GradientError(
+                    f"{use}: with has_aux=True {name} must return (value, aux), not {_said(y)}"
+                )
             y, extra = y
             extra_leaves, extra_spec = flatten(extra)
             extra = unflatten(extra_spec, [_unwrapped(trace, x) for x in extra_leaves])
         ys, out_spec = flatten(y)
         outputs = tuple(result_node(trace, _number(y, name)) for y in ys)
     return _Traced(trace, nodes, spec, outputs, out_spec, extra)
+
+
+def _chosen(argnums: Any, n: int, use: str) -> list[int]:
+    """Positions of the differentiated arguments, counted from the front."""
+    for i in argnums:
+        if not isinstance(i, (int, np.integer)) or not -n <= i < n:
+            raise GradientError(
+                f"{use}: argnums {i!r} names no argument; the function was given {n} "
+                "positional ones"
+            )
+    chosen = [i % n for i in argnums]
+    if len(set(chosen)) != len(chosen):
+        raise GradientError(f"{use}: argnums {tuple(argnums)} names an argument twice")
+    return chosen
+
+
+def _said(y: Any) -> str:
+    """What a function returned, for an error."""
+    return "None; is the return missing?" if y is None else f"a {type(y).__name__}"
 
 
 def _unwrapped(trace: Trace, x: Any) -> Any:
@@ -96,37 +146,39 @@ def _number(y: Any, name: str) -> Any:
         return y
     if isinstance(y, (bool, int, float, complex)):
         return np.asarray(y)[()]
-    raise GradientError(f"{name} returned {type(y).__name__} {y!r}; its results must be arrays or numbers, in any nesting")
-
-
-def finished(values: Sequence[Any]) -> list[Any]:
-    """Results as arrays that the caller owns: no views, no shared buffers, writable."""
-    seen: set[int] = set()
-    out = []
-    for x in values:
-        if isinstance(x, np.ndarray) and (x.base is not None or not x.flags.writeable or id(x) in seen):
-            x = x.copy()
-        seen.add(id(x))
-        out.append(x)
-    return out
+    raise GradientError(
+        f"{name} returned {type(y).__name__} {y!r}; its results must be arrays or numbers, "
+        "in any nesting"
+    )
 
 
 def scalar_loss(traced: _Traced, use: str, name: str) -> Node:
     """The one output node of a loss, or an error that says what it is instead."""
+    if traced.out_spec == flatten(None)[1]:
+        raise GradientError(f"{use}: {name} returned None; is the return missing?")
     if len(traced.outputs) != 1:
-        raise GradientError(f"{use}: {name} returned {len(traced.outputs)} values; return one scalar, and others with has_aux=True")
+        raise GradientError(
+            f"{use}: {name} returned {len(traced.outputs)} values; return one scalar, and "
+            "others with has_aux=True"
+        )
     kind = traced.outputs[0].type
     if kind.shape != ():
         raise GradientError(
-            f"{use}: {name} returned an array of shape {kind.shape}; a gradient is that of one scalar. Sum it, np.sum(...), or "
+            f"{use}: {name} returned an array of shape {kind.shape}; a gradient is that of "
+            "one scalar. Sum it, np.sum(...), or "
             "use dr.jacobian"
         )
     if not kind.is_float:
-        raise GradientError(f"{use}: {name} returned {kind}; a gradient is that of a float, and none flows through {kind.dtype}")
+        raise GradientError(
+            f"{use}: {name} returned {kind}; a gradient is that of a float, and none flows "
+            f"through {kind.dtype}"
+        )
     return traced.outputs[0]
 
 
-def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Function:
     """The value of a scalar function together with its gradient.
 
     g = df/dx, in the structure, shapes and dtypes of x.
@@ -134,7 +186,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     Parameters
     ----------
     f : callable
-        Plain NumPy code returning one scalar: control flow, in-place assignment and nested parameters included.
+        Plain NumPy code returning one scalar: control flow, in-place assignment and nested parameters
+        included.
     argnums : int or sequence of int
         Which positional arguments to differentiate; a sequence gives a tuple of gradients.
     has_aux : bool
@@ -158,17 +211,19 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     (5.0, array([2., 4.]))
     """
     several = not isinstance(argnums, (int, np.integer))
-    chosen = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+    chosen: tuple[Any, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
 
     @wraps(f)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         traced = call(f, args, kwargs, chosen, "grad", has_aux)
         loss = scalar_loss(traced, "grad", getattr(f, "__name__", "f"))
         cts = pull_back(traced.trace, [loss], [loss.type.dtype.type(1)], traced.inputs)
-        found = finished([_of_type(ct, node) for ct, node in zip(cts, traced.inputs, strict=True)])
+        found = owned([_of_type(ct, node) for ct, node in zip(cts, traced.inputs, strict=True)])
         gradients = unflatten(traced.spec, found)
         value = traced.results[0]
-        return (value, traced.aux) if has_aux else value, tuple(gradients) if several else gradients[0]
+        return (value, traced.aux) if has_aux else value, tuple(
+            gradients
+        ) if several else gradients[0]
 
     return with_gradient
 
@@ -231,24 +286,29 @@ def vjp(f: Function, *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     traced = call(f, xs, {}, tuple(range(len(xs))), "vjp", False)
 
     def pullback(ct: Any) -> tuple[Any, ...]:
+        traced.trace.verify()
         given = cotangents(traced, ct)
         found = pull_back(traced.trace, traced.outputs, given, traced.inputs)
         filled = [_of_type(g, node) for g, node in zip(found, traced.inputs, strict=True)]
-        return tuple(unflatten(traced.spec, finished(filled)))
+        return tuple(unflatten(traced.spec, owned(filled, given)))
 
-    return unflatten(traced.out_spec, finished(traced.results)), pullback
+    return unflatten(traced.out_spec, owned(traced.results, traced.results)), pullback
 
 
 def cotangents(traced: _Traced, ct: Any) -> list[Any]:
     """The leaves of a cotangent, checked against the results."""
     leaves, spec = flatten(ct)
     if spec != traced.out_spec:
-        raise GradientError(f"vjp: the cotangent has structure {spec}, the result {traced.out_spec}")
+        raise GradientError(
+            f"vjp: the cotangent has structure {spec}, the result {traced.out_spec}"
+        )
     out = []
     for c, node in zip(leaves, traced.outputs, strict=True):
         c = c if hasattr(c, "dtype") else np.asarray(c)[()]
         if c.shape != node.type.shape:
-            raise GradientError(f"vjp: a cotangent of shape {c.shape} was given for a result {node.type}")
+            raise GradientError(
+                f"vjp: a cotangent of shape {c.shape} was given for a result {node.type}"
+            )
         out.append(_as_dtype(c, node.type.dtype) if node.type.is_float else None)
     return out
 
@@ -284,11 +344,15 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     for t, node in zip(leaves, traced.inputs, strict=True):
         t = t if hasattr(t, "dtype") else np.asarray(t, dtype=node.type.dtype)[()]
         if t.shape != node.type.shape:
-            raise GradientError(f"jvp: a tangent of shape {t.shape} was given for a primal {node.type}")
+            raise GradientError(
+                f"jvp: a tangent of shape {t.shape} was given for a primal {node.type}"
+            )
         given.append(_as_dtype(t, node.type.dtype))
     found = push_forward(traced.trace, traced.inputs, given, traced.outputs)
     filled = [_of_type(t, node) for t, node in zip(found, traced.outputs, strict=True)]
-    return unflatten(traced.out_spec, finished(traced.results)), unflatten(traced.out_spec, finished(filled))
+    results = owned([*traced.results, *filled], given)
+    n = len(filled)
+    return unflatten(traced.out_spec, results[:n]), unflatten(traced.out_spec, results[n:])
 
 
 def basis(spec: Any, kinds: Sequence[Any]) -> tuple[Any, list[int]]:
@@ -306,7 +370,8 @@ def basis(spec: Any, kinds: Sequence[Any]) -> tuple[Any, list[int]]:
 def jacobian(f: Function, argnums: int = 0) -> Function:
     """All partial derivatives of a function: J[i, j] = dy_i/dx_j.
 
-    The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode, all rows at once.
+    The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode,
+    all rows at once.
 
     Examples
     --------
@@ -321,7 +386,9 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
         traced = call(f, args, kwargs, (argnums,), "jacobian", False)
         kinds = [node.type for node in traced.outputs]
         if wrong := [kind for kind in kinds if not kind.is_float]:
-            raise GradientError(f"jacobian: a result is {wrong[0]}; no derivative flows through {wrong[0].dtype}")
+            raise GradientError(
+                f"jacobian: a result is {wrong[0]}; no derivative flows through {wrong[0].dtype}"
+            )
 
         def pullback(*cts: Any) -> Any:
             found = pull_back(traced.trace, traced.outputs, cts, traced.inputs)
@@ -342,8 +409,11 @@ def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: An
         if columns is None:
             parts = [np.zeros(shape) for shape in shapes]
         else:
-            parts = [c[start : start + n].reshape(shape) for c, shape in zip(columns, shapes, strict=True)]
-        out.append(unflatten(traced.spec, finished(parts))[0])
+            parts = [
+                c[start : start + n].reshape(shape)
+                for c, shape in zip(columns, shapes, strict=True)
+            ]
+        out.append(unflatten(traced.spec, owned(parts))[0])
         start += n
     return unflatten(traced.out_spec, out)
 

@@ -1,6 +1,7 @@
 """NumPy's indexing on traced values, brought to slices and to gathers along one axis.
 
-In: any key that NumPy takes. Out: a view for basic keys, a copy for index arrays; writing goes the same way back.
+In: any key that NumPy takes. Out: a view for basic keys, a copy for index arrays; writing goes the same way
+back.
 """
 
 from __future__ import annotations
@@ -24,17 +25,22 @@ def _is_int(item: Any) -> bool:
 
 
 def _as_index(x: Tracer, item: Any) -> Any:
-    """One item of a key as an int, slice, None, or an integer array, plain or traced; masks become several arrays."""
+    """One item of a key as an int, slice, None, or an integer array, plain or traced; masks become several
+    arrays."""
     if item is None or isinstance(item, slice) or _is_int(item):
         return item
     if isinstance(item, Tracer):
         if item.dtype.kind not in "biu":
-            raise IndexError(f"arrays used as indices must be of integers or bools, not {item.dtype} ({x._place()})")
+            raise IndexError(
+                f"arrays used as indices must be of integers or bools, not {item.dtype} "
+                f"({x._place()})"
+            )
         if item.dtype != np.bool_:
             return _plain(item) if item.known and not isinstance(item.value, Tracer) else item
         if not item.known:
             raise BranchError(
-                f"a traced mask {item._node.type} selects a number of elements that is not known while compiling ({x._place()}). "
+                f"a traced mask {item._node.type} selects a number of elements that is not "
+                f"known while compiling ({x._place()}). "
                 "Write np.where(mask, x, 0)"
             )
         while isinstance(item, Tracer):
@@ -45,7 +51,9 @@ def _as_index(x: Tracer, item: Any) -> Any:
     if item.size == 0:
         item = item.astype(int)
     if item.dtype.kind not in "iu":
-        raise IndexError(f"arrays used as indices must be of integers or bools, not {item.dtype} ({x._place()})")
+        raise IndexError(
+            f"arrays used as indices must be of integers or bools, not {item.dtype} ({x._place()})"
+        )
     return item
 
 
@@ -67,11 +75,17 @@ class Key:
 
 def resolve(x: Tracer, key: Any) -> Key:
     """Bring a key to its parts; IndexError as NumPy raises it."""
-    items = [_as_index(x, item) if item is not Ellipsis else item for item in (key if isinstance(key, tuple) else (key,))]
+    items = [
+        _as_index(x, item) if item is not Ellipsis else item
+        for item in (key if isinstance(key, tuple) else (key,))
+    ]
     items = _masks_to_indices(items, x.shape)
     used = sum(1 for item in items if item is not None and item is not Ellipsis)
     if used > x.ndim:
-        raise IndexError(f"too many indices: the array has shape {x.shape}, {used} axes are indexed ({x._place()})")
+        raise IndexError(
+            f"too many indices: the array has shape {x.shape}, {used} axes are indexed "
+            f"({x._place()})"
+        )
     fill = [slice(None)] * (x.ndim - used)
     if any(item is Ellipsis for item in items):
         at = next(i for i, item in enumerate(items) if item is Ellipsis)
@@ -111,8 +125,13 @@ def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     axis = 0
     for item in items:
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
-            if item.shape != shape[axis : axis + item.ndim] and Ellipsis not in [i for i in items if i is Ellipsis]:
-                raise IndexError(f"a mask of shape {item.shape} does not fit axes of shape {shape[axis : axis + item.ndim]}")
+            if item.shape != shape[axis : axis + item.ndim] and Ellipsis not in [
+                i for i in items if i is Ellipsis
+            ]:
+                raise IndexError(
+                    f"a mask of shape {item.shape} does not fit axes of shape "
+                    f"{shape[axis : axis + item.ndim]}"
+                )
             out.extend(np.nonzero(item))
             axis += item.ndim
         else:
@@ -149,7 +168,9 @@ def read(x: Tracer, key: Any) -> Any:
     """``x[key]``."""
     parts = resolve(x, key)
     if parts.scalar:
-        return ops.reshape(ops.slice(x, start=parts.start, size=parts.size, step=parts.step), shape=())
+        return ops.reshape(
+            ops.slice(x, start=parts.start, size=parts.size, step=parts.step), shape=()
+        )
     out = _sliced(x, parts)
     if parts.arrays:
         plan = Advanced.of(out, parts.arrays)
@@ -172,7 +193,11 @@ def write(x: Tracer, key: Any, value: Any) -> None:
         target.assign(plan.write(target, new, ops.scatter))
         return
     if isinstance(value, Tracer) and value.base is not None and target is not x:
-        same = value.base is target.base and value.path == target.path and value.version == value.base.version
+        same = (
+            value.base is target.base
+            and value.path == target.path
+            and value.version == value.base.version
+        )
         if same:
             return
     target.assign(fitted(value, target))
@@ -230,10 +255,18 @@ class Advanced:
         """Gather, and put the axes of the index where NumPy puts them."""
         flat = ops.reshape(ops.transpose(x, order=self.order), shape=self.joined)
         out = ops.gather(flat, self.index)
-        return out if self.place == tuple(range(len(self.place))) else ops.transpose(out, order=self.place)
+        return (
+            out
+            if self.place == tuple(range(len(self.place)))
+            else ops.transpose(out, order=self.place)
+        )
 
     def write(self, x: Any, new: Any, scatter: Any) -> Any:
         """All of ``x`` with ``new`` written or added at the indices."""
         turned = ops.transpose(x, order=self.order)
-        flat = scatter(ops.reshape(turned, shape=self.joined), self.index, ops.transpose(new, order=inverse(self.place)))
+        flat = scatter(
+            ops.reshape(turned, shape=self.joined),
+            self.index,
+            ops.transpose(new, order=inverse(self.place)),
+        )
         return ops.transpose(ops.reshape(flat, shape=turned.shape), order=inverse(self.order))

@@ -1,58 +1,64 @@
 """The table of NumPy functions that have a rule for traced values.
 
-In: ``@rule(np.sum)`` above a function written in primitives. Out: ``FUNCTIONS`` and ``UFUNCS``, read by the tracer.
+In: ``@rule(np.sum)`` above a function written in primitives. Out: ``FUNCTIONS`` and ``UFUNCS``, read by the
+tracer.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import NoRuleError, TracedValueError
-from deltarule.program.primitive import Traced
+from deltarule.errors import NoRuleError
 
 Rule = Callable[..., Any]
 FUNCTIONS: dict[Any, Rule] = {}
+NUMPY: dict[
+    str, Rule
+] = {}  # the same by name in ``numpy``, whose attributes are replaced while a trace is open
 UFUNCS: dict[np.ufunc, Rule] = {}
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
-    """Declare the rule of NumPy functions of one signature. An argument ``out`` is written to here, the rule knows it not."""
+    """Declare the rule of NumPy functions of one signature. An argument ``out`` is written to here, the
+    rule knows it not."""
 
     def declare(f: Rule) -> Rule:
-        names = list(inspect.signature(f).parameters)
-        entry = _writing(f, names.index("out")) if "out" in names else f
-        FUNCTIONS.update(dict.fromkeys(functions, entry))
+        parameters = inspect.signature(f).parameters
+        entry = f
+        if "out" in parameters:
+            by_keyword = parameters["out"].kind is inspect.Parameter.KEYWORD_ONLY
+            entry = _writing(f, sys.maxsize if by_keyword else list(parameters).index("out"))
+        for function in functions:
+            FUNCTIONS[function] = entry
+            name: str = function.__name__
+            if getattr(np, name, None) is function:
+                NUMPY[name] = entry
         return f
 
     return declare
 
 
 def _writing(f: Rule, place: int) -> Rule:
+    """The rule with its result written into ``out``, where one is given."""
+
     @wraps(f)
     def entry(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if len(args) > place:
             out, args = args[place], (*args[:place], None, *args[place + 1 :])
         y = f(*args, **kwargs)
-        return y if out is None else write_out(out, y, f.__name__.strip("_"))
+        if out is None:
+            return y
+        out = out[0] if isinstance(out, tuple) else out
+        NUMPY["copyto"](out, y)
+        return out
 
     return entry
-
-
-def write_out(out: Any, y: Any, name: str) -> Any:
-    """Write a result into the array that the caller gave as ``out``."""
-    out = out[0] if isinstance(out, tuple) else out
-    if not isinstance(out, Traced):
-        raise TracedValueError(
-            f"np.{name}(out=...) writes a traced value into an array made outside the traced function. Make the array inside it, or "
-            "leave out away"
-        )
-    FUNCTIONS[np.copyto](out, y)
-    return out
 
 
 def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) -> NoRuleError:
@@ -60,7 +66,8 @@ def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) ->
     name = getattr(function, "__name__", str(function))
     cure = INSTEAD.get(name, "write it with functions that have one")
     return kind(
-        f"np.{name} has no rule for traced values ({place}): {cure}; or give it a derivative of your own with dr.custom_vjp; for its "
+        f"np.{name} has no rule for traced values ({place}): {cure}; or give it a "
+        "derivative of your own with dr.custom_vjp; for its "
         "number alone, without a gradient, call it on dr.value(x)"
     )
 
@@ -82,4 +89,6 @@ def check_arguments(function: Any, f: Rule, args: Any, kwargs: Any, place: str) 
     except TypeError as error:
         name = getattr(function, "__name__", str(function))
         known = ", ".join(forms.parameters)
-        raise NoRuleError(f"np.{name} is traced with the arguments ({known}) only: {error} ({place})") from None
+        raise NoRuleError(
+            f"np.{name} is traced with the arguments ({known}) only: {error} ({place})"
+        ) from None

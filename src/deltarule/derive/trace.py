@@ -1,36 +1,42 @@
 """Record what a function does to its arguments: traced values in, nodes out.
 
-In: a Python function of arrays. Out: a ``Trace`` holding nodes, the values that are known while tracing, and the tape of
-nodes that depend on a differentiated input. ``stage`` closes a trace over types alone into a ``Graph``.
+In: a Python function of arrays. Out: a ``Trace`` holding nodes, the values that are known while tracing,
+and the tape of nodes that depend on a differentiated input. ``stage`` closes a trace over types alone into
+a ``Graph``.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.derive.creation import creation_traced
+from deltarule.derive.creation import INTERNAL, creation_traced
 from deltarule.derive.tracer import Tracer
-from deltarule.errors import DeltaruleError, EscapedTracer, NoRuleError, TracedValueError, TypeRuleError
+from deltarule.errors import (
+    DeltaruleError,
+    EscapedTracer,
+    NoRuleError,
+    TracedValueError,
+    TypeRuleError,
+)
 from deltarule.program import Graph, Node, Origin, Primitive, ops, type_of
-from deltarule.program.types import ArrayType
+from deltarule.program.interpret import REPLAYED
+from deltarule.program.types import NAMES, ArrayType
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_NUMPY = os.path.dirname(np.__file__) + os.sep
-_INTERNAL: dict[str, bool] = {}
 _MISSING = object()
 _PLAIN: dict[str, Any] = {}  # the attrs of operations without any
 _new = tuple.__new__
-SNAPSHOT = 1 << 16  # captured arrays of at most so many bytes are copied: they may be written to later
+SNAPSHOT = (
+    1 << 16
+)  # captured arrays of at most so many bytes are copied: they may be written to later
 SAMPLED = 1 << 10  # of larger ones, so many elements are looked at to notice that
 
 
@@ -40,26 +46,19 @@ class _State(threading.local):
     def __init__(self) -> None:
         self.traces: list[Trace] = []
         self.scope = ""
-        self.origin: Origin | None = None
 
 
 STATE = _State()
 
 
-def _internal(file: str) -> bool:
-    found = _INTERNAL[file] = file.startswith((_PACKAGE, _NUMPY, "<__array_function__"))
-    return found
-
-
 def caller() -> Origin:
-    """The innermost line outside deltarule and NumPy, and the layer that is being called."""
-    if STATE.origin is not None:
-        return STATE.origin
+    """The innermost line of the user (not of deltarule, NumPy or another library), and the layer that is
+    being called."""
+    if REPLAYED.origin is not None:
+        return REPLAYED.origin
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        file = frame.f_code.co_filename
-        internal = _INTERNAL.get(file)
-        if not (_internal(file) if internal is None else internal):
+        if not INTERNAL[frame.f_code.co_filename]:
             return _new(Origin, (frame.f_code, frame.f_lasti, STATE.scope))
         frame = frame.f_back
     return Origin(None, 0, STATE.scope)
@@ -82,7 +81,8 @@ def _input_attrs(kind: ArrayType) -> dict[str, Any]:
 
 
 class Captured(NamedTuple):
-    """A value from outside a trace: its node, the object, its value, and a fingerprint to notice later changes."""
+    """A value from outside a trace: its node, the object, its value, and a fingerprint to notice later
+    changes."""
 
     node: Node
     source: Any
@@ -98,8 +98,8 @@ class Trace:
     level : int
         Inner traces have higher levels; an operation belongs to the highest level among its arguments.
     values : dict
-        Node -> value, for all nodes if ``known`` (then Python may branch on them), else for constants made inside.
-        A value may be a traced value of an outer level.
+        Node -> value, for all nodes if ``known`` (then Python may branch on them), else for constants made
+        inside. A value may be a traced value of an outer level.
     tape : list of Node
         Nodes that depend on an active input, in order.
     """
@@ -120,7 +120,9 @@ class Trace:
         """What ``x.trace()`` runs into, since this object is ``x.trace``."""
         raise NoRuleError(f"x.trace() is not traced ({caller()}); write np.trace(x)")
 
-    def input(self, kind: ArrayType, value: Any = _MISSING, active: bool = False, scalar: bool = False) -> Any:
+    def input(
+        self, kind: ArrayType, value: Any = _MISSING, active: bool = False, scalar: bool = False
+    ) -> Any:
         """A traced value for one argument."""
         node = Node(ops.input, (), _input_attrs(kind), kind)
         if value is not _MISSING:
@@ -129,8 +131,11 @@ class Trace:
             self.active.add(node)
         return Tracer(self, node, scalar)
 
-    def record(self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any] = _PLAIN) -> Any:
-        """Add a node for ``primitive`` on ``args``, compute its value where those of the arguments are known."""
+    def record(
+        self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any] = _PLAIN
+    ) -> Any:
+        """Add a node for ``primitive`` on ``args``, compute its value where those of the arguments are
+        known."""
         if not self.open:
             raise escaped(self, primitive.name)
         nodes = []
@@ -145,24 +150,31 @@ class Trace:
             raise TypeRuleError(f"{error} ({caller()})") from None
         node = Node(primitive, tuple(nodes), attrs, kind, caller())
         values = self.values
-        if self.known:
-            values[node] = primitive(*[values[arg] for arg in nodes], **attrs)
-        elif nodes and all(arg in values for arg in nodes):
-            values[node] = primitive(*[values[arg] for arg in nodes], **attrs)
+        if self.known or (nodes and all(arg in values for arg in nodes)):
+            run = primitive.evaluate if self.level == 1 else primitive
+            values[node] = run(*[values[arg] for arg in nodes], **attrs)
         return self.add(node)
 
     def add(self, node: Node) -> Any:
         """Put a node on the tape if an active value reaches it; return its traced results."""
         active, kind = self.active, node.type
-        several = type(kind) is tuple
+        several = isinstance(kind, tuple)
         for arg in node.args:
             if arg in active:
                 if several or (kind.dtype.kind in "fc" and differentiable(node.primitive)):
+                    if not several and kind.dtype.kind == "c":
+                        raise NoRuleError(
+                            f"complex numbers are not differentiated ({node.origin}); "
+                            "compute with real parts"
+                        )
                     active.add(node)
                     self.tape.append(node)
                 break
         if several:
-            return tuple(self.record(ops.result, (Tracer(self, node),), {"index": i}) for i in range(len(kind)))  # type: ignore[arg-type]
+            return tuple(
+                self.record(ops.result, (Tracer(self, node),), {"index": i})
+                for i in range(len(kind))
+            )  # type: ignore[arg-type]
         return Tracer(self, node, not kind.shape)
 
     def call(self, args: tuple[Node, ...], results: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
@@ -172,16 +184,21 @@ class Trace:
         return self.add(node)
 
     def capture(self, x: Any) -> Node:
-        """A node for a value from outside this trace: an array, a number, or a traced value of an outer level."""
+        """A node for a value from outside this trace: an array, a number, or a traced value of an outer
+        level."""
         if isinstance(x, Tracer):
             if x.trace.level >= self.level or not x.trace.open:
                 raise escaped(x.trace, "an operation")
             key = x.node
             known = self.captured.get(key)
-            return self._captured(key, x, Tracer(x.trace, key), b"") if known is None else known.node
+            return (
+                self._captured(key, x, Tracer(x.trace, key), b"") if known is None else known.node
+            )
         if isinstance(x, np.ndarray):
             return self._capture_array(x)
         x = x if isinstance(x, np.generic) else np.asarray(x)[()]
+        if x.dtype not in NAMES:
+            plain_array(np.asarray(x))
         if not self.known:
             return self._literal(x)
         kind = _scalar_type(x.dtype)
@@ -190,7 +207,7 @@ class Trace:
         return node
 
     def _capture_array(self, x: np.ndarray[Any, Any]) -> Node:
-        if type(x) is not np.ndarray:
+        if type(x) is not np.ndarray or x.dtype not in NAMES:
             x = plain_array(x)
         if x.size and not any(x.strides):
             number = x[(0,) * x.ndim]
@@ -252,24 +269,40 @@ class Trace:
 def plain_array(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """An array of the base class; a matrix or a masked array computes otherwise than traced values do."""
     if isinstance(x, (np.matrix, np.ma.MaskedArray)):
-        raise NoRuleError(f"a traced value meets a {type(x).__name__} ({caller()}); make it a plain array, np.asarray(x)")
-    return np.asarray(x)
+        raise NoRuleError(
+            f"a traced value meets a {type(x).__name__} ({caller()}); make it a plain "
+            "array, np.asarray(x)"
+        )
+    x = np.asarray(x)
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+    if x.dtype not in NAMES:
+        raise NoRuleError(
+            f"a traced value meets an array of {x.dtype} ({caller()}); traced are bools, "
+            "integers and floats"
+        )
+    return x
 
 
 def fingerprint(x: np.ndarray[Any, Any]) -> bytes:
     """The bytes of a small array, a sample of those of a large one."""
-    return x.tobytes() if x.nbytes <= SNAPSHOT else x.flat[:: max(1, x.size // SAMPLED)].tobytes()
+    if x.nbytes <= SNAPSHOT:
+        return x.tobytes()
+    elements = x.reshape(-1) if x.flags.c_contiguous else x.flat
+    return elements[:: x.size // SAMPLED].tobytes()
 
 
 def changed(x: np.ndarray[Any, Any]) -> TracedValueError:
     """The error for a large array written to while it was being traced."""
     return TracedValueError(
-        f"an array of {x.nbytes} bytes and shape {x.shape}, made outside the traced function, was written to after the function "
-        "had used it: its derivative would use the new numbers. Pass it as an argument, or use a copy of it, np.copy(x)"
+        f"an array of {x.nbytes} bytes and shape {x.shape}, made outside the traced "
+        "function, was written to after the function "
+        "had used it: its derivative would use the new numbers. Pass it as an argument, "
+        "or use a copy of it, np.copy(x)"
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _scalar_type(dtype: np.dtype[Any]) -> ArrayType:
     return ArrayType((), dtype)
 
@@ -282,8 +315,10 @@ def differentiable(primitive: Primitive) -> bool:
 def escaped(trace: Trace, use: str) -> EscapedTracer:
     """The error for a traced value used after its trace had ended."""
     return EscapedTracer(
-        f"a traced value was used by {use} after the function that it was traced in had returned ({caller()}). It was kept in "
-        "a global, an attribute or a closure: return it from the function, or keep its number, dr.value(x)"
+        f"a traced value was used by {use} after the function that it was traced in had "
+        f"returned ({caller()}). It was kept in "
+        "a global, an attribute or a closure: return it from the function, or keep its "
+        "number, dr.value(x)"
     )
 
 
@@ -292,7 +327,7 @@ def tracing(known: bool) -> Iterator[Trace]:
     """Open a trace one level inside the current one."""
     trace = Trace(len(STATE.traces) + 1, known)
     STATE.traces.append(trace)
-    outer, STATE.origin = STATE.origin, None
+    outer, REPLAYED.origin = REPLAYED.origin, None
     try:
         with creation_traced(lambda: STATE.traces[-1] if STATE.traces else None):
             yield trace
@@ -303,12 +338,13 @@ def tracing(known: bool) -> Iterator[Trace]:
     finally:
         trace.open = False
         STATE.traces.pop()
-        STATE.origin = outer
+        REPLAYED.origin = outer
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A closed graph, and the arrays that the function captured: they are its last inputs, in this order."""
+    """A closed graph, and the arrays that the function captured: they are its last inputs, in this
+    order."""
 
     graph: Graph
     captured: tuple[Any, ...]
@@ -326,7 +362,8 @@ def stage(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Staged
 
 
 def frozen(kept: Captured) -> Any:
-    """The value of a captured array: the array itself, or what it was where it has been written to since."""
+    """The value of a captured array: the array itself, or what it was where it has been written to
+    since."""
     if not kept.mark or fingerprint(kept.source) == kept.mark:
         return kept.value
     if kept.source.nbytes > SNAPSHOT:
@@ -352,13 +389,20 @@ def baked(staged: Staged) -> Graph:
     return substitute(staged.graph, staged.graph.inputs[:n], new)
 
 
-def substitute(graph: Graph, inputs: Sequence[Node], new: dict[Node, Node], outputs: Sequence[Node] | None = None) -> Graph:
+def substitute(
+    graph: Graph,
+    inputs: Sequence[Node],
+    new: dict[Node, Node],
+    outputs: Sequence[Node] | None = None,
+) -> Graph:
     """The graph over other ``inputs``, with some nodes replaced."""
     mapped: dict[Node, Node] = {node: node for node in inputs} | new
     for node in graph.nodes:
         if node not in mapped:
             args = tuple(mapped[arg] for arg in node.args)
             same = args == node.args
-            mapped[node] = node if same else Node(node.primitive, args, node.attrs, node.type, node.origin)
+            mapped[node] = (
+                node if same else Node(node.primitive, args, node.attrs, node.type, node.origin)
+            )
     chosen = graph.outputs if outputs is None else outputs
     return Graph(tuple(inputs), tuple(mapped[node] for node in chosen))

@@ -1,7 +1,8 @@
 """The traced value: it looks like an array to the user's function, and records what is done to it.
 
-In: a node of a trace. Out: more nodes. A traced value owns a buffer (its node is replaced when it is written to) or is a view: a
-path of slices, reshapes and transposes from the owner, read again when the owner has changed.
+In: a node of a trace. Out: more nodes. A traced value owns a buffer (its node is replaced when it is
+written to) or is a view: a path of slices, reshapes and transposes from the owner, read again when the
+owner has changed.
 """
 
 from __future__ import annotations
@@ -12,8 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.table import FUNCTIONS, UFUNCS, check_arguments, no_rule
-from deltarule.errors import BranchError, DeltaruleError, EscapedTracer, NoMethodError, TracedValueError
+from deltarule.derive.table import FUNCTIONS, NUMPY, UFUNCS, check_arguments, no_rule
+from deltarule.errors import (
+    BranchError,
+    DeltaruleError,
+    EscapedTracer,
+    NoMethodError,
+    TracedValueError,
+)
 from deltarule.program import Node, Primitive, ops
 from deltarule.program.primitive import Traced
 
@@ -23,11 +30,12 @@ _FLOATS = (float, np.floating)
 class Tracer(Traced):
     """One value of one trace."""
 
-    __slots__ = ("_node", "base", "path", "scalar", "trace", "version")
+    __slots__ = ("_node", "base", "path", "scalar", "strides", "trace", "version")
     __array_priority__ = 1000.0
+    strides: tuple[int, ...] | None  # of the buffer, before it was first written to
 
     def __init__(self, trace: Any, node: Node, scalar: bool = False) -> None:
-        self.trace = trace
+        self.trace: Any = trace
         self._node = node
         self.scalar = scalar
         self.base: Tracer | None = None
@@ -91,15 +99,23 @@ class Tracer(Traced):
         """The number of a value that no derivative depends on; an error for any other."""
         if not self.trace.open:
             raise EscapedTracer(
-                f"{use} of a traced value after the function that it was traced in had returned ({self._place()}). Return it "
+                f"{use} of a traced value after the function that it was traced in had "
+                f"returned ({self._place()}). Return it "
                 "from the function, or keep its number, dr.value(x)"
             )
         if self.active or not self.known:
-            state = f"A gradient flows through this {self._node.type}" if self.active else "Its number is not known yet"
+            state = (
+                f"A gradient flows through this {self._node.type}"
+                if self.active
+                else "Its number is not known yet"
+            )
             raise TracedValueError(
-                f"{use} asks for the number of a traced value ({self._place()}). {state}: taking it out would cut the gradient "
-                "silently. Make the array that you write to inside the function, use np functions instead of math ones, or "
-                "take the number on purpose with dr.value(x)"
+                f"{use} asks for the number of a traced value ({self._place()}). {state}: "
+                "taking it out would cut the gradient "
+                "silently. Make the array that you write to inside the function "
+                "(np.zeros, np.array or np.copy), make a list that "
+                "you hand over an array, use np functions instead of math ones, or take "
+                "the number on purpose with dr.value(x)"
             )
         value = self.value
         if isinstance(value, Tracer):
@@ -134,8 +150,10 @@ class Tracer(Traced):
     def __bool__(self) -> bool:
         if not self.known:
             raise BranchError(
-                f"Python branches on a traced {self._node.type} whose value is not known while compiling, batching or scanning "
-                f"({self._place()}). Write np.where(condition, a, b), or branch on a static argument"
+                f"Python branches on a traced {self._node.type} whose value is not known "
+                "while compiling, batching or scanning "
+                f"({self._place()}). Write np.where(condition, a, b), or branch on a "
+                "static argument"
             )
         if not self.trace.open:
             self._plain("bool()")
@@ -145,6 +163,15 @@ class Tracer(Traced):
         if self.shape:
             raise TypeError("unhashable type: a traced array")
         return hash(self._plain("hash()").item())
+
+    def __divmod__(self, other: Any) -> Any:
+        return UFUNCS[np.divmod](self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return UFUNCS[np.divmod](other, self)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return NUMPY["round"](self, digits or 0)
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -187,17 +214,23 @@ class Tracer(Traced):
 
     def assign(self, new: Any) -> None:
         """Replace all elements: the buffer's owner gets a new node."""
-        from deltarule.derive.views import put_back, writable
+        from deltarule.derive.trace import escaped
+        from deltarule.derive.views import put_back, strides_of, writable
 
         owner = writable(self)
+        if not owner.trace.open:
+            raise escaped(owner.trace, "an assignment")
         whole = put_back(owner, self.path, new) if self.base is not None else new
         if not isinstance(whole, Tracer):
             whole = Tracer(owner.trace, owner.trace.capture(whole))
         if whole.trace is not owner.trace:
             raise TracedValueError(
-                f"a value of an inner function is written into an array made outside it ({self._place()}). Make the array inside "
+                "a value of an inner function is written into an array made outside it "
+                f"({self._place()}). Make the array inside "
                 "the inner function and return it"
             )
+        if owner.version == 0:
+            owner.strides = strides_of(owner)
         owner._node = whole.node
         owner.version += 1
 
@@ -224,9 +257,8 @@ class Tracer(Traced):
             raise
 
     def __getattr__(self, name: str) -> Any:
-        function = FUNCTIONS.get(METHODS.get(name))
-        if function is not None:
-            return partial(function, self)
+        if name in METHODS:
+            return partial(NUMPY[name], self)
         if hasattr(np.ndarray, name) and not name.startswith("__"):
             raise no_rule(getattr(np.ndarray, name), self._place(), NoMethodError)
         raise AttributeError(f"arrays have no attribute {name!r}")
@@ -234,22 +266,22 @@ class Tracer(Traced):
     @property
     def T(self) -> Any:
         """Axes in reverse order."""
-        return FUNCTIONS[np.transpose](self)
+        return NUMPY["transpose"](self)
 
     @property
     def mT(self) -> Any:
         """The last two axes exchanged."""
-        return FUNCTIONS[np.swapaxes](self, -1, -2)
+        return NUMPY["swapaxes"](self, -1, -2)
 
     @property
     def real(self) -> Any:
-        """The real part: the array itself, since traced values are real."""
-        return self
+        """The real part: the array itself, unless it is a complex constant."""
+        return NUMPY["real"](self)
 
     @property
     def imag(self) -> Any:
-        """The imaginary part: zeros, since traced values are real."""
-        return FUNCTIONS[np.zeros_like](self)
+        """The imaginary part: zeros, unless it is a complex constant."""
+        return NUMPY["imag"](self)
 
     @property
     def flat(self) -> Any:
@@ -269,11 +301,11 @@ class Tracer(Traced):
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The elements under another shape."""
         target = shape[0] if len(shape) == 1 else shape
-        return FUNCTIONS[np.reshape](self, target, order=order, copy=copy)
+        return NUMPY["reshape"](self, target, order=order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """Axes in another order, reversed by default."""
-        return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes or None)
+        return NUMPY["transpose"](self, axes[0] if len(axes) == 1 else axes or None)
 
     def fill(self, value: Any) -> None:
         """Set all elements."""
@@ -281,21 +313,23 @@ class Tracer(Traced):
 
     def sort(self, axis: int = -1) -> None:
         """Put the elements in order, in place."""
-        self[...] = FUNCTIONS[np.sort](self, axis)
+        self[...] = NUMPY["sort"](self, axis)
 
     def put(self, indices: Any, values: Any) -> None:
         """Write at places counted over all elements."""
-        FUNCTIONS[np.put](self, indices, values)
+        NUMPY["put"](self, indices, values)
 
     def view(self, *args: Any) -> Any:
         """Another name for the same buffer."""
         if args:
-            raise no_rule(np.ndarray.view, self._place() + ", with another dtype; use astype", NoMethodError)
+            raise no_rule(
+                np.ndarray.view, self._place() + ", with another dtype; use astype", NoMethodError
+            )
         return self[...]
 
     def flatten(self, order: str = "C") -> Any:
         """A copy of one axis."""
-        return FUNCTIONS[np.copy](FUNCTIONS[np.ravel](self, order))
+        return NUMPY["copy"](NUMPY["ravel"](self, order))
 
 
 class Flat:
@@ -319,17 +353,16 @@ class Flat:
         self.x[...] = whole.reshape(self.x.shape)
 
 
-def plain_call(function: Any, args: Any, kwargs: Any) -> Any:
+def plain_call(
+    function: Any, args: Any, kwargs: Any, error: Callable[[str], Exception] | None = None
+) -> Any:
     """A function without a rule, on values that no derivative depends on: call it on the numbers."""
-    place = ""
     traces = set()
 
     def number(x: Any) -> Any:
-        nonlocal place
         if isinstance(x, Tracer):
-            place = place or x._place()
             if x.active or not x.known:
-                raise no_rule(function, place)
+                raise no_rule(function, x._place()) if error is None else error(x._place())
             traces.add(x.trace)
             return x.value
         if isinstance(x, (list, tuple)):
@@ -338,21 +371,37 @@ def plain_call(function: Any, args: Any, kwargs: Any) -> Any:
 
     out = function(*(number(x) for x in args), **{key: number(x) for key, x in kwargs.items()})
     trace = max(traces, key=lambda t: t.level)
-    if isinstance(out, (np.ndarray, np.generic)) and out.dtype.kind in "biufc":
+    if isinstance(out, (np.ndarray, np.generic)) and out.dtype.kind in "biufc" and error is None:
         return trace.constant(out)
     return out
 
 
-METHODS: dict[str, Any] = {
-    name: getattr(np, name)
-    for name in (
-        "all any argmax argmin argpartition argsort astype choose clip compress conj copy cumprod cumsum diagonal dot max mean min "
+def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
+    """A function that writes into an array made outside the trace, which only plain numbers may enter."""
+    name = getattr(function, "__name__", str(function))
+
+    def error(place: str) -> Exception:
+        return TracedValueError(
+            f"np.{name} writes a traced value into an array made outside the traced "
+            f"function ({place}). Make that array inside it, "
+            "with np.zeros, np.array or np.copy"
+        )
+
+    return plain_call(function, args, kwargs, error)
+
+
+METHODS = frozenset(
+    (
+        "all any argmax argmin argsort astype choose clip compress conj conjugate copy "
+        "cumprod cumsum diagonal dot max mean min "
         "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take var"
     ).split()
-}
+)
 
 
-def _operator(ufunc: np.ufunc, primitive: Primitive, reverse: bool = False) -> Callable[[Any, Any], Any]:
+def _operator(
+    ufunc: np.ufunc, primitive: Primitive, reverse: bool = False
+) -> Callable[[Any, Any], Any]:
     """A binary operator, with a short way for the common case of equal float dtypes and Python numbers."""
 
     def method(self: Tracer, other: Any) -> Any:
@@ -380,7 +429,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
             return new
         from deltarule.derive.views import fitted
 
-        self.assign(fitted(new, self, ufunc))
+        self.assign(fitted(new, self, ufunc.__name__))
         return self
 
     return method
@@ -417,12 +466,16 @@ def _general(ufunc: np.ufunc, reverse: bool) -> Callable[[Any, Any], Any]:
 
 for _name, (_ufunc, _primitive) in {**_BINARY, **_COMPARE}.items():
     for _prefix, _reverse in (("", False), ("r", True)) if _name in _BINARY else (("", False),):
-        _method = _operator(_ufunc, _primitive, _reverse) if _primitive else _general(_ufunc, _reverse)
+        _method = (
+            _operator(_ufunc, _primitive, _reverse) if _primitive else _general(_ufunc, _reverse)
+        )
         setattr(Tracer, f"__{_prefix}{_name}__", _method)
     if _name in _BINARY:
         setattr(Tracer, f"__i{_name}__", _in_place(_ufunc))
-for _name, _unary in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
+for _name, _unary in {
+    "neg": np.negative,
+    "pos": np.positive,
+    "abs": np.absolute,
+    "invert": np.invert,
+}.items():
     setattr(Tracer, f"__{_name}__", lambda self, _unary=_unary: UFUNCS[_unary](self))
-Tracer.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
-Tracer.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]
-Tracer.__round__ = lambda self, digits=0: FUNCTIONS[np.round](self, digits)  # type: ignore[attr-defined]

@@ -1,4 +1,5 @@
-"""Nested parameters: dicts, lists, tuples, named tuples and dataclasses, taken apart into leaves and put together again.
+"""Nested parameters: dicts, lists, tuples, named tuples and dataclasses, taken apart into leaves and put
+together again.
 
 In: a tree. Out: its leaves with their paths, and a spec (optree) that rebuilds it from other leaves.
 """
@@ -40,7 +41,10 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
 def paths(spec: Any) -> list[str]:
     """Where each leaf stands, as one would write it: ``['dense1']['weight']``."""
-    return ["".join(entry.codify("") for entry in accessor) for accessor in optree.treespec_accessors(spec)]
+    return [
+        "".join(entry.codify("") for entry in accessor)
+        for accessor in optree.treespec_accessors(spec)
+    ]
 
 
 def _is_dataclass(leaf: Any) -> bool:
@@ -55,9 +59,9 @@ def _register(cls: type) -> None:
         return tuple(getattr(x, name) for name in names), None, names
 
     def build(_: Any, children: Any) -> Any:
-        out = object.__new__(cls)
+        out: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(out, name, child)
         return out
 
-    optree.register_pytree_node(cls, take, build, namespace=NAMESPACE)  # type: ignore[arg-type]
+    optree.register_pytree_node(cls, take, build, namespace=NAMESPACE)

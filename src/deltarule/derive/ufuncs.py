@@ -1,7 +1,7 @@
 """NumPy's universal functions on traced values.
 
-In: a ufunc and operands of any kind. Out: the primitives that compute it, after the casts that NumPy's own rules prescribe
-(``ufunc.resolve_dtypes``, Python numbers weak).
+In: a ufunc and operands of any kind. Out: the primitives that compute it, after the casts that NumPy's own
+rules prescribe (``ufunc.resolve_dtypes``, Python numbers weak).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.creation import holds_traced
 from deltarule.derive.table import FUNCTIONS, UFUNCS, no_rule
-from deltarule.derive.tracer import Tracer, plain_call
+from deltarule.derive.tracer import Flat, Tracer, plain_call, write_outside
 from deltarule.derive.views import fitted
-from deltarule.errors import NoRuleError, TracedValueError, TypeRuleError
-from deltarule.program import ops
+from deltarule.errors import NoRuleError, TypeRuleError
+from deltarule.program import Primitive, ops
 
 _PYTHON = (bool, int, float, complex)
 
@@ -45,8 +46,8 @@ _MODE = _Mode()
 def network_types() -> Iterator[None]:
     """The dtype rule inside networks, whose weights are float32 by default.
 
-    A float64 number that is not traced, such as ``np.sqrt(2 / np.pi)``, counts as a Python float; a float64 array that meets
-    float32 is an error, since it would make everything after it float64.
+    A float64 number that is not traced, such as ``np.sqrt(2 / np.pi)``, counts as a Python float; a float64
+    array that meets float32 is an error, since it would make everything after it float64.
     """
     outer, _MODE.network = _MODE.network, True
     try:
@@ -61,8 +62,10 @@ def _check_widening(operands: Sequence[Any]) -> None:
     wide = next((x for x in arrays if x.dtype == np.float64), None)
     if narrow is not None and wide is not None:
         raise TypeRuleError(
-            f"a float64 array of shape {wide.shape} meets {narrow._node.type} in a float32 network ({narrow._place()}). Convert it, "
-            "x.astype(np.float32), or make the network float64: net.init(shape, seed, dtype='float64')"
+            f"a float64 array of shape {wide.shape} meets {narrow._node.type} in a float32 "
+            f"network ({narrow._place()}). Convert it, "
+            "x.astype(np.float32), or make the network float64: net.init(shape, seed, "
+            "dtype='float64')"
         )
 
 
@@ -73,8 +76,23 @@ def operand(x: Any) -> Any:
     if isinstance(x, (Tracer, np.ndarray, np.generic)) or type(x) in _PYTHON:
         return x
     if isinstance(x, (list, tuple)):
-        return np.array(x)
+        return joined(x)
+    if isinstance(x, Flat):
+        return x.x.flatten()
     return np.asarray(x)
+
+
+def joined(items: Any) -> Any:
+    """``np.array`` of nested lists that may hold traced values."""
+    if not holds_traced(items):
+        return np.array(items)
+    parts = common(*(joined(item) if isinstance(item, (list, tuple)) else item for item in items))
+    shapes = {x.shape for x in parts}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"an array is to be made of parts of different shapes: {', '.join(map(str, shapes))}"
+        )
+    return ops.concatenate(*(ops.reshape(x, shape=(1, *x.shape)) for x in parts), axis=0)
 
 
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
@@ -113,190 +131,112 @@ def ufunc_rule(*ufuncs: np.ufunc) -> Callable[[Callable[..., Any]], Callable[...
     return declare
 
 
+def raw_rule(ufunc: np.ufunc) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the rule of a ufunc that takes its operands as they are given."""
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        UFUNCS[ufunc] = f
+        return f
+
+    return declare
+
+
 def _casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: f(*promoted(ufunc, args))
+    """The rule with casts before it, which one traced float does not need."""
+    if ufunc.nin > 1 or not any(loop.startswith("d->") for loop in ufunc.types):
+        return lambda *args: f(*promoted(ufunc, args))
+
+    def unary(x: Any) -> Any:
+        if type(x) is Tracer and x._node.type.dtype.kind == "f":
+            return x.trace.record(f, (x,)) if type(f) is Primitive else f(x)
+        return f(*promoted(ufunc, (x,)))
+
+    return unary
 
 
-def apply_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply_method(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """What ``__array_ufunc__`` asks for."""
-    traced = next((x for x in (*inputs, *kwargs.get("out", ())) if isinstance(x, Tracer)), None)
-    place = traced._place() if traced is not None else ""
+    place = next(x._place() for x in (*inputs, *kwargs.get("out", ())) if isinstance(x, Tracer))
+    written = inputs[0] if method == "at" else kwargs.get("out", (None,))[0]
+    if isinstance(written, np.ndarray):
+        return write_outside(
+            ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs
+        )
     if method == "at":
         return _at(ufunc, *inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         return FUNCTIONS[_REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **kwargs})
+    if method == "accumulate" and ufunc in _RUNNING:
+        return FUNCTIONS[_RUNNING[ufunc]](*inputs, **{"axis": 0, **kwargs})
     if ufunc not in UFUNCS:
         return plain_call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
-    if method != "__call__":
-        raise no_rule(getattr(ufunc, method), place)
+    if method == "outer":
+        a, b = (_with_shape(operand(x)) for x in inputs)
+        inputs = (ops.reshape(a, shape=(*a.shape, *(1,) * len(b.shape))), b)
+    elif method != "__call__":
+        raise no_rule(ufunc, f"{place}, in the form .{method}")
     return _call(ufunc, inputs, kwargs, place)
 
 
-_REDUCTIONS = {np.add: np.sum, np.maximum: np.max, np.minimum: np.min, np.multiply: np.prod}
+_REDUCTIONS = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
+_RUNNING = {np.add: np.cumsum, np.multiply: np.cumprod}
+
+
+def _with_shape(x: Any) -> Any:
+    return x if hasattr(x, "shape") else np.asarray(x)
 
 
 def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
     out = kwargs.pop("out", (None,))[0]
     where = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
-    if unknown := [key for key, value in kwargs.items() if not (key == "casting" and value == "same_kind")]:
-        raise NoRuleError(f"np.{ufunc.__name__}({unknown[0]}=...) is not traced ({place}); leave the argument out")
-    y = UFUNCS[ufunc](*inputs)
-    if dtype is not None:
-        y = ops.cast(y, dtype=np.dtype(dtype))
+    if unknown := [
+        key for key, value in kwargs.items() if not (key == "casting" and value == "same_kind")
+    ]:
+        raise NoRuleError(
+            f"np.{ufunc.__name__}({unknown[0]}=...) is not traced ({place}); leave the argument out"
+        )
+    if dtype is not None and np.dtype(dtype).kind == "f":
+        inputs = [ops.cast(_with_shape(operand(x)), dtype=np.dtype(dtype)) for x in inputs]
+    with np.errstate() if where is True else np.errstate(all="ignore"):
+        y = UFUNCS[ufunc](*inputs)
+    if dtype is not None and y.dtype != np.dtype(dtype):
+        raise NoRuleError(
+            f"np.{ufunc.__name__}(dtype={dtype}) is not traced ({place}); use astype on the result"
+        )
     if out is None:
         if where is not True:
-            raise NoRuleError(f"np.{ufunc.__name__}(where=...) without out= leaves elements undefined ({place}); use np.where")
+            raise NoRuleError(
+                f"np.{ufunc.__name__}(where=...) without out= leaves elements undefined "
+                f"({place}); use np.where"
+            )
         return y
-    if not isinstance(out, Tracer):
-        raise TracedValueError(
-            f"np.{ufunc.__name__}(out=...) writes a traced value into an array made outside the function ({place}). Make the array "
-            "inside it"
-        )
-    new = fitted(y, out, ufunc)
-    out.assign(new if where is True else ops.select(*_mask(where, out.shape), new, out.reshape(out.shape)))
+    new = fitted(y, out, ufunc.__name__)
+    out.assign(new if where is True else ops.select(truth(where), new, Tracer(out.trace, out.node)))
     return out
-
-
-def _mask(where: Any, shape: tuple[int, ...]) -> list[Any]:
-    return [where if isinstance(where, Tracer) else np.asarray(where, bool)]
 
 
 def _at(ufunc: np.ufunc, target: Any, index: Any, *values: Any) -> None:
     from deltarule.derive.indexing import add_at
 
-    if not isinstance(target, Tracer):
-        raise TracedValueError(f"np.{ufunc.__name__}.at writes a traced value into an array made outside the function")
     if ufunc not in (np.add, np.subtract):
         raise no_rule(ufunc, target._place() + ", in the form .at")
     value = values[0] if ufunc is np.add else UFUNCS[np.negative](values[0])
     add_at(target, index, value)
 
 
-def _is_bool(x: Any) -> bool:
+def is_bool(x: Any) -> bool:
+    """Whether the elements are bools."""
     return bool(x.dtype == np.bool_)
-
-
-for _ufunc, _primitive in {
-    np.subtract: ops.sub,
-    np.divide: ops.div,
-    np.negative: ops.neg,
-    np.exp: ops.exp,
-    np.log: ops.log,
-    np.log1p: ops.log1p,
-    np.expm1: ops.expm1,
-    np.sqrt: ops.sqrt,
-    np.tanh: ops.tanh,
-    np.sin: ops.sin,
-    np.cos: ops.cos,
-    np.power: ops.power,
-    np.float_power: ops.power,
-    np.maximum: ops.maximum,
-    np.minimum: ops.minimum,
-    np.absolute: ops.abs,
-    np.fabs: ops.abs,
-    np.sign: ops.sign,
-    np.floor: ops.floor,
-    np.equal: ops.eq,
-    np.not_equal: ops.ne,
-    np.less: ops.lt,
-    np.less_equal: ops.le,
-    np.greater: ops.gt,
-    np.greater_equal: ops.ge,
-    np.bitwise_and: ops.and_,
-    np.bitwise_or: ops.or_,
-    np.right_shift: ops.shift_right,
-}.items():
-    ufunc_rule(_ufunc)(_primitive)
-
-
-@ufunc_rule(np.add)
-def _add(a: Any, b: Any) -> Any:
-    return ops.or_(a, b) if _is_bool(a) else ops.add(a, b)
-
-
-@ufunc_rule(np.multiply)
-def _multiply(a: Any, b: Any) -> Any:
-    return ops.and_(a, b) if _is_bool(a) else ops.mul(a, b)
-
-
-@ufunc_rule(np.positive)
-def _positive(x: Any) -> Any:
-    return x + x.dtype.type(0)
-
-
-@ufunc_rule(np.square)
-def _square(x: Any) -> Any:
-    return x * x
-
-
-@ufunc_rule(np.reciprocal)
-def _reciprocal(x: Any) -> Any:
-    return 1 / x
-
-
-@ufunc_rule(np.exp2)
-def _exp2(x: Any) -> Any:
-    return ops.exp(x * float(np.log(2)))
-
-
-@ufunc_rule(np.log2)
-def _log2(x: Any) -> Any:
-    return ops.log(x) / float(np.log(2))
-
-
-@ufunc_rule(np.log10)
-def _log10(x: Any) -> Any:
-    return ops.log(x) / float(np.log(10))
-
-
-@ufunc_rule(np.tan)
-def _tan(x: Any) -> Any:
-    return ops.sin(x) / ops.cos(x)
-
-
-@ufunc_rule(np.sinh)
-def _sinh(x: Any) -> Any:
-    e = ops.expm1(ops.abs(x))
-    return ops.sign(x) * (e + e / (e + 1)) * 0.5
-
-
-@ufunc_rule(np.cosh)
-def _cosh(x: Any) -> Any:
-    return (ops.exp(x) + ops.exp(-x)) * 0.5
-
-
-@ufunc_rule(np.logaddexp)
-def _logaddexp(a: Any, b: Any) -> Any:
-    return ops.maximum(a, b) + ops.log1p(ops.exp(-ops.abs(a - b)))
-
-
-@ufunc_rule(np.ceil)
-def _ceil(x: Any) -> Any:
-    return -ops.floor(-x)
-
-
-@ufunc_rule(np.floor_divide)
-def _floor_divide(a: Any, b: Any) -> Any:
-    if a.dtype.kind == "f":
-        return ops.floor(a / b)
-    wide = ops.floor(ops.cast(a, dtype=np.dtype(float)) / ops.cast(b, dtype=np.dtype(float)))
-    return ops.cast(wide, dtype=a.dtype)
-
-
-@ufunc_rule(np.remainder)
-def _remainder(a: Any, b: Any) -> Any:
-    return a - b * _floor_divide(a, b)
-
-
-@ufunc_rule(np.isnan)
-def _isnan(x: Any) -> Any:
-    return ops.ne(x, x)
-
-
-@ufunc_rule(np.isfinite)
-def _isfinite(x: Any) -> Any:
-    return ops.eq(x - x, x.dtype.type(0))
 
 
 def truth(x: Any) -> Any:
@@ -304,28 +244,12 @@ def truth(x: Any) -> Any:
     x = operand(x)
     if not hasattr(x, "dtype"):
         x = np.asarray(x)[()]
-    return x if _is_bool(x) else ops.ne(x, x.dtype.type(0))
+    return x if is_bool(x) else ops.ne(x, x.dtype.type(0))
 
 
-UFUNCS[np.logical_and] = lambda a, b: ops.and_(truth(a), truth(b))
-UFUNCS[np.logical_or] = lambda a, b: ops.or_(truth(a), truth(b))
-UFUNCS[np.logical_not] = lambda x: ops.not_(truth(x))
-UFUNCS[np.invert] = lambda x: ops.not_(x) if _is_bool(x) else -x - 1
-
-
-def _matmul(a: Any, b: Any) -> Any:
-    a, b = common(a, b)
-    if not a.shape or not b.shape:
-        raise ValueError(f"matmul takes no scalars: the arguments have shapes {a.shape} and {b.shape}; use *")
-    left = ops.reshape(a, shape=(1, *a.shape)) if len(a.shape) == 1 else a
-    right = ops.reshape(b, shape=(*b.shape, 1)) if len(b.shape) == 1 else b
-    out = ops.matmul(left, right)
-    shape = out.shape
-    if len(b.shape) == 1:
-        shape = shape[:-1]
-    if len(a.shape) == 1:
-        shape = shape[: len(shape) - 1 - (len(b.shape) > 1)] + shape[len(shape) - (len(b.shape) > 1) :]
-    return out if shape == out.shape else ops.reshape(out, shape=shape)
-
-
-UFUNCS[np.matmul] = _matmul
+def safe_sqrt(x: Any) -> Any:
+    """Square root with derivative 0 at 0: for a norm or a deviation, the least of the possible
+    subgradients."""
+    zero = ops.eq(x, x.dtype.type(0))
+    one, none = x.dtype.type(1), x.dtype.type(0)
+    return ops.select(zero, none, ops.sqrt(ops.select(zero, one, x)))

@@ -1,7 +1,7 @@
 """Views and writing through them, as NumPy does it, over pure nodes.
 
-In: the owner of a buffer and a path of slices, reshapes, transposes and broadcasts. Out: the view's value, or the owner's new
-value after a write.
+In: the owner of a buffer and a path of slices, reshapes, transposes and broadcasts. Out: the view's value,
+or the owner's new value after a write.
 """
 
 from __future__ import annotations
@@ -55,16 +55,28 @@ def put_back(owner: Tracer, path: Path, new: Any) -> Any:
 
 
 def is_view(base: Tracer, path: Path) -> bool:
-    """Whether NumPy shares memory along the path. Where values are known their layout decides; others count as row-major."""
-    x: Any = base
-    while isinstance(x, Tracer):
-        x = x.trace.values.get(x.node)
-    strides = x.strides if isinstance(x, np.ndarray) and x.shape == base.shape and all(x.strides) else None
+    """Whether NumPy shares memory along the path."""
+    strides = strides_of(base) if base.version == 0 else base.strides
     return _is_view(base.shape, strides, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
 
 
+def strides_of(owner: Tracer) -> tuple[int, ...] | None:
+    """The layout of a buffer before it is written to, where its value is known; None counts as
+    row-major."""
+    x: Any = owner
+    while isinstance(x, Tracer):
+        x = x.trace.values.get(x.node)
+    return (
+        x.strides
+        if isinstance(x, np.ndarray) and x.shape == owner.shape and all(x.strides)
+        else None
+    )
+
+
 @lru_cache(maxsize=1024)
-def _is_view(shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]) -> bool:
+def _is_view(
+    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
+) -> bool:
     if strides is None:
         strides = tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
     out = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
@@ -89,22 +101,40 @@ def writable(x: Tracer) -> Tracer:
     if x.base is None:
         return x
     if any(p is ops.broadcast for p, _ in x.path):
-        raise ValueError(f"assignment destination is read-only: a broadcast view ({x._place()}). Write to a copy, x.copy()")
+        raise ValueError(
+            f"assignment destination is read-only: a broadcast view ({x._place()}). Write "
+            "to a copy, x.copy()"
+        )
     return x.base
 
 
-def fitted(new: Any, target: Tracer, ufunc: Any = None) -> Any:
-    """``new`` with the dtype and shape of the place it is written to, under NumPy's casting rules."""
+def fitted(new: Any, target: Tracer, use: str | None = None) -> Any:
+    """``new`` with the dtype and shape of the place it is written to.
+
+    Where ``use`` names a function, floats are not cut to integers, as NumPy refuses it in ufuncs and
+    ``copyto``.
+    """
     if not isinstance(new, Tracer):
-        new = np.asarray(new)
+        from deltarule.derive.ufuncs import operand
+
+        new = np.asarray(new) if np.isscalar(new) else operand(new)
     if new.dtype != target.dtype:
-        if new.dtype.kind == "f" and target.dtype.kind in "biu" and isinstance(new, Tracer) and new.active:
+        if (
+            new.dtype.kind == "f"
+            and target.dtype.kind in "biu"
+            and isinstance(new, Tracer)
+            and new.active
+        ):
             raise TracedValueError(
-                f"a traced {new.dtype} is written into an array of {target.dtype} ({target._place()}): its gradient would be cut "
+                f"a traced {new.dtype} is written into an array of {target.dtype} "
+                f"({target._place()}): its gradient would be cut "
                 "silently. Make the array of floats"
             )
-        if ufunc is not None and not np.can_cast(new.dtype, target.dtype, "same_kind"):
-            raise TypeError(f"np.{ufunc.__name__} cannot write {new.dtype} into {target.dtype} in place ({target._place()})")
+        if use is not None and not np.can_cast(new.dtype, target.dtype, "same_kind"):
+            raise TypeError(
+                f"np.{use} cannot write {new.dtype} into {target.dtype} in place "
+                f"({target._place()})"
+            )
         new = ops.cast(new, dtype=target.dtype)
     if new.shape == target.shape:
         return new
@@ -112,9 +142,12 @@ def fitted(new: Any, target: Tracer, ufunc: Any = None) -> Any:
     if extra > 0 and new.shape[:extra] == (1,) * extra:
         new = ops.reshape(new, shape=new.shape[extra:])
     try:
-        np.broadcast_shapes(new.shape, target.shape)
-        return broadcast_to(new, target.shape)
-    except (ValueError, TypeError):
+        fits = np.broadcast_shapes(new.shape, target.shape) == target.shape
+    except ValueError:
+        fits = False
+    if not fits:
         raise ValueError(
-            f"could not broadcast a value of shape {new.shape} into shape {target.shape} ({target._place()})"
-        ) from None
+            f"could not broadcast a value of shape {new.shape} into shape {target.shape} "
+            f"({target._place()})"
+        )
+    return broadcast_to(new, target.shape)

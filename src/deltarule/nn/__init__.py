@@ -1,7 +1,8 @@
 """Networks: modules with named weights, layers, initial weights, losses.
 
-In: layers and their settings, or a class whose attributes are layers and arrays. Out: a network whose call is NumPy code and is
-traced like any function, its weights as nested dicts, and losses of its raw outputs.
+In: layers and their settings, or a class whose attributes are layers and arrays. Out: a network
+whose call is NumPy code and is traced like any function, its weights as nested dicts, and losses of
+its raw outputs.
 """
 
 from deltarule.nn.layers import Activation, Dense, Dropout, Sequential

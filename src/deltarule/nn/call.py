@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from deltarule.derive.trace import STATE
-from deltarule.errors import DeltaruleError
+from deltarule.errors import DataError, DeltaruleError
 from deltarule.nn.nested import Path, Tree
 from deltarule.program import random
+
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
 @dataclass(slots=True)
@@ -34,8 +38,10 @@ class Call:
         Whether it is a training step.
     key, step : array
         Random numbers are a function of key, step and site.
-    building : (key, dtype) or None
-        Set while weights are being declared and drawn.
+    building : dtype or None
+        Set while weights are being declared.
+    drawn : list
+        The weights that were declared: layer, name, initializer.
     """
 
     places: dict[int, Path]
@@ -46,14 +52,13 @@ class Call:
     key: Any = None
     step: Any = 0
     building: Any = None
-    running: list[Any] = field(default_factory=list)
+    drawn: list[Any] = field(default_factory=list)
     draws: dict[Path, int] = field(default_factory=dict)
 
     def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
         """Run the code of a layer; nodes made inside carry its path, and errors name it."""
         path = self.places[id(layer)]
         outer, STATE.scope = STATE.scope, ".".join(path)
-        self.running.append(layer)
         try:
             return code(layer, *args, **named)
         except Exception as error:
@@ -61,12 +66,10 @@ class Call:
                 _locate(error, f"layer {'.'.join(path)}, {layer!r}")
             raise
         finally:
-            self.running.pop()
             STATE.scope = outer
 
     def site(self, layer: Any) -> int:
-        """The number of the place in the program where a layer draws: its path and how often it has
-        drawn in this call."""
+        """The number of the place where a layer draws: its path, and its draws in this call."""
         path = self.places[id(layer)]
         count = self.draws[path] = self.draws.get(path, -1) + 1
         return random.site(f"{'.'.join(path)}#{count}")
@@ -102,3 +105,29 @@ def bound(call: Call) -> Iterator[None]:
         yield
     finally:
         CALLS.stack.pop()
+
+
+# --- inputs and outputs ---
+
+
+def as_output(y: Any, dtype: np.dtype[Any]) -> Any:
+    """An output in the network's float type, which constants in its code may have widened."""
+    y = np.asarray(y)
+    return y.astype(dtype, copy=False) if y.dtype.kind == "f" else y
+
+
+def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
+    """An array of inputs in the network's float type."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise DataError(
+            f"inputs of a network are numbers, not {x.dtype}; turn text and categories into "
+            "numbers first"
+        )
+    return x.astype(dtype, copy=False)
+
+
+def narrowed(x: Any, dtype: np.dtype[Any]) -> Any:
+    """A plain array of floats in the float type of the weights; anything else as it is."""
+    plain = isinstance(x, np.ndarray) and x.dtype.kind == "f" and dtype in FLOATS
+    return x.astype(dtype, copy=False) if plain else x

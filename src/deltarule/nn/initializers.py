@@ -1,8 +1,7 @@
-"""Initial weights: their spread decides whether signals and gradients keep their size through the
-layers.
+"""Initial weights: their spread decides whether signals and gradients keep their size.
 
-In: a name, or a function ``(key, shape) -> array``. Out: initial arrays, a function of (seed, layer
-path, name) only.
+In: a name, or a function ``(key, shape) -> array``. Out: initial arrays, a function of the seed,
+the layer's path and the weight's name only.
 """
 
 from __future__ import annotations
@@ -34,8 +33,10 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def glorot_uniform(key: Any, shape: tuple[int, ...]) -> Any:
-    """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): for tanh, logistic and
-    linear units."""
+    """Uniform in +-sqrt(6 / (fan_in + fan_out)), for tanh, logistic and linear units.
+
+    The variance is 2 / (fan_in + fan_out) (Glorot and Bengio 2010).
+    """
     bound = math.sqrt(6 / sum(_fans(shape)))
     return random.uniform(key, shape, -bound, bound, dtype="float64")
 
@@ -65,6 +66,10 @@ def initializer(given: str | Initializer) -> Initializer:
     """The initializer of a name, or the function itself."""
     if callable(given):
         return given
-    if given not in INITIALIZERS:
-        raise ShapeError(f"no initializer is called {given!r}; known: {', '.join(INITIALIZERS)}")
+    if not isinstance(given, str) or given not in INITIALIZERS:
+        known = ", ".join(INITIALIZERS)
+        raise ShapeError(
+            f"no initializer is called {given!r}; known: {known}, or a function (key, shape) -> "
+            "array"
+        )
     return INITIALIZERS[given]

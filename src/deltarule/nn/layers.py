@@ -29,8 +29,7 @@ ALIASES = {"sigmoid": "logistic", "linear": "identity"}
 
 
 def activation_of(given: str | Function | None) -> Function:
-    """The function of an activation's name: identity, logistic (sigmoid), tanh, relu; or the
-    function itself."""
+    """The function of an activation's name, or the function itself."""
     if given is None:
         return ACTIVATIONS["identity"]
     if callable(given):
@@ -90,20 +89,20 @@ class Dense(Module):
         initializer_of(self)
 
     def __call__(self, x: Any) -> Any:
+        """f(x W + b)."""
         if not x.shape:
             raise ShapeError(
                 "inputs are rows of numbers, of shape (rows, inputs); a single number was given"
             )
         self._build(x.shape[-1])
-        if x.shape[-1] != self.weight.shape[0]:
+        weight = self.weight
+        if x.shape[-1] != weight.shape[0]:
             raise ShapeError(
-                f"inputs of shape {x.shape} do not fit the weights of shape {self.weight.shape}, "
-                "which take "
-                f"{self.weight.shape[0]} numbers a row: give inputs of that width, or make the "
-                "weights anew with "
-                "net.init(X.shape)"
+                f"inputs of shape {x.shape} do not fit the weights of shape {weight.shape}, which "
+                f"take {weight.shape[0]} numbers a row: give inputs of that width, or make the "
+                "weights anew with net.init(X.shape)"
             )
-        z = x @ self.weight
+        z = x @ weight
         return activation_of(self.activation)(z + self.bias if self.bias_on else z)
 
     def _build(self, inputs: int) -> None:
@@ -162,6 +161,7 @@ class Activation(Module):
         activation_of(function)
 
     def __call__(self, x: Any) -> Any:
+        """f(x)."""
         return activation_of(self.function)(x)
 
     def config(self) -> dict[str, Any]:
@@ -173,8 +173,7 @@ class Activation(Module):
 
 
 class Dropout(Module):
-    """Set each input to zero with probability ``rate`` while training, and scale the others by 1 /
-    (1 - rate).
+    """Set inputs to zero at random while training, and scale the others up.
 
     y = x m / (1 - rate), m = 1 with probability 1 - rate; dL/dx = dL/dy m / (1 - rate). In
     evaluation y = x. (Srivastava and others 2014, in the form that needs no scaling in evaluation.)
@@ -191,8 +190,8 @@ class Dropout(Module):
     >>> layer = dr.Dropout(0.5).init((1, 2), seed=0)
     >>> layer(np.array([[1.0, 2.0]]))
     array([[1., 2.]], dtype=float32)
-    >>> layer(np.ones(6), params={}, train=True, key=dr.random.key(1))
-    array([0., 2., 0., 2., 0., 0.])
+    >>> layer(np.ones(6), params={}, train=True, key=dr.random.key(5))
+    array([0., 2., 2., 2., 0., 2.])
     """
 
     def __init__(self, rate: float) -> None:
@@ -204,6 +203,7 @@ class Dropout(Module):
         self.rate = float(rate)
 
     def __call__(self, x: Any) -> Any:
+        """x m / (1 - rate), or x in evaluation."""
         call = current()
         if call is None or not call.train or not self.rate:
             return x
@@ -257,18 +257,19 @@ class Sequential(Module):
         self.layers = tuple(layers)
 
     def children(self) -> Iterator[tuple[str, Module]]:
-        """Layers by class and number; those that a subclass has in other attributes by
-        attribute."""
+        """Layers by class and number; layers in attributes of a subclass by attribute."""
         counts: dict[str, int] = {}
         for layer in self.layers:
             if isinstance(layer, Module):
                 kind = type(layer).__name__.lower().strip("_")
                 counts[kind] = counts.get(kind, 0) + 1
                 yield f"{kind}{counts[kind]}", layer
-        inside = set(map(id, self.layers))
-        yield from ((name, layer) for name, layer in super().children() if id(layer) not in inside)
+        for name, value in vars(self).items():
+            if isinstance(value, Module) and value not in self.layers:
+                yield name, value
 
     def __call__(self, x: Any) -> Any:
+        """The last layer of ... of the first layer of x."""
         for layer in self.layers:
             x = layer(x)
         return x

@@ -1,7 +1,6 @@
-"""Losses: how far predictions are from targets. Each says whether it is a mean, a sum, or half of
-one.
+"""Losses: how far outputs are from targets. Each says whether it is a mean, a sum, or half of one.
 
-In: raw outputs of a network and targets. Out: one number per row (``per_row``), and their mean as
+In: raw outputs of a network and targets. Out: one number per row, and their mean over the rows as
 the loss of a batch.
 """
 
@@ -13,13 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions import as_array, as_float
+from deltarule.derive.tracer import Tracer
 from deltarule.errors import DataError, ShapeError
 from deltarule.program import ops
-from deltarule.program.families import broadcast_to
 from deltarule.program.ops.reduce import expand
 
 PerRow = Callable[[Any, Any], Any]
+INT = np.dtype(np.int64)
+
+
+def as_array(x: Any) -> Any:
+    """A traced value as it is, anything else as an array."""
+    return x if isinstance(x, Tracer) else np.asarray(x)
+
+
+def as_float(x: Any) -> Any:
+    """Integers and bools as float64."""
+    x = as_array(x)
+    return x if x.dtype.kind == "f" else ops.cast(x, dtype=np.dtype(float))
 
 
 def _rows(x: Any) -> Any:
@@ -32,38 +42,60 @@ def _row_sums(x: Any) -> Any:
 
 
 def aligned(outputs: Any, targets: Any, name: str) -> tuple[Any, Any]:
-    """Outputs and targets in one shape: targets of shape (n,) fit outputs of shape (n, 1), and
-    nothing else is guessed."""
+    """Outputs and targets in one shape and dtype.
+
+    Targets of shape (n,) fit outputs of shape (n, 1), and the other way round; nothing is
+    broadcast.
+    """
     y, t = as_float(outputs), as_array(targets)
     if t.shape != y.shape:
-        if (*t.shape, 1) == y.shape or t.shape == (*y.shape, 1):
-            t = ops.reshape(t, shape=y.shape)
-        else:
+        if (*t.shape, 1) != y.shape and t.shape != (*y.shape, 1):
             raise ShapeError(
-                f"{name}: outputs have shape {y.shape}, targets {t.shape}; they must be the same, "
-                "one value each"
+                f"{name}: outputs have shape {y.shape}, targets {t.shape}; one target is needed "
+                "for each output: reshape the targets, or give the last layer as many units"
             )
+        t = ops.reshape(t, shape=y.shape)
     return y, t if t.dtype == y.dtype else ops.cast(t, dtype=y.dtype)
 
 
 def mse(outputs: Any, targets: Any) -> Any:
-    """Mean squared error of each row: 1/k sum_j (y_j - t_j)^2; dL/dy_j = 2 (y_j - t_j) / k."""
+    """Mean squared error of each row.
+
+    L = 1/k sum_j (y_j - t_j)^2; dL/dy_j = 2 (y_j - t_j) / k. A mean over outputs.
+    """
     y, t = aligned(outputs, targets, "mse")
     return _rows((y - t) * (y - t))
 
 
 def half_squared_error(outputs: Any, targets: Any) -> Any:
-    """Half the sum of squared errors of each row: 1/2 sum_j (y_j - t_j)^2; dL/dy_j = y_j - t_j. The
-    form of the textbooks."""
+    """Half the squared error of each row, the form of the textbooks.
+
+    L = 1/2 sum_j (y_j - t_j)^2; dL/dy_j = y_j - t_j. Half a sum over outputs.
+    """
     y, t = aligned(outputs, targets, "half_squared_error")
     return _row_sums((y - t) * (y - t)) * 0.5
 
 
 def mae(outputs: Any, targets: Any) -> Any:
-    """Mean absolute error of each row: 1/k sum_j |y_j - t_j|; dL/dy_j = sign(y_j - t_j) / k, 0
-    where they are equal."""
+    """Mean absolute error of each row.
+
+    L = 1/k sum_j |y_j - t_j|; dL/dy_j = sign(y_j - t_j) / k, 0 where they are equal. A mean over
+    outputs.
+    """
     y, t = aligned(outputs, targets, "mae")
     return _rows(ops.abs(y - t))
+
+
+def huber(outputs: Any, targets: Any) -> Any:
+    """Squared error near the target, absolute error far from it (Huber 1964).
+
+    With e = |y_j - t_j|: L = 1/k sum_j (e^2 / 2 where e <= 1, else e - 1/2);
+    dL/dy_j = clip(y_j - t_j, -1, 1) / k. A mean over outputs.
+    """
+    y, t = aligned(outputs, targets, "huber")
+    size = ops.abs(y - t)
+    near = ops.minimum(size, size.dtype.type(1))
+    return _rows(near * (size - near * 0.5))
 
 
 def log_softmax(logits: Any) -> Any:
@@ -75,15 +107,21 @@ def log_softmax(logits: Any) -> Any:
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
-    """Negative log-likelihood of each row's class under softmax(logits): L = ln sum_k e^z_k -
-    z_label; dL/dz = p - onehot.
+    """Negative log-likelihood of each row's class under softmax(logits).
+
+    L = ln sum_j e^z_j - z_label; dL/dz = p - onehot(label), p = softmax(z).
 
     Parameters
     ----------
     logits : float (n, k)
         Raw outputs, one per class; not softmax probabilities.
-    labels : int (n,), or float (n, k)
+    labels : int (n,), or (n, k)
         Class indices in [0, k), or probabilities that sum to 1 in each row: L = -sum_j t_j ln p_j.
+
+    Raises
+    ------
+    DataError, IndexError
+        Where a label is no index of a class; IndexError in compiled code.
 
     Examples
     --------
@@ -94,28 +132,66 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     z, t = as_float(logits), as_array(labels)
     if len(z.shape) < 2 or z.shape[-1] < 2:
         raise ShapeError(
-            f"cross_entropy: logits are (rows, classes) with 2 classes or more, not shape {z.shape}"
+            f"cross_entropy: outputs have shape {z.shape}; it takes (rows, classes) with 2 classes "
+            "or more. For one output use binary_cross_entropy"
         )
     logp = log_softmax(z)
-    if t.dtype.kind == "f" and t.shape == z.shape:
+    if t.shape == z.shape:
         return ops.sum(-(ops.cast(t, dtype=z.dtype) * logp), axes=(len(z.shape) - 1,))
     if t.shape == (*z.shape[:-1], 1):
         t = ops.reshape(t, shape=t.shape[:-1])
-    if t.dtype.kind not in "iu" or t.shape != z.shape[:-1]:
+    if t.dtype.kind not in "biu" or t.shape != z.shape[:-1]:
         raise ShapeError(
             f"cross_entropy: labels are integers of shape {z.shape[:-1]}, or probabilities of "
-            f"shape {z.shape}; given are {t.dtype} "
-            f"of shape {t.shape}"
+            f"shape {z.shape}; given are {t.dtype} of shape {t.shape}"
         )
-    k, n = z.shape[-1], int(np.prod(z.shape[:-1]))
-    index = ops.cast(ops.reshape(t, shape=(n,)), dtype=np.dtype(np.int64))
-    place = np.arange(n) * k + index
-    return ops.reshape(-ops.gather(ops.reshape(logp, shape=(n * k,)), place), shape=z.shape[:-1])
+    rows, classes = int(np.prod(z.shape[:-1])), z.shape[-1]
+    places = _places(ops.reshape(t, shape=(rows,)), classes)
+    chosen = ops.gather(ops.reshape(logp, shape=(rows * classes,)), places)
+    return ops.reshape(-chosen, shape=z.shape[:-1])
+
+
+def _places(labels: Any, classes: int) -> Any:
+    """Where each row's label stands among all logits, laid out in one axis."""
+    (n,) = labels.shape
+    index = ops.cast(labels, dtype=INT)
+    start = np.arange(n) * classes
+    known = _number(index)
+    if known is not None:
+        check_labels(known, classes, "the label of row ")
+        return start + index
+    inside = ops.and_(ops.ge(index, INT.type(0)), ops.lt(index, INT.type(classes)))
+    return ops.select(
+        inside, start + index, np.full(n, n * classes)
+    )  # the end raises, when it runs
+
+
+def _number(x: Any) -> Any:
+    """The plain array behind traced values of any level, None where it is not known yet."""
+    while isinstance(x, Tracer):
+        if not x.known:
+            return None
+        x = x.value
+    return x
+
+
+def check_labels(labels: Any, classes: int, name: str) -> None:
+    """Raise where a class index is outside [0, classes), naming its place."""
+    wrong = np.argwhere((labels < 0) | (labels >= classes))
+    if len(wrong):
+        place = [int(i) for i in wrong[0]]
+        raise DataError(
+            f"{name}{place} is class {labels[tuple(place)]}; the network has {classes} outputs, "
+            f"for classes 0 to {classes - 1}. Give the last layer more units, or number the "
+            "classes from 0"
+        )
 
 
 def binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """Mean logistic loss of each row, from logits: L = max(z, 0) - z t + ln(1 + e^-|z|); dL/dz =
-    sigma(z) - t.
+    """Logistic loss of each row, from logits.
+
+    L = 1/k sum_j max(z_j, 0) - z_j t_j + ln(1 + e^-|z_j|); dL/dz_j = (sigma(z_j) - t_j) / k. A mean
+    over outputs.
 
     Parameters
     ----------
@@ -138,6 +214,7 @@ LOSSES: dict[str, PerRow] = {
     "mse": mse,
     "half_squared_error": half_squared_error,
     "mae": mae,
+    "huber": huber,
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
 }
@@ -145,40 +222,73 @@ LOSSES: dict[str, PerRow] = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss by name or function: one number per row, whose mean over the batch is trained on."""
+    """A loss by name or function: one number per row, whose mean over the batch is trained on.
+
+    Attributes
+    ----------
+    name : str
+        Of the loss, or of the user's function.
+    function : callable
+        (outputs, targets) -> one number per row, one per output, or one for the batch.
+    named : bool
+        Whether it is one of ours.
+    """
 
     name: str
     function: PerRow
-    classes: bool = False
+    named: bool = False
+
+    @property
+    def classes(self) -> bool:
+        """Whether targets may be class indices."""
+        return self.named and self.name == "cross_entropy"
 
     def __call__(self, outputs: Any, targets: Any, weight: Any = None) -> Any:
         """The loss of a batch: mean over rows of weight times the row's loss."""
-        rows = as_array(self.function(outputs, targets))
+        found = self.function(outputs, targets)
+        rows = as_array(found)
+        if rows.dtype.kind not in "biuf":
+            raise ShapeError(
+                f"{self.name} returned {found!r}; a loss returns a number or an array of numbers"
+            )
         if rows.shape == ():
             if weight is not None:
                 raise ShapeError(
                     f"sample weights need one loss per row; {self.name} returned a single number. "
                     "Return an array of shape (rows,)"
                 )
-            return rows
+            return as_float(rows)
+        self._check(rows.shape, outputs.shape, targets)
         rows = _rows(as_float(rows))
-        if rows.shape[0] != outputs.shape[0]:
-            raise ShapeError(
-                f"{self.name} returned shape {rows.shape} for {outputs.shape[0]} rows; return a "
-                "number or one per row"
-            )
         if weight is not None:
-            rows = rows * broadcast_to(ops.cast(weight, dtype=rows.dtype), rows.shape)
+            weight = as_array(weight)
+            if weight.shape != rows.shape:
+                raise ShapeError(f"weights have shape {weight.shape}; {rows.shape} is needed")
+            rows = rows * ops.cast(weight, dtype=rows.dtype)
         return ops.mean(rows, axes=(0,))
 
+    def _check(self, shape: tuple[int, ...], outputs: tuple[int, ...], targets: Any) -> None:
+        """The result has the first axes of the outputs: one number per row, or per output."""
+        if len(shape) > len(outputs) or any(
+            n not in (1, size) for n, size in zip(shape, outputs, strict=False)
+        ):
+            raise ShapeError(
+                f"{self.name} returned shape {shape} for outputs of shape {outputs} and targets of "
+                f"shape {as_array(targets).shape}. A loss returns one number, one per row, or one "
+                "per output; outputs (n, 1) and targets (n,) broadcast to (n, n): reshape one of "
+                "them"
+            )
 
-def loss_of(given: str | PerRow) -> Loss:
+
+def loss_of(given: str | PerRow | Loss) -> Loss:
     """The loss of a name, or around a function (outputs, targets) -> a number or one per row."""
+    if isinstance(given, Loss):
+        return given
     if callable(given):
         return Loss(getattr(given, "__name__", "loss"), given)
-    if given not in LOSSES:
+    if not isinstance(given, str) or given not in LOSSES:
         raise DataError(
             f"no loss is called {given!r}; known: {', '.join(LOSSES)}, or a function of (outputs, "
             "targets)"
         )
-    return Loss(given, LOSSES[given], given == "cross_entropy")
+    return Loss(given, LOSSES[given], named=True)

@@ -9,34 +9,33 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from deltarule.derive.trace import stage
 from deltarule.derive.tracer import Tracer
+from deltarule.derive.tree import flatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, ShapeError
-from deltarule.nn.call import Call, bound, current
-from deltarule.nn.nested import Path, Tree, at, flat, matched, merged, nested, put
+from deltarule.nn.call import FLOATS, Call, as_input, as_output, bound, current, narrowed
+from deltarule.nn.nested import Path, Slot, Tree, at, flat, matched, merged, nested, put
 from deltarule.program import ops, random
 from deltarule.program.types import ArrayType
 
 CHUNK_ELEMENTS = 1 << 22
-FLOATS = (np.dtype("float32"), np.dtype("float64"))
 OWN = ("params", "train", "key")
 PLACES = ("_arrays", "_states", "_given")
 SETTABLE = ("params", "state", "preprocessor", "input_shape")
 
 
 class State:
-    """An array that a network keeps and changes itself, like running statistics: no gradient, no
-    optimizer.
+    """An array that a network keeps and changes itself, like running statistics.
 
-    ``self.mean = dr.State(np.zeros(3))`` declares it; afterwards ``self.mean`` is its value, and
-    what is assigned to it in a training step becomes a result of the step. In evaluation an
-    assignment lasts until the call ends. A constant of the network is a State that is never
-    assigned.
+    It gets no gradient and no update. ``self.mean = dr.State(np.zeros(3))`` declares it; afterwards
+    ``self.mean`` is its value, and what is assigned to it in a training step becomes a result of
+    the step. In evaluation an assignment lasts until the call ends. A constant of the network is a
+    State that is never assigned.
 
     Examples
     --------
@@ -58,16 +57,13 @@ class State:
 
 
 def _entry(code: Callable[..., Any]) -> Callable[..., Any]:
-    """``__call__`` of a class, from its NumPy code: the code itself while the network runs, a whole
-    call from outside."""
+    """The code of a class as its ``__call__``: a whole call, from outside the network."""
 
     @wraps(code)
     def call(self: Module, *args: Any, **named: Any) -> Any:
         now = current()
         if now is None or id(self) not in now.places or not named.keys().isdisjoint(OWN):
             return self._called(args, named)
-        if now.running and now.running[-1] is self:  # super().__call__(x)
-            return code(self, *args, **named)
         return now.run(self, code, args, named)
 
     return call
@@ -117,13 +113,12 @@ class Module:
             if taken:
                 raise DataError(
                     f"{cls.__name__}.__call__ has a parameter {taken[0]!r}, which every network "
-                    "has already; inside, "
-                    "self.training tells a training step from evaluation"
+                    "has already; inside, self.training tells a training step from evaluation"
                 )
-            cls.forward = code
+            cls.forward = code  # type: ignore[method-assign]
             cls.__call__ = _entry(code)  # type: ignore[method-assign]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Set up the places of weights, so that subclasses need not call ``super().__init__``."""
         self = super().__new__(cls)
         for name in PLACES:
@@ -137,7 +132,7 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in SETTABLE and not isinstance(value, State):
             object.__setattr__(self, name, value)
-        elif hasattr(Module, name):
+        elif hasattr(Module, name) or name in PLACES:
             raise ShapeError(
                 f"{type(self).__name__}.{name}: networks have {name!r} already; take another name"
             )
@@ -148,14 +143,14 @@ class Module:
 
     def _declare(self, name: str, value: Any) -> None:
         """Set an attribute that is no state yet."""
+        call = current()
+        running = call is not None and id(self) in call.places
         weight = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        if isinstance(value, Tracer) or (weight and current() is not None):
+        if isinstance(value, Tracer) or (weight and running):
             raise ShapeError(
                 f"{type(self).__name__}.{name} is assigned an array while the network is being "
-                "called. A call does not change "
-                "weights: the optimizer does. For a value that the network keeps itself, declare "
-                f"self.{name} = "
-                "dr.State(...) in __init__"
+                "called. A call does not change weights: the optimizer does. For a value that the "
+                f"network keeps itself, declare self.{name} = dr.State(...) in __init__"
             )
         for other in (self._arrays, self._states, vars(self)):
             if name in other and not (weight and other is self._arrays):
@@ -195,8 +190,7 @@ class Module:
         if not fits:
             raise ShapeError(
                 f"{type(self).__name__}.{name} is state of type {held.dtype}{list(held.shape)}; it "
-                "is assigned "
-                f"{value.dtype}{list(value.shape)}, and a state keeps its type"
+                f"is assigned {value.dtype}{list(value.shape)}, and a state keeps its type"
             )
         if value.dtype != held.dtype:
             value = ops.cast(value, dtype=held.dtype)
@@ -214,7 +208,9 @@ class Module:
     def children(self) -> Iterator[tuple[str, Module]]:
         """Layers directly inside, by name; those of a list are numbered from 1."""
         for name, value in vars(self).items():
-            if isinstance(value, HOLDERS) and name not in PLACES:
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, (list, tuple, dict)) and name not in PLACES:
                 yield from _layers(name, value, type(self).__name__)
 
     def walk(self) -> Iterator[tuple[Path, Module]]:
@@ -223,13 +219,11 @@ class Module:
         stack: list[tuple[Path, Module]] = [((), self)]
         while stack:
             path, module = stack.pop()
-            if id(module) in seen:
-                continue
-            seen.add(id(module))
-            yield path, module
-            inside = list(module.children())
-            _check_names(module, [*module._arrays, *module._states, *(name for name, _ in inside)])
-            stack.extend(((*path, name), child) for name, child in reversed(inside))
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                inside = [((*path, name), child) for name, child in module.children()]
+                stack.extend(reversed(inside))
 
     def _places(self) -> dict[int, Path]:
         return {id(module): path for path, module in self.walk()}
@@ -241,6 +235,20 @@ class Module:
         for path, module in self.walk():
             held = getattr(module, kind)
             yield from (((*path, name), held) for name in held)
+
+    def slots(self) -> tuple[Tree, Tree]:
+        """Where each weight and each state is held, nested like ``params`` and ``state``."""
+        modules = list(self.walk())
+
+        def tree(kind: str) -> Tree:
+            found = (
+                ((*path, name), Slot(module, kind, name))
+                for path, module in modules
+                for name in vars(module)[kind]
+            )
+            return nested(found)
+
+        return tree("_arrays"), tree("_states")
 
     def _tree(self, kind: str) -> Tree:
         return nested((path, held[path[-1]]) for path, held in self._leaves(kind))
@@ -268,13 +276,16 @@ class Module:
             raise ShapeError(f"weights are all float32 or all float64; {names} were given")
         (dtype,) = given
         for _, module in self.walk():
-            vars(module)["_dtype"] = dtype
-            module._states.update({name: module._own(x) for name, x in module._states.items()})
+            if module._dtype is None or module._dtype != dtype:
+                vars(module)["_dtype"] = dtype
+                module._states.update({name: module._own(x) for name, x in module._states.items()})
 
     @property
     def params(self) -> Tree:
-        """Weights by name, nested as the layers are. Setting them checks names and shapes; their
-        float type is the network's."""
+        """Weights by name, nested as the layers are.
+
+        Setting them checks names and shapes; their float type becomes the network's.
+        """
         return self._tree("_arrays")
 
     @params.setter
@@ -292,8 +303,7 @@ class Module:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Float type of weights and inputs; float32 unless ``init`` or the weights say
-        otherwise."""
+        """Float type of weights and inputs: float32 unless ``init`` or the weights say otherwise."""
         return FLOATS[0] if self._dtype is None else self._dtype
 
     @property
@@ -307,7 +317,7 @@ class Module:
         """Whether shapes are known and weights exist."""
         return self._dtype is not None
 
-    def init(self, shape: tuple[int, ...], seed: int = 0, dtype: Any = "float32") -> Any:
+    def init(self, shape: tuple[int, ...], seed: int = 0, dtype: Any = "float32") -> Self:
         """Find all shapes from that of a batch of inputs, and draw the weights.
 
         Layers that have weights already, from another network say, keep them; where this network
@@ -338,12 +348,16 @@ class Module:
         if kind not in FLOATS:
             raise ShapeError(f"init: a network is float32 or float64, not {kind}")
         sizes = tuple(map(int, sizes))
-        call = Call(self._places(), {}, {}, building=(random.key(seed), kind))
+        call, key = Call(self._places(), {}, {}, building=kind), random.key(seed)
+        for _, module in self.walk():
+            _check_names(module)
         before = [(module, dict(vars(module))) for _, module in self.walk()]
         try:
             self._start(kind, self.built)
             with bound(call), network_types():
-                stage(lambda x: [self(x)], [ArrayType(sizes, kind)])
+                stage(lambda x: flatten(self(x))[0], [ArrayType(sizes, kind)])
+            for module, name, initial in call.drawn:
+                module._draw(name, initial, key, ".".join((*call.places[id(module)], name)))
         except BaseException:
             for module, attributes in before:
                 vars(module).update(attributes)
@@ -360,11 +374,21 @@ class Module:
                 kept = {name: given[name] for name in held if name in given} if again else held
                 vars(module)[kind] = {name: module._own(x) for name, x in kept.items()}
 
-    def declare(self, name: str, shape: tuple[int, ...], initial: Callable[..., Any]) -> None:
-        """Declare a weight whose shape is known only now, inside a call; it is drawn when ``init``
-        runs.
+    def _draw(self, name: str, initial: Callable[..., Any], key: Any, path: str) -> None:
+        """Give a declared weight its first value."""
+        held = self._arrays[name]
+        value = np.asarray(initial(random.fold_in(key, random.site(path)), held.shape))
+        if value.shape != held.shape or value.dtype.kind not in "biuf":
+            raise ShapeError(
+                f"the initializer of {path} returned {value.dtype}{list(value.shape)}; numbers of "
+                f"shape {held.shape} are needed"
+            )
+        self._arrays[name] = value.astype(held.dtype)
 
-        ``initial(key, shape)`` gives its first value.
+    def declare(self, name: str, shape: tuple[int, ...], initial: Callable[..., Any]) -> None:
+        """Declare a weight whose shape is known only now, inside a call.
+
+        ``init`` then gives it its first value, ``initial(key, shape)``.
         """
         call = current()
         if name in self._arrays:
@@ -372,22 +396,14 @@ class Module:
         if call is None or call.building is None or id(self) not in call.places:
             raise ShapeError(
                 f"{self!r} has no weights yet: call net.init(X.shape, seed) or dr.fit first. "
-                "Layers are found in attributes "
-                "of a network, and in lists, tuples and dicts there"
+                "Layers are found in attributes of a network, and in lists, tuples and dicts there"
             )
-        key, dtype = call.building
-        path = ".".join((*call.places[id(self)], name))
-        value = np.asarray(initial(random.fold_in(key, random.site(path)), shape))
-        if value.shape != shape or value.dtype.kind not in "biuf":
-            raise ShapeError(
-                f"the initializer of {path} returned {value.dtype}{list(value.shape)}; numbers of "
-                f"shape {shape} are needed"
-            )
-        self._arrays[name] = value.astype(dtype)
+        self._arrays[name] = np.zeros(shape, call.building)
+        call.drawn.append((self, name, initial))
 
     # --- calls ---
 
-    def forward(self, *args: Any) -> Any:  # type: ignore[no-redef]
+    def forward(self, *args: Any) -> Any:
         """The class's own code; this one has none."""
         raise DataError(
             f"{type(self).__name__} has no __call__: write its NumPy code, def __call__(self, x)"
@@ -403,7 +419,7 @@ class Module:
                 raise DataError(
                     "train=True and key=... need params=...: net(X) alone evaluates the network"
                 )
-            return self._evaluate(self.params, self.state, args, named)
+            return self.evaluate(self.params, self.state, *args, **named)
         params = self._ready().params if params is None else params
         return self.apply(params, self.state, *args, train=bool(train), key=key, **named)[0]
 
@@ -425,13 +441,13 @@ class Module:
         matched("state", dict(flat(self.state)), state)
         kinds = {x.dtype for x in leaves if hasattr(x, "dtype")}
         if len(kinds) == 1:
-            args = tuple(_narrowed(x, *kinds) for x in args)
+            args = tuple(narrowed(x, *kinds) for x in args)
         call = Call(self._places(), params, state, train=train, key=key, step=step)
         with bound(call):
             y = self(*args, **named)
         return y, merged(state, call.new_state)
 
-    def _ready(self) -> Module:
+    def _ready(self) -> Self:
         if not self.built:
             raise ShapeError(
                 f"{type(self).__name__} has no weights yet: call net.init(X.shape, seed) or "
@@ -439,7 +455,7 @@ class Module:
             )
         return self
 
-    def _evaluate(self, params: Tree, state: Tree, args: Any, named: Any = None) -> Any:
+    def evaluate(self, params: Tree, state: Tree, *args: Any, **named: Any) -> Any:
         """Outputs for plain arrays, in chunks of rows so that memory stays bounded."""
         dtype = self._ready().dtype
         xs = [as_input(x, dtype) for x in args]
@@ -447,7 +463,7 @@ class Module:
 
         def outputs(*part: Any) -> Any:
             with bound(Call(places, params, state)), np.errstate(all="ignore"):
-                return as_output(self(*part, **(named or {})), dtype)
+                return as_output(self(*part, **named), dtype)
 
         n = xs[0].shape[0] if xs and xs[0].ndim else 0
         rows = max(1, CHUNK_ELEMENTS * n // max(1, *(x.size for x in xs))) if n else 0
@@ -459,15 +475,15 @@ class Module:
         return f"{type(self).__name__}()"
 
 
-def _check_names(module: Module, names: list[str]) -> None:
-    wrong = next((name for name in names if "." in name), None)
-    if wrong is None and len(set(names)) == len(names):
-        return
-    wrong = wrong or next(name for name in names if names.count(name) > 1)
-    reason = "has a dot" if "." in wrong else "names two things"
-    raise ShapeError(
-        f"{type(module).__name__}: {wrong!r} {reason}; rename one of the attributes or keys"
-    )
+def _check_names(module: Module) -> None:
+    """Raise where two weights, states or layers would have one name."""
+    names = [*module._arrays, *module._states, *(name for name, _ in module.children())]
+    for name in names:
+        if "." in name or names.count(name) > 1:
+            reason = "has a dot" if "." in name else "names two things"
+            raise ShapeError(
+                f"{type(module).__name__}: {name!r} {reason}; rename one of the attributes or keys"
+            )
 
 
 def _layers(name: str, value: Any, owner: str) -> Iterator[tuple[str, Module]]:
@@ -477,8 +493,7 @@ def _layers(name: str, value: Any, owner: str) -> Iterator[tuple[str, Module]]:
     elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
         raise ShapeError(
             f"{owner}: the array {name} is inside a list or dict, where it would not be trained. "
-            "Give each weight an attribute "
-            "of its own; a constant is a dr.State"
+            "Give each weight an attribute of its own; a constant is a dr.State"
         )
     elif isinstance(value, dict):
         for key, item in value.items():
@@ -492,31 +507,7 @@ def _layers(name: str, value: Any, owner: str) -> Iterator[tuple[str, Module]]:
                 )
 
 
-def _narrowed(x: Any, dtype: np.dtype[Any]) -> Any:
-    """A plain array of floats in the float type of the weights; anything else as it is."""
-    plain = isinstance(x, np.ndarray) and x.dtype.kind == "f" and dtype in FLOATS
-    return x.astype(dtype, copy=False) if plain else x
-
-
 HOLDERS = (Module, np.ndarray, list, tuple, dict)
-
-
-def as_output(y: Any, dtype: np.dtype[Any]) -> Any:
-    """An output in the network's float type, which float64 constants in its code may have
-    widened."""
-    y = np.asarray(y)
-    return y.astype(dtype, copy=False) if y.dtype.kind == "f" else y
-
-
-def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
-    """An array of inputs in the network's float type."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise DataError(
-            f"inputs of a network are numbers, not {x.dtype}; turn text and categories into "
-            "numbers first"
-        )
-    return x.astype(dtype, copy=False)
 
 
 __all__ = ["Module", "State"]

@@ -54,8 +54,10 @@ def merged(old: Tree, new: Tree) -> Tree:
 
 
 def matched(word: str, expected: dict[Path, Any], tree: Any) -> dict[Path, Any]:
-    """The leaves of ``tree`` by path; ShapeError where names or shapes are not those of the arrays
-    ``expected``."""
+    """The leaves of ``tree`` by path.
+
+    ShapeError where names or shapes are not those of the arrays ``expected``.
+    """
     if not isinstance(tree, dict):
         raise ShapeError(
             f"{word} are a nested dict, like net.params; given is {type(tree).__name__}"
@@ -75,3 +77,20 @@ def matched(word: str, expected: dict[Path, Any], tree: Any) -> dict[Path, Any]:
                 f"{word} {'.'.join(path)} have shape {held.shape}; shape {shape} was given"
             )
     return given
+
+
+class Slot:
+    """The place of one array in a network."""
+
+    __slots__ = ("kind", "module", "name")
+
+    def __init__(self, module: Any, kind: str, name: str) -> None:
+        self.module, self.kind, self.name = module, kind, name
+
+    def read(self) -> Any:
+        """The array."""
+        return vars(self.module)[self.kind][self.name]
+
+    def write(self, value: Any) -> None:
+        """Put an array of the same type there."""
+        vars(self.module)[self.kind][self.name] = value

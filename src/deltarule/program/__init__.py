@@ -1,6 +1,7 @@
 """What is computed: typed graphs of primitives, and the interpreter that is their reference.
 
-In: nothing from other floors but the errors. Out: ``ArrayType``, ``Primitive`` and its table, ``Graph``, ``interpret``.
+In: nothing from other floors but the errors. Out: ``ArrayType``, ``Primitive`` and its table, ``Graph``,
+``interpret``.
 """
 
 from deltarule.program.graph import Graph, Node, Origin

@@ -1,7 +1,8 @@
-"""Families of primitives: what all elementwise operations, or all reductions, have in common is said once, here.
+"""Families of primitives: what all elementwise operations, or all reductions, have in common is said once,
+here.
 
-In: the few facts that differ (the partial derivatives, the scalar expression). Out: a full ``Primitive`` with type rule,
-broadcasting, vjp, jvp and batch rule.
+In: the few facts that differ (the partial derivatives, the scalar expression). Out: a full ``Primitive``
+with type rule, broadcasting, vjp, jvp and batch rule.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def broadcast_shapes(name: str, types: Sequence[ArrayType]) -> tuple[int, ...]:
     except ValueError:
         given = " and ".join(map(repr, types))
         raise TypeRuleError(
-            f"{name}: shapes do not broadcast: {given}. Sizes must be equal or 1 on each axis, counted from the last; "
+            f"{name}: shapes do not broadcast: {given}. Sizes must be equal or 1 on each "
+            "axis, counted from the last; "
             "reshape or transpose one of them"
         ) from None
 
@@ -39,12 +41,15 @@ def same_dtype(name: str, types: Sequence[ArrayType]) -> np.dtype[Any]:
     """The one dtype of all arguments."""
     dtype = types[0].dtype
     if any(t.dtype != dtype for t in types):
-        raise TypeRuleError(f"{name}: dtypes differ: {' and '.join(map(repr, types))}; cast one with astype")
+        raise TypeRuleError(
+            f"{name}: dtypes differ: {' and '.join(map(repr, types))}; cast one with astype"
+        )
     return dtype
 
 
 def elementwise_type(name: str, kinds: str = "biufc", result: str | None = None) -> Rule:
-    """Type rule: broadcast the shapes; one dtype, whose kind is among ``kinds``; ``result`` is another dtype."""
+    """Type rule: broadcast the shapes; one dtype, whose kind is among ``kinds``; ``result`` is another
+    dtype."""
     fixed = None if result is None else np.dtype(result)
 
     def type_rule(first: ArrayType, *rest: ArrayType) -> ArrayType:
@@ -55,7 +60,9 @@ def elementwise_type(name: str, kinds: str = "biufc", result: str | None = None)
                 shape = broadcast_shapes(name, (first, *rest))
                 break
         if dtype.kind not in kinds:
-            raise TypeRuleError(f"{name} takes no {first!r}; cast it to float first, x.astype(float)")
+            raise TypeRuleError(
+                f"{name} takes no {first!r}; cast it to float first, x.astype(float)"
+            )
         if fixed is None and shape == first.shape:
             return first
         return ArrayType(shape, fixed or dtype)
@@ -68,7 +75,9 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     if ct.shape == shape:
         return ct
     lead = len(ct.shape) - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and ct.shape[lead + i] != 1)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and ct.shape[lead + i] != 1
+    )
     summed = TABLE["sum"](ct, axes=axes)
     return summed if summed.shape == shape else TABLE["reshape"](summed, shape=shape)
 
@@ -126,9 +135,9 @@ def elementwise(
 ) -> Primitive:
     """Declare an operation on each element, from its partial derivatives.
 
-    ``partials[i]`` is ``(y, *args) -> dy/dx_i``, or the number 1 or -1 where that is what it is, or None where there is no
-    derivative or it is zero. ``singular`` lists those that become infinite at some point of the domain: these are multiplied by
-    ``zmul``, so that a cotangent of zero stays zero.
+    ``partials[i]`` is ``(y, *args) -> dy/dx_i``, or the number 1 or -1 where that is what it is, or None
+    where there is no derivative or it is zero. ``singular`` lists those that become infinite at some point
+    of the domain: these are multiplied by ``zmul``, so that a cotangent of zero stays zero.
     """
 
     terms = [_term(partial, i in singular) for i, partial in enumerate(partials)]
@@ -139,7 +148,9 @@ def elementwise(
 
     def jvp(tangents: Sequence[Any], y: Any, *args: Any) -> Any:
         given = zip(terms, tangents, strict=True)
-        return total([term(t, y, args) for term, t in given if t is not None and term is not None], y)
+        return total(
+            [term(t, y, args) for term, t in given if t is not None and term is not None], y
+        )
 
     differentiable = any(partial is not None for partial in partials)
     given = "f8" if "f" in kinds else "i8"
@@ -178,7 +189,11 @@ def _term(partial: Partial, singular: bool) -> Rule | None:
 
 def _dtype_errors(arity: int, kinds: str) -> tuple[ErrorSample, ...]:
     if "b" in kinds:
-        return (ErrorSample((np.ones(2), np.ones(2, "f4")), {}, "dtypes differ"),) if arity == 2 else ()
+        return (
+            (ErrorSample((np.ones(2), np.ones(2, "f4")), {}, "dtypes differ"),)
+            if arity == 2
+            else ()
+        )
     return (ErrorSample((np.ones(2, bool),) * arity, {}, "takes no bool[2]"),)
 
 
@@ -189,24 +204,30 @@ def multilinear(primitive: str) -> Rule:
         def put(i: int) -> tuple[Any, ...]:
             return (*args[:i], tangents[i], *args[i + 1 :])
 
-        return total([TABLE[primitive](*put(i), **attrs) for i, t in enumerate(tangents) if t is not None], y)
+        return total(
+            [TABLE[primitive](*put(i), **attrs) for i, t in enumerate(tangents) if t is not None], y
+        )
 
     return jvp
 
 
 def jointly_linear(primitive: str, arrays: int | None = None) -> Rule:
-    """jvp of an operation that is linear in its first ``arrays`` arguments together: apply it to their tangents."""
+    """jvp of an operation that is linear in its first ``arrays`` arguments together: apply it to their
+    tangents."""
 
     def jvp(tangents: Sequence[Any], y: Any, *args: Any, **attrs: Any) -> Any:
         n = len(args) if arrays is None else arrays
         if all(t is None for t in tangents[:n]):
             return None
-        filled = [zeros_like(x) if t is None else t for t, x in zip(tangents[:n], args[:n], strict=True)]
+        filled = [
+            zeros_like(x) if t is None else t for t, x in zip(tangents[:n], args[:n], strict=True)
+        ]
         return TABLE[primitive](*filled, *args[n:], **attrs)
 
     return jvp
 
 
 def zeros_like(x: Any) -> Any:
-    """Zeros of the shape and dtype of ``x``, which may be traced: one zero, broadcast, which costs nothing."""
+    """Zeros of the shape and dtype of ``x``, which may be traced: one zero, broadcast, which costs
+    nothing."""
     return np.broadcast_to(x.dtype.type(0), x.shape)

@@ -1,13 +1,14 @@
 """A program as a graph of typed nodes: what is computed, with where each node came from.
 
-In: nodes made by a trace. Out: ``Graph``, which prints as numbered equations, reads its own text again and checks its types.
-A node is never changed; a pass makes a new graph.
+In: nodes made by a trace. Out: ``Graph``, which prints as numbered equations, reads its own text again and
+checks its types. A node is never changed; a pass makes a new graph.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
@@ -15,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.errors import GraphError
+from deltarule.errors import DeltaruleError, GraphError
 from deltarule.program.primitive import Primitive, lookup
-from deltarule.program.types import DTYPES, NAMES, ArrayType
+from deltarule.program.types import NAMES, ArrayType
 
 
 class Origin(NamedTuple):
@@ -96,6 +97,8 @@ class Graph:
         for node in self.nodes:
             if not all(arg in seen for arg in node.args):
                 raise GraphError(f"{node!r} uses a value that no earlier node gives")
+            if node.primitive.name == "input" and node not in self.inputs:
+                raise GraphError(f"{node!r} is an input of another graph")
             expected = node.primitive.type_rule(*(arg.type for arg in node.args), **node.attrs)
             if expected != node.type:
                 raise GraphError(f"{node!r} should have type {expected}")
@@ -113,17 +116,20 @@ class Graph:
     @staticmethod
     def from_text(text: str) -> Graph:
         """Read what ``to_text()`` wrote."""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        graph, rest = _read(lines)
-        if rest:
-            raise GraphError(f"text after the end of the graph: {rest[0]!r}")
+        lines = deque(line.strip() for line in text.splitlines() if line.strip())
+        graph = _read(lines)
+        if lines:
+            raise GraphError(f"text after the end of the graph: {lines[0]!r}")
         return graph
 
     def __str__(self) -> str:
         return self.to_text(origins=True)
 
     def __repr__(self) -> str:
-        return f"<graph of {len(self.nodes)} nodes: {_types(self.types)} -> {_types(self.result_types)}>"
+        return (
+            f"<graph of {len(self.nodes)} nodes: {_types(self.types)} -> "
+            f"{_types(self.result_types)}>"
+        )
 
 
 def sort(inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> Iterator[Node]:
@@ -182,17 +188,20 @@ def _encode(value: Any) -> Any:
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"dtype"}:
-        return DTYPES[value["dtype"]]
+        return ArrayType.parse(f"{value['dtype']}[]").dtype
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
     return value
 
 
 _EQUATION = re.compile(r"%(\d+): (\(.*?\)|\S+) = (\w+)((?: %\d+)*)(?: (\{.*\}))?")
+_SUBGRAPH = re.compile(r"\.(\w+) = (graph\(.*)")
+_END = re.compile(r"\} ->((?: %\d+)*) ?")
 
 
-def _read(lines: list[str]) -> tuple[Graph, list[str]]:
-    head, lines = lines[0], lines[1:]
+def _read(lines: deque[str]) -> Graph:
+    """Read one graph and take its lines away."""
+    head = lines.popleft() if lines else ""
     match = re.fullmatch(r"graph\((.*)\) \{", head)
     if not match:
         raise GraphError(f"{head!r} does not begin a graph; that looks like: graph(%0: f64[3]) {{")
@@ -200,24 +209,44 @@ def _read(lines: list[str]) -> tuple[Graph, list[str]]:
     nodes = [Node(lookup("input"), (), {"type": repr(t)}, t) for t in types]
     inputs = tuple(nodes)
     while lines and not lines[0].startswith("}"):
-        equation = _EQUATION.fullmatch(lines[0])
-        if not equation or int(equation[1]) != len(nodes):
-            raise GraphError(f"{lines[0]!r} is not equation %{len(nodes)}")
-        lines = lines[1:]
+        nodes.append(_read_node(lines, nodes))
+    end = _END.fullmatch(lines.popleft()) if lines else None
+    if not end:
+        raise GraphError("the text ends before the graph does; the last line looks like: } -> %2")
+    return Graph(inputs, _named(end[1], nodes, "the last line"), tuple(nodes))
+
+
+def _read_node(lines: deque[str], nodes: list[Node]) -> Node:
+    place = f"equation %{len(nodes)}"
+    line = lines.popleft()
+    equation = _EQUATION.fullmatch(line)
+    if not equation or int(equation[1]) != len(nodes):
+        raise GraphError(f"{line!r} is not {place}")
+    try:
         attrs = {k: _decode(v) for k, v in json.loads(equation[5] or "{}").items()}
-        while lines and (sub := re.fullmatch(r"\.(\w+) = (graph\(.*)", lines[0])):
-            attrs[sub[1]], lines = _read([sub[2], *lines[1:]])
-        try:
-            args = tuple(nodes[int(name)] for name in re.findall(r"%(\d+)", equation[4]))
-        except IndexError:
-            raise GraphError(f"equation %{len(nodes)} uses a value before it is computed") from None
-        primitive = lookup(equation[3])
+    except json.JSONDecodeError as error:
+        raise GraphError(f"{place}: {error}") from None
+    while lines and (sub := _SUBGRAPH.fullmatch(lines[0])):
+        lines[0] = sub[2]
+        attrs[sub[1]] = _read(lines)
+    args = _named(equation[4], nodes, place)
+    primitive = lookup(equation[3])
+    try:
         kind = primitive.type_rule(*(arg.type for arg in args), **attrs)
-        written = _types(kind) if isinstance(kind, tuple) else str(kind)
-        if written != equation[2]:
-            raise GraphError(f"equation %{len(nodes)} is written with type {equation[2]}, its rule gives {written}")
-        nodes.append(Node(primitive, args, attrs, kind))
-    if not lines:
-        raise GraphError("the text ends before the graph does")
-    outputs = tuple(nodes[int(name)] for name in re.findall(r"%(\d+)", lines[0]))
-    return Graph(inputs, outputs, tuple(nodes)), lines[1:]
+    except DeltaruleError:
+        raise
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise GraphError(
+            f"{place}: {primitive.name} does not take these arguments: {error}"
+        ) from None
+    written = _types(kind) if isinstance(kind, tuple) else str(kind)
+    if written != equation[2]:
+        raise GraphError(f"{place} is written with type {equation[2]}, its rule gives {written}")
+    return Node(primitive, args, attrs, kind)
+
+
+def _named(text: str, nodes: list[Node], place: str) -> tuple[Node, ...]:
+    names = [int(name) for name in re.findall(r"%(\d+)", text)]
+    if late := [name for name in names if name >= len(nodes)]:
+        raise GraphError(f"{place} uses %{late[0]} before it is computed")
+    return tuple(nodes[name] for name in names)

@@ -1,6 +1,8 @@
-"""Lowering is data: how each primitive is to be computed, said in a few kinds that every backend implements.
+"""Lowering is data: how each primitive is to be computed, said in a few kinds that every backend
+implements.
 
-In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias | Opaque``, stored in a primitive's record.
+In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias | Opaque``, stored in a
+primitive's record.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ class Map:
     """One scalar expression per element, over ``x0, x1, ...`` (the arguments, broadcast).
 
     The expression is Python syntax: ``+ - * /``, comparisons, ``select(c, a, b)`` and the functions that
-    backends know: exp log log1p expm1 sqrt tanh erf sin cos pow abs floor. ``cast(x)`` converts to the result's dtype.
-    An attr of the node may be named like a variable.
+    backends know: exp log log1p expm1 sqrt tanh erf sin cos pow abs floor. ``cast(x)`` converts to the
+    result's dtype. An attr of the node may be named like a variable.
     """
 
     expression: str
@@ -38,7 +40,8 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Values moved, not computed: each result element is read from (or written to) a place found from its index."""
+    """Values moved, not computed: each result element is read from (or written to) a place found from its
+    index."""
 
     kind: str
 

@@ -1,7 +1,8 @@
 """The record of a primitive and the table of all of them.
 
-In: one declaration (``Primitive(...)`` in ``program/ops``). Out: everything that the rest of the house iterates over.
-Calling a primitive evaluates it on arrays, or records it in the innermost trace among its arguments.
+In: one declaration (``Primitive(...)`` in ``program/ops``). Out: everything that the rest of the house
+iterates over. Calling a primitive evaluates it on arrays, or records it in the innermost trace among its
+arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Trace(Protocol):
 
     level: int
 
-    def record(self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    def record(
+        self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any] = ...
+    ) -> Any:
         """Add one node and return its traced result."""
 
 
@@ -31,15 +34,15 @@ class Traced:
     """The base of traced values, known here so that a primitive can tell them from arrays."""
 
     __slots__ = ()
-    trace: Trace
+    trace: Any  # a Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Arguments and attrs on which every check of a primitive is run.
 
-    ``exact`` turns off comparisons with finite differences (kinks, singular points); there ``derivative``, one array
-    per argument, is what the vjp of a cotangent of ones must give.
+    ``exact`` turns off comparisons with finite differences (kinks, singular points); there ``derivative``,
+    one array per argument, is what the vjp of a cotangent of ones must give.
     """
 
     args: tuple[Any, ...]
@@ -86,7 +89,8 @@ class Primitive:
     jvp : callable or None
         ``(tangents, y, *args, **attrs)``: the tangent of y; a tangent of None is zero.
     batch : callable
-        ``(size, batched, *args, **attrs)``: the same over a new leading axis of the arguments marked in ``batched``.
+        ``(size, batched, *args, **attrs)``: the same over a new leading axis of the arguments marked in
+        ``batched``.
     lowering : Lowering
         How a compiler computes it.
     notation : str
@@ -125,6 +129,7 @@ class Primitive:
         TABLE[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
+        """Evaluate on arrays; record in the innermost trace among traced arguments."""
         trace = None
         for x in args:
             if isinstance(x, Traced) and (trace is None or x.trace.level > trace.level):

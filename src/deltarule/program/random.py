@@ -1,6 +1,7 @@
 """Random numbers with explicit keys: the same key gives the same numbers, on every backend.
 
-In: a key made from a seed. Out: arrays of uniform, normal and Bernoulli numbers, or more keys. Nothing is drawn from hidden state.
+In: a key made from a seed. Out: arrays of uniform, normal and Bernoulli numbers, or more keys. Nothing is
+drawn from hidden state.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Builders of the samples that a primitive's declaration carries: random values in a domain, in shapes that find mistakes.
+"""Builders of the samples that a primitive's declaration carries: random values in a domain, in shapes that
+find mistakes.
 
-In: bounds and shapes. Out: functions of a random generator that give ``Sample``s; float64 unless said otherwise.
+In: bounds and shapes. Out: functions of a random generator that give ``Sample``s; float64 unless said
+otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ BINARY = (
     ((0, 3), (3,)),
     ((4, 1, 2), (3, 1)),
 )
-TERNARY = (((), (), ()), ((3,), (3,), (3,)), ((2, 3), (3,), ()), ((3,), (2, 1), (1, 3)), ((1,), (0, 3), (3,)))
+TERNARY = (
+    ((), (), ()),
+    ((3,), (3,), (3,)),
+    ((2, 3), (3,), ()),
+    ((3,), (2, 1), (1, 3)),
+    ((1,), (0, 3), (3,)),
+)
 SHAPES = (UNARY, BINARY, TERNARY)
 
 
@@ -45,11 +53,16 @@ def span(low: float, high: float, *more: tuple[float, float], arity: int = 1) ->
     return samples
 
 
-def distinct(*shapes: tuple[int, ...], attrs: dict[str, Any] | None = None) -> Callable[[np.random.Generator], Sample]:
+def distinct(
+    *shapes: tuple[int, ...], attrs: dict[str, Any] | None = None
+) -> Callable[[np.random.Generator], Sample]:
     """Values that are pairwise at least 0.1 apart, so that no maximum is tied."""
 
     def sample(rng: np.random.Generator) -> Sample:
-        args = [rng.permutation(int(np.prod(s))).reshape(s) * 0.1 - 0.3 + rng.uniform(0, 0.01) for s in shapes]
+        args = [
+            rng.permutation(int(np.prod(s))).reshape(s) * 0.1 - 0.3 + rng.uniform(0, 0.01)
+            for s in shapes
+        ]
         return Sample(tuple(args), attrs or {})
 
     return sample

@@ -1,6 +1,7 @@
 """Transforms of closed graphs, by name, which the rules of loops need and which the floor below provides.
 
-In: ``deltarule.derive`` fills the table when it is imported. Out: ``transform("split", graph, ...)`` for ``ops/control.py``.
+In: ``deltarule.derive`` fills the table when it is imported. Out: ``transform("split", graph, ...)`` for
+``ops/control.py``.
 """
 
 from __future__ import annotations

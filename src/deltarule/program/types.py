@@ -15,7 +15,11 @@ from deltarule.errors import GraphError
 
 DTYPES = {
     "bool": np.dtype(bool),
-    **{f"{kind[0]}{bits}": np.dtype(f"{kind}{bits}") for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+    **{
+        f"{kind[0]}{bits}": np.dtype(f"{kind}{bits}")
+        for kind in ("int", "uint")
+        for bits in (8, 16, 32, 64)
+    },
     **{f"f{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
     **{f"c{bits}": np.dtype(f"complex{bits}") for bits in (64, 128)},
 }

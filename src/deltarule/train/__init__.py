@@ -1,7 +1,7 @@
 """Training: the loop, what it records and shows, early stopping, model files, tables.
 
-In: a network and arrays, or a table and the name of its target. Out: the network trained in place, a ``Run`` with its history,
-a model file; and from such a file, predictions and scores.
+In: a network and arrays, or a table and the name of its target. Out: the network trained in place,
+a ``Run`` with its history, a model file; and from such a file, predictions and scores.
 """
 
 from deltarule.train.callbacks import Callback, EarlyStopping, Moment

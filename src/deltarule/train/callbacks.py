@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.tree import tree_map
 from deltarule.errors import DataError
 
 HOOKS = ("on_start", "on_epoch", "on_end")
+DIRECTIONS = {"loss": "min", "mae": "min", "rmse": "min", "accuracy": "max", "r2": "max"}
 
 
 @dataclass(slots=True)
@@ -27,12 +29,15 @@ class Moment:
     epoch : int
         Epochs done.
     logs : dict
-        Figures of this epoch: loss, val_loss, metrics, rows_per_second.
+        Figures of this epoch: loss, val_loss, metrics, rows_per_second; empty in ``on_start``.
+    figures : tuple of str
+        Names of what every epoch records.
     """
 
     net: Any
     epoch: int
     logs: dict[str, float]
+    figures: tuple[str, ...] = ()
     reason: str = ""
 
     def stop(self, reason: str) -> None:
@@ -41,14 +46,28 @@ class Moment:
 
 
 class Callback:
-    """The base of callbacks: override ``on_start``, ``on_epoch``, ``on_end``. A misspelt hook is an error."""
+    """The base of callbacks: override ``on_start``, ``on_epoch``, ``on_end``.
+
+    A misspelt hook is an error.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> class Show(dr.Callback):
+    ...     def on_epoch(self, moment):
+    ...         print(moment.epoch, *moment.logs)
+    >>> net = dr.Sequential(dr.Dense(1))
+    >>> run = dr.fit(net, [[0.0], [1.0]], [0.0, 1.0], epochs=2, seed=0, callbacks=[Show()])
+    1 loss rows_per_second
+    2 loss rows_per_second
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in vars(cls):
             if name.startswith("on_") and name not in HOOKS:
                 near = difflib.get_close_matches(name, HOOKS, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = f", did you mean {near[0]}?" if near else "."
                 raise DataError(
                     f"{cls.__name__}.{name} is no hook{hint} The hooks are {', '.join(HOOKS)}"
                 )
@@ -65,7 +84,7 @@ class Callback:
 
 @dataclass(slots=True)
 class EarlyStopping(Callback):
-    """Stop when a figure has not improved for ``patience`` epochs, and go back to the weights of the best epoch.
+    """Stop when a figure has not improved for some epochs, and go back to the best weights.
 
     Parameters
     ----------
@@ -76,9 +95,15 @@ class EarlyStopping(Callback):
     min_delta : float
         An improvement is larger than this.
     mode : str
-        "min" or "max"; "auto" takes max for accuracy and r2.
+        "min" or "max"; "auto" knows losses and our metrics.
     restore_best : bool
-        Whether the best weights come back at the end.
+        Whether the weights of the best epoch come back at the end.
+
+    Raises
+    ------
+    DataError
+        Where a setting is out of range, or, before the first epoch, where the figure is not
+        recorded.
     """
 
     patience: int = 10
@@ -88,30 +113,48 @@ class EarlyStopping(Callback):
     restore_best: bool = True
     best: float = field(default=np.nan, init=False)
     best_epoch: int = field(default=0, init=False)
-    _weights: Any = field(default=None, init=False)
+    _largest: bool = field(default=False, init=False, repr=False)
+    _weights: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.patience, (int, np.integer)) or self.patience < 1:
+            raise DataError(f"EarlyStopping: patience is a number of epochs, not {self.patience!r}")
+        if self.mode not in ("min", "max", "auto"):
+            raise DataError(f"EarlyStopping: mode is 'min', 'max' or 'auto', not {self.mode!r}")
+        if not self.min_delta >= 0:
+            raise DataError(f"EarlyStopping: min_delta is 0 or more, not {self.min_delta!r}")
 
     def on_start(self, moment: Moment) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training; check what is watched."""
         self.best, self.best_epoch, self._weights = np.nan, 0, None
+        if self.monitor not in moment.figures:
+            raise DataError(
+                f"EarlyStopping watches {self.monitor!r}, which is not recorded; recorded are "
+                f"{', '.join(moment.figures)}. For val_ figures give fit validation=0.1 or "
+                "validation=(X, y)"
+            )
+        mode = self.mode
+        if mode == "auto":
+            mode = DIRECTIONS.get(self.monitor.removeprefix("val_"), "auto")
+        if mode == "auto":
+            raise DataError(
+                f"EarlyStopping: whether more {self.monitor} is better is not known; give "
+                "mode='max' or mode='min'"
+            )
+        self._largest = mode == "max"
 
     def on_epoch(self, moment: Moment) -> None:
         """Compare, keep, stop."""
-        if self.monitor not in moment.logs:
-            raise DataError(
-                f"EarlyStopping watches {self.monitor!r}, which is not recorded; recorded are {', '.join(moment.logs)}. "
-                "For val_ figures give fit validation=0.1 or validation=(X, y)"
-            )
         value = moment.logs[self.monitor]
-        largest = self.mode == "max" or (
-            self.mode == "auto" and self.monitor.endswith(("accuracy", "r2"))
-        )
-        gain = value - self.best if largest else self.best - value
+        gain = value - self.best if self._largest else self.best - value
         if np.isnan(self.best) or gain > self.min_delta:
             self.best, self.best_epoch = value, moment.epoch
-            self._weights = (moment.net.params, moment.net.state) if self.restore_best else None
+            if self.restore_best:
+                self._weights = tree_map(np.array, (moment.net.params, moment.net.state))
         elif moment.epoch - self.best_epoch >= self.patience:
             moment.stop(
-                f"{self.monitor} has not improved on {self.best:.6g} of epoch {self.best_epoch} for {self.patience} epochs"
+                f"{self.monitor} has not improved on {self.best:.6g} of epoch {self.best_epoch} "
+                f"for {self.patience} epochs"
             )
 
     def on_end(self, moment: Moment) -> None:

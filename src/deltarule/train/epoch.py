@@ -1,36 +1,41 @@
 """The epoch as one program: gather a batch, forward, loss, backward, update, repeat.
 
-In: a network, a loss, an update rule, shapes. Out: a graph of many steps (a scan over batches, then the partial last batch), run
-as native code, or interpreted where that is sooner done.
+In: a network, a loss, an update rule, shapes. Out: a graph of many steps (a scan over batches, then
+the partial last batch), run as native code, or interpreted where that is sooner done.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive import scan, stage, value_and_grad
-from deltarule.derive.trace import Staged
+from deltarule.derive.trace import Staged, scope
+from deltarule.derive.tracer import Tracer
 from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
+from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
-from deltarule.program import Graph, Node, interpret, type_of, walk
+from deltarule.program import Graph, Node, interpret, ops, random, type_of
 from deltarule.program.graph import subgraphs
-from deltarule.program.types import ArrayType
+from deltarule.program.types import INT, ArrayType
 from deltarule.train.prepare import Array, Data
 
 CHUNK_FLOPS = 2e9
+BLOCK_FLOPS = 2e8
+BLOCK_ROWS = 1 << 16
 NODE_SECONDS = 4e-6
+FLOP_SECONDS = 5e-10
 COMPILE_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What a step takes and gives: weights, the network's own state, the rule's state, number of steps done."""
+    """What a step takes and gives: weights, state, the rule's state, number of steps done."""
 
     params: Any
     state: Any
@@ -46,45 +51,50 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
             outputs, state = net.apply(
                 params, carry.state, x, train=True, key=key, step=carry.count
             )
-            return loss(outputs, y, w), state
+            with scope(f"the loss {loss.name}"):
+                found = loss(outputs, y, w)
+            if not (isinstance(found, Tracer) and found.active):
+                raise DataError(
+                    f"the loss {loss.name} does not depend on the network's weights: there is "
+                    "nothing to train, or dr.value cuts the gradient"
+                )
+            return found, state
 
         (value, state), grads = value_and_grad(objective, has_aux=True)(carry.params)
-        params, opt_state = optimizer.step(carry.params, grads, carry.opt_state)
+        with scope("the optimizer's step"):
+            params, opt_state = optimizer.step(carry.params, grads, carry.opt_state)
         return Carry(params, state, opt_state, carry.count + np.int64(1)), value
 
     return step
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Program:
     """Some full batches and perhaps a partial one, in one executable."""
 
     run: Callable[..., tuple[Any, ...]]
     captured: tuple[Any, ...]
-    spec: Any
     full: int
-    rest: int
+    batch: int
 
-    def __call__(
-        self, carry: Carry, key: Any, data: Data, order: Array, batch: int
-    ) -> tuple[Carry, Array]:
-        """Train on the rows of ``order``; the new carry, and the loss of each step."""
-        cut = self.full * batch
-        rows = [order[:cut].reshape(self.full, batch)] if self.full else []
-        rows += [order[cut:]] if self.rest else []
-        args = [*flatten(carry)[0], key, *arrays(data), *rows, *self.captured]
-        out = self.run(*[np.asarray(x) for x in args])
-        n = len(out) - 1
-        return unflatten(self.spec, out[:n]), np.asarray(out[n])
-
-
-def arrays(data: Data) -> list[Array]:
-    """The arrays of a training that enter the program."""
-    return [data.inputs, data.targets, *([] if data.weight is None else [data.weight])]
+    def __call__(self, leaves: Sequence[Array], fixed: Sequence[Array], order: Array) -> Any:
+        """Train on the rows of ``order``: the new leaves of the carry, and each step's loss."""
+        cut = self.full * self.batch
+        rows = [order[:cut].reshape(self.full, self.batch)] if self.full else []
+        if len(order) > cut:
+            rows.append(order[cut:])
+        *out, losses = self.run(*leaves, *fixed, *rows, *self.captured)
+        return out, losses
 
 
 def stage_program(
-    step: Callable[..., Any], carry: Carry, key: Any, data: Data, full: int, batch: int, rest: int
+    step: Callable[..., Any],
+    carry: Carry,
+    key: Array,
+    data: Data,
+    full: int,
+    batch: int,
+    rest: int,
 ) -> Staged:
     """The graph of ``full`` steps and one of ``rest`` rows."""
     leaves, spec = flatten(carry)
@@ -99,7 +109,7 @@ def stage_program(
         key, X, y, *more = values[n:]
         w = more.pop(0) if weighted else None
 
-        def on_rows(state: Carry, rows: Any) -> tuple[Carry, Any]:
+        def on_rows(state: Carry, rows: Any) -> Any:
             return step(state, key, X[rows], y[rows], None if w is None else w[rows])
 
         losses = []
@@ -111,9 +121,9 @@ def stage_program(
             losses.append(np.reshape(found, (1,)))
         return [*flatten(now)[0], np.concatenate(losses)]
 
-    rows = [ArrayType((full, batch), np.dtype(np.int64))] if full else []
-    rows += [ArrayType((rest,), np.dtype(np.int64))] if rest else []
-    return stage(run, [*(type_of(np.asarray(x)) for x in (*leaves, key, *arrays(data))), *rows])
+    rows = [ArrayType((full, batch), INT)] if full else []
+    rows += [ArrayType((rest,), INT)] if rest else []
+    return stage(run, [*(type_of(x) for x in (*leaves, key, *data.arrays())), *rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +133,19 @@ class Work:
     flops: float
     nodes: float
 
+    @property
+    def seconds(self) -> float:
+        """Of the interpreter."""
+        return self.nodes * NODE_SECONDS + self.flops * FLOP_SECONDS
+
 
 def work(graph: Graph) -> Work:
     """Count the work of running ``graph`` once; a scan counts its body once per step."""
     flops, nodes = 0.0, 0.0
     for node in graph.nodes:
         times = node.attrs.get("length", 1)
-        inner = [
-            work(sub)
-            for name, sub in zip(node.attrs, subgraphs(node), strict=False)
-            if name in ("body", "call")
-        ]
+        pairs = zip(node.attrs, subgraphs(node), strict=False)
+        inner = [work(sub) for name, sub in pairs if name in ("body", "call")]
         if not isinstance(node.type, tuple):
             flops += node_flops(node)
         flops += times * sum(w.flops for w in inner)
@@ -142,27 +154,22 @@ def work(graph: Graph) -> Work:
 
 
 def node_flops(node: Node) -> float:
-    """Operations of one node: twice the multiply-adds of a product, one per element of anything else."""
+    """Operations of one node: twice the multiply-adds of a product, one per element of others."""
     if node.primitive.name == "matmul":
         return 2.0 * node.type.size * node.args[0].type.shape[-1]
     if node.primitive.name == "einsum":
-        sizes = {c: n for s, a in zip(node.attrs["spec"].split("->")[0].split(","), node.args, strict=True)
-                 for c, n in zip(s, a.type.shape, strict=True)}  # fmt: skip
+        sizes: dict[str, int] = {}
+        letters = node.attrs["spec"].split("->")[0].split(",")
+        for word, arg in zip(letters, node.args, strict=True):
+            sizes.update(zip(word, arg.type.shape, strict=True))
         return 2.0 * math.prod(sizes.values())
-    return float(
-        max(
-            [
-                node.type.size,
-                *(arg.type.size for arg in node.args if not isinstance(arg.type, tuple)),
-            ]
-        )
-    )
+    types = (node.type, *(arg.type for arg in node.args))
+    return float(max(t.size for t in types if not isinstance(t, tuple)))
 
 
-def executable(graph: Graph, times: int) -> Callable[..., tuple[Any, ...]]:
-    """Native code for ``graph``, or the interpreter where ``times`` runs of it take less than compiling; by shapes alone."""
-    total = work(graph)
-    if times * (total.nodes * NODE_SECONDS + total.flops / 2e9) < COMPILE_SECONDS:
+def executable(graph: Graph, native: bool) -> Callable[..., tuple[Any, ...]]:
+    """Native code for ``graph`` (or what DELTARULE_BACKEND says), or the interpreter."""
+    if not native:
         return lambda *args: _interpreted(graph, args)
     from deltarule.compile import build  # imported where it is used: LLVM is heavy
 
@@ -171,74 +178,104 @@ def executable(graph: Graph, times: int) -> Callable[..., tuple[Any, ...]]:
 
 def _interpreted(graph: Graph, args: tuple[Any, ...]) -> tuple[Any, ...]:
     with np.errstate(all="ignore"):
-        return interpret(graph, *args)
+        return tuple(map(np.asarray, interpret(graph, *args)))
 
 
 class Epochs:
-    """The programs of one training: an epoch is cut into equal chunks, with what is left in the last one."""
+    """The programs of one training.
+
+    A long epoch is cut into equal chunks, with what is left in the last one. Where nothing is to be
+    done between epochs and each has full batches only, several short epochs are one program.
+    Whether programs are compiled or interpreted is decided once, by the estimated work of the whole
+    training: by shapes alone, never by the clock.
+    """
 
     def __init__(
         self,
-        net: Module,
-        loss: Loss,
-        optimizer: Any,
+        step: Callable[..., Any],
         carry: Carry,
-        key: Any,
+        key: Array,
         data: Data,
         batch: int,
         epochs: int,
-    ):
-        self.step = step_of(net, loss, optimizer)
-        self.key, self.data, self.batch = key, data, batch
-        full, rest = divmod(data.rows, batch)
-        probe = work(
-            stage_program(self.step, carry, key, data, 0, batch, min(batch, data.rows)).graph
-        )
-        most = max(1, int(CHUNK_FLOPS / max(probe.flops, 1)))
-        count = max(1, math.ceil(full / most))
-        size = full // count
-        self.cuts = [(size, 0)] * (count - 1) + [(full - size * (count - 1), rest)]
+        together: bool,
+    ) -> None:
+        self.step, self.carry, self.key, self.data = step, carry, key, data
+        self.batch, self.epochs = batch, epochs
+        self.fixed = [key, *data.arrays()]
+        self.full, self.rest = divmod(data.rows, batch)
+        rows = min(batch, data.rows)
+        one = work(stage_program(step, carry, key, data, 0, batch, rows).graph)
+        self.native = epochs * math.ceil(data.rows / batch) * one.seconds >= COMPILE_SECONDS
+        self.cuts = self._cuts(math.ceil(self.full * one.flops / CHUNK_FLOPS))
+        self.at_once = 1
+        if together and not self.rest:
+            limit = min(BLOCK_FLOPS / one.flops / self.full, BLOCK_ROWS / data.rows, epochs)
+            self.at_once = max(1, int(limit))
         self.programs: dict[tuple[int, int], Program] = {}
-        self.epochs = epochs
-        self.carry = carry
+
+    def _cuts(self, count: int) -> list[tuple[int, int]]:
+        """Full batches and rows of the partial one, of each chunk of an epoch."""
+        count = min(count, self.full)
+        size = self.full // count
+        last = self.full - size * (count - 1)
+        return [(size, 0)] * (count - 1) + [(last, self.rest)]
+
+    def blocks(self, first: int) -> list[tuple[int, int]]:
+        """First epoch and number of epochs of each block, of about equal sizes."""
+        count = max(1, math.ceil(self.epochs / self.at_once))
+        sizes = [self.epochs // count + (i < self.epochs % count) for i in range(count)]
+        starts = first + np.cumsum([0, *sizes[:-1]])
+        pairs = zip(starts.tolist(), sizes, strict=True)
+        return [(start, size) for start, size in pairs if size]
 
     def program(self, full: int, rest: int) -> Program:
-        """The program of a chunk, made when first wanted."""
+        """The program of so many batches, made when first wanted."""
         found = self.programs.get((full, rest))
         if found is None:
             staged = stage_program(
                 self.step, self.carry, self.key, self.data, full, self.batch, rest
             )
-            times = self.epochs * max(1, self.cuts.count((full, rest)))
-            run = executable(staged.graph, times)
-            found = Program(run, staged.captured, flatten(self.carry)[1], full, rest)
+            run = executable(staged.graph, self.native)
+            found = Program(run, staged.captured, full, self.batch)
             self.programs[full, rest] = found
         return found
 
-    def chunks(self, order: Array) -> list[tuple[Program, Array]]:
-        """The chunks of an epoch, each with its rows."""
+    def chunks(self, orders: Array) -> list[tuple[Program, Array]]:
+        """The chunks of some epochs, each with its rows."""
+        if len(orders) > 1:
+            return [(self.program(len(orders) * self.full, 0), orders.reshape(-1))]
         out, start = [], 0
         for full, rest in self.cuts:
             n = full * self.batch + rest
-            out.append((self.program(full, rest), order[start : start + n]))
+            out.append((self.program(full, rest), orders[0, start : start + n]))
             start += n
         return out
 
 
-def first_not_finite(graph: Graph, args: list[Any]) -> str:
-    """Where the first number that is not finite appears, as operation and origin."""
-    with np.errstate(all="ignore"):
-        values = walk(graph, args)[1]
-    for node in graph.nodes[len(graph.inputs) :]:
-        found = values[node]
-        if (
-            not isinstance(found, tuple)
-            and found.dtype.kind == "f"
-            and not np.isfinite(found).all()
-        ):
-            return (
-                f"{node.primitive.name} -> {node.type} at {node.origin}"
-                if node.origin
-                else node.primitive.name
-            )
-    return "the loss"
+class Orders:
+    """The order of the rows in each epoch: a function of (seed, epoch), as ``random.permutation``.
+
+    Several epochs are drawn at once, which costs little more than one.
+    """
+
+    def __init__(self, seed: int, rows: int, shuffle: bool) -> None:
+        self.seed, self.rows, self.shuffle = seed, rows, shuffle
+        self.first, self.drawn = 0, np.empty((0, rows), np.int64)
+
+    def __call__(self, epoch: int, count: int) -> Array:
+        """The orders of ``count`` epochs, from ``epoch`` on."""
+        if not self.shuffle:
+            return np.broadcast_to(np.arange(self.rows), (count, self.rows))
+        start = epoch - self.first
+        if start < 0 or start + count > len(self.drawn):
+            ahead = max(count, min(BLOCK_ROWS // self.rows, 64))
+            self.first, start = epoch, 0
+            self.drawn = self._draw(np.arange(epoch, epoch + ahead))
+        return self.drawn[start : start + count]
+
+    def _draw(self, epochs: Array) -> Array:
+        key, site = random.key(self.seed), random.site("shuffle")
+        bits = ops.random_bits(key, epochs, site=site, shape=(self.rows,))
+        drawn: Array = np.argsort(bits, axis=-1, kind="stable")
+        return drawn

@@ -1,10 +1,11 @@
-"""The training loop: forward, error, backward, update, repeat; what the texts on backpropagation describe, as ``fit``.
+"""The training loop of the texts, ``fit``: forward, error, backward, update, repeat.
 
 In: a network, data, a loss, an update rule. Out: the network trained in place, and the ``Run``.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 import warnings
@@ -14,16 +15,20 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive import stage
-from deltarule.derive.tree import flatten, tree_map
-from deltarule.errors import DataError, NonFiniteLoss
+from deltarule.derive.tree import flatten, tree_map, unflatten
+from deltarule.derive.ufuncs import network_types
+from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
 from deltarule.optim import optimizer_of
-from deltarule.program import random
+from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
-from deltarule.train.epoch import Carry, Epochs, arrays, first_not_finite, stage_program
+from deltarule.train.checkpoint import Loaded
+from deltarule.train.epoch import Carry, Epochs, Orders, step_of
+from deltarule.train.failure import find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
-from deltarule.train.prepare import Array, check_labels, prepare
+from deltarule.train.pairing import check_pairing
+from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
 from deltarule.train.run import Run
 
@@ -49,8 +54,10 @@ def fit(
 ) -> Run:
     """Train a network in place, continuing from its weights; a new network is initialized first.
 
-    Each epoch goes once through the rows in an order that is a function of (seed, epoch), in batches; each batch is one step:
-    forward, loss, backward, update. The last batch may be smaller. Losses are means over the rows of a batch.
+    Each epoch goes once through the rows in an order that is a function of (seed, epoch), in
+    batches; each batch is one step: forward, loss, backward, update. The last batch may be smaller.
+    Losses are means over the rows of a batch; that of an epoch in the history is the mean over its
+    rows, each taken before the update of its step.
 
     Parameters
     ----------
@@ -61,16 +68,19 @@ def fit(
     y : array (rows,) or (rows, outputs)
         Targets: floats, or class indices for cross_entropy.
     loss : str or callable
-        mse, half_squared_error, mae, cross_entropy, binary_cross_entropy (both from raw outputs), or a function
-        (outputs, targets) -> a number or one per row, in NumPy.
+        mse, half_squared_error, mae, huber, cross_entropy, binary_cross_entropy (both from raw
+        outputs), or a function (outputs, targets) -> a number, or one per row, in NumPy. Such a
+        function gets integer targets as integers.
     optimizer : str or rule
-        "adam", "sgd", ``dr.Adam(1e-3)``, ``dr.SGD(0.1, momentum=0.9)``, or an object with ``init`` and ``step``.
+        "adam", "sgd", ``dr.Adam(1e-3)``, ``dr.SGD(0.1, momentum=0.9)``, or an object with ``init``
+        and ``step``.
     epochs, batch_size : int
         Passes through the rows, and rows per step.
     validation : float, (X, y), or None
         A fraction of the rows held out, or other rows; val_loss and metrics are taken there.
     metrics : str, callable, or a sequence of these
-        accuracy, mae, rmse, r2, or functions of (outputs, targets).
+        accuracy, mae, rmse, r2, or functions of (outputs, targets); on the validation rows where
+        there are some.
     sample_weight : array (rows,), optional
         Weight of each row's loss, scaled to mean 1.
     class_weight : dict or "balanced", optional
@@ -84,7 +94,8 @@ def fit(
     callbacks : sequence of Callback
         Hooks between epochs, such as ``dr.EarlyStopping()``.
     resume : Run, optional
-        Continue this run: its optimizer state, seed and epoch count, to the same bits as one longer run.
+        Continue this run from the network's weights, with its optimizer state, seed and epoch
+        count: to the same bits as one longer run, where the weights are those that it left.
 
     Returns
     -------
@@ -107,9 +118,25 @@ def fit(
     >>> (net(X)[:, 0] > 0.5).tolist()
     [False, True, True, False]
     """
-    training = Training(net, X, y, loss, optimizer, epochs, batch_size, validation, metrics,
-                        sample_weight, class_weight, shuffle, seed, callbacks, resume)  # fmt: skip
-    with showing(progress, epochs, training.data.rows) as display:
+    training = Training(
+        net,
+        X,
+        y,
+        loss=loss,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        metrics=metrics,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        shuffle=shuffle,
+        seed=seed,
+        callbacks=callbacks,
+        resume=resume,
+    )
+    done = training.record.epochs
+    with showing(progress, done + epochs, epochs * training.data.rows) as display:
         return training.run(display)
 
 
@@ -117,174 +144,240 @@ class Training:
     """One call of ``fit``: everything checked, traced and ready, then ``run``."""
 
     def __init__(
-        self, net: Module, X: Any, y: Any, loss: Any, optimizer: Any, epochs: int, batch_size: int, validation: Any,
-        metrics: Any, sample_weight: Any, class_weight: Any, shuffle: bool, seed: int | None, callbacks: Sequence[Callback],
+        self,
+        net: Module,
+        X: Any,
+        y: Any,
+        *,
+        loss: Any,
+        optimizer: Any,
+        epochs: int,
+        batch_size: int,
+        validation: Any,
+        metrics: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        shuffle: bool,
+        seed: int | None,
+        callbacks: Any,
         resume: Run | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         whole_number("epochs", epochs, 0)
         whole_number("batch_size", batch_size, 1)
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}")
-        if resume is not None and seed not in (None, resume.seed):
-            raise DataError(f"resume continues a run of seed {resume.seed}; seed={seed} was given")
-        self.net, self.epochs, self.shuffle, self.callbacks = net, epochs, shuffle, callbacks
+        self.net = trainable(net)
+        self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
-        self.metrics: dict[str, Metric] = metrics_of(metrics)
+        self.metrics: dict[str, Metric] = metrics_of(metrics, self.loss)
         self.optimizer = optimizer_of(optimizer)
-        self.seed = (
-            resume.seed if resume is not None else secrets.randbits(32) if seed is None else seed
-        )
-        self.data = prepare(
-            net, X, y, self.loss, validation, sample_weight, class_weight, self.seed
-        )
+        self.seed = seed_of(seed, resume)
+        weights = sample_weight, class_weight
+        self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
-        self.carry = self._first_carry(resume)
-        self.record = resume or Run({}, self.seed)
-        if resume is None:
-            self.record.history["loss"] = []
-        self.chunks = Epochs(
-            net, self.loss, self.optimizer, self.carry, self.key, self.data, self.batch, epochs
-        )
+        carry = self._first_carry(resume)
+        self.leaves, self.spec = flatten(carry)
+        self.dtype = net.dtype
+        self.slots = flatten(net.slots())[0]  # of the first leaves
+        self.record = self._first_record(resume)
+        self.orders = Orders(self.seed, self.data.rows, shuffle)
+        together = not (self.callbacks or self.metrics or self.data.held)
+        step = step_of(net, self.loss, self.optimizer)
+        self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs, together)
+        self.stretches: list[tuple[list[Array], Array]] = []
 
     def _initialize(self) -> None:
+        """Weights, where there are none; then a check that data, network and loss fit."""
         net, data = self.net, self.data
-        shape = (self.batch, *data.inputs.shape[1:])
         if not net.built:
-            net.init(shape, self.seed, net.dtype)
-        outputs = stage(lambda x: [net(x)], [ArrayType(shape, net.dtype)]).graph.result_types[0]
-        if self.loss.classes and outputs.shape:
-            check_labels(data.targets, outputs.shape[-1])
-            if data.held is not None:
-                check_labels(data.held[1], outputs.shape[-1], "validation y")
+            net.init((self.batch, *data.inputs.shape[1:]), self.seed, net.dtype)
+        if not net.params:
+            raise DataError(f"{net!r} has no weights: there is nothing to train")
+        for inputs, targets in ((data.inputs, data.targets), data.held or (None, None)):
+            if inputs is not None:
+                self._check_types(type_of(inputs), type_of(targets))
+
+    def _check_types(self, inputs: ArrayType, targets: ArrayType) -> None:
+        with network_types():
+            (outputs,) = stage(lambda x: [one_array(self.net(x))], [inputs]).graph.result_types
+            if outputs.shape[:1] != inputs.shape[:1]:
+                raise ShapeError(
+                    f"the network returned shape {outputs.shape} for inputs of shape "
+                    f"{inputs.shape}; its first axis must count the rows"
+                )
+            check_pairing(self.loss, outputs, targets)
+            if self.loss.classes:
+                check_classes(self.data, outputs.shape)
+            stage(lambda y, t: [self.loss(y, t)], [outputs, targets])
 
     def _first_carry(self, resume: Run | None) -> Carry:
         params, state = self.net.params, self.net.state
-        if resume is None or resume.carry is None:
-            return _as_arrays(Carry(params, state, self.optimizer.init(params), np.int64(0)))
-        old: Carry = resume.carry
-        if flatten(old.opt_state)[1] != flatten(self.optimizer.init(params))[1]:
+        fresh = Carry(params, state, self.optimizer.init(params), np.int64(0))
+        if resume is not None:
+            old = resume.carry
+            if old is None:
+                raise DataError("resume: the run holds no state of an optimizer to continue from")
+            if _shapes(old.opt_state) != _shapes(fresh.opt_state):
+                raise DataError(
+                    "resume: the optimizer or the network is of another kind than in the run to "
+                    "continue"
+                )
+            fresh = Carry(params, state, old.opt_state, old.count)
+        return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
+
+    def _first_record(self, resume: Run | None) -> Run:
+        names = self._figures()
+        if resume is None:
+            return Run({name: [] for name in names}, self.seed)
+        if set(resume.history) != set(names):
             raise DataError(
-                "resume: the optimizer is of another kind than that of the run to continue"
+                f"resume: the run recorded {', '.join(resume.history)}, this call records "
+                f"{', '.join(names)}; give the same validation and metrics"
             )
-        return _as_arrays(Carry(params, state, old.opt_state, old.count))
+        history = {name: list(values) for name, values in resume.history.items()}
+        return Run(history, self.seed, resume.seconds)
+
+    def _figures(self) -> tuple[str, ...]:
+        """Names of what an epoch records."""
+        held = self.data.held is not None
+        metrics = [f"val_{name}" if held else name for name in self.metrics]
+        return ("loss", *(["val_loss"] if held else []), *metrics, "rows_per_second")
+
+    # --- epochs ---
 
     def run(self, display: Quiet) -> Run:
         """All epochs; the network holds the result, also when interrupted."""
         record, start = self.record, time.perf_counter()
-        done = record.epochs
-        moment = Moment(self.net, done, {})
+        moment = Moment(self.net, record.epochs, {}, self._figures())
         self._call("on_start", moment)
         try:
-            for epoch in range(done, done + self.epochs):
-                logs = self._epoch(epoch, display)
-                moment = Moment(self.net, epoch + 1, logs)
-                self._record(logs)
-                display.epoch(epoch + 1, logs)
-                self._call("on_epoch", moment)
+            for first, count in self.epochs.blocks(record.epochs):
                 if moment.reason:
                     record.stopped = moment.reason
                     break
+                moment = self._block(first, count, display)
+            self._check_weights()
         except KeyboardInterrupt:
             record.stopped = "interrupted"
+            message = "training was interrupted; the network keeps the weights reached so far"
+            warnings.warn(message, stacklevel=3)
+        finally:
             self._publish()
-            warnings.warn(
-                "training was interrupted; the network keeps the weights reached so far",
-                stacklevel=3,
-            )
         record.seconds += time.perf_counter() - start
         record.carry = self.carry
         self._call("on_end", moment)
         return record
 
-    def _epoch(self, epoch: int, display: Quiet) -> dict[str, float]:
+    def _block(self, first: int, count: int, display: Quiet) -> Moment:
+        """Some epochs, one after the other; what is known after the last."""
         start = time.perf_counter()
-        rows = self.data.rows
-        order = random.permutation(self.seed, epoch, rows) if self.shuffle else np.arange(rows)
-        losses, seen = [], 0
-        for program, part in self.chunks.chunks(order):
-            before = self.carry
-            self.carry, found = program(before, self.key, self.data, part, self.batch)
+        losses = self._train(first, count, display)
+        speed = count * self.data.rows / (time.perf_counter() - start)
+        logs: dict[str, float] = {}
+        for i, found in enumerate(losses):
+            loss = mean_loss(found, self.data.rows, self.batch)
+            logs = {"loss": loss, **self._evaluate(), "rows_per_second": speed}
+            for name, value in logs.items():
+                self.record.history[name].append(value)
+            display.epoch(first + i + 1, logs)
+        moment = Moment(self.net, first + count, logs, self._figures())
+        if self.callbacks:
+            self._publish()
+            self._call("on_epoch", moment)
+        return moment
+
+    def _train(self, first: int, count: int, display: Quiet) -> Array:
+        """The losses of all steps, one row per epoch."""
+        losses = []
+        for program, part in self.epochs.chunks(self.orders(first, count)):
+            self.stretches = [*self.stretches[-1:], (self.leaves, part)]
+            self.leaves, found = program(self.leaves, self.epochs.fixed, part)
             if not np.isfinite(found).all():
-                self._fail(before, part, epoch)
+                self._fail()
             losses.append(found)
-            seen += len(part)
-            display.rows(seen)
-        self._publish()
-        logs = {"loss": mean_loss(np.concatenate(losses), rows, self.batch), **self._evaluate()}
-        logs["rows_per_second"] = rows / (time.perf_counter() - start)
-        return logs
+            display.rows(len(part))
+        return np.concatenate(losses).reshape(count, -1)
+
+    @property
+    def carry(self) -> Carry:
+        """Weights, state and the rule's state as they are now."""
+        return unflatten(self.spec, self.leaves)  # type: ignore[no-any-return]
 
     def _publish(self) -> None:
-        self.net.params, self.net.state = self.carry.params, self.carry.state
+        """Give the network its current weights and state."""
+        if self.net.dtype != self.dtype:  # a callback set weights of another float type
+            self.net.params = self.carry.params
+        for slot, value in zip(self.slots, self.leaves, strict=False):
+            slot.write(value)
 
     def _evaluate(self) -> dict[str, float]:
-        """Loss and metrics on held-out rows; metrics on the training rows where none are held out."""
+        """Loss and metrics on held-out rows; metrics on all rows where none are held out."""
         held = self.data.held
         if held is None and not self.metrics:
             return {}
         X, y = (self.data.inputs, self.data.targets) if held is None else held
-        outputs = self.net(X)
+        carry = self.carry
+        outputs = self.net.evaluate(carry.params, carry.state, X)
         prefix = "" if held is None else "val_"
-        logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
-        return logs | {
-            prefix + name: float(metric(outputs, y)) for name, metric in self.metrics.items()
-        }
-
-    def _record(self, logs: dict[str, float]) -> None:
-        for name, value in logs.items():
-            self.record.history.setdefault(name, []).append(value)
+        with np.errstate(all="ignore"):
+            logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
+        return logs | {prefix + name: float(f(outputs, y)) for name, f in self.metrics.items()}
 
     def _call(self, hook: str, moment: Moment) -> None:
         """Run a hook; weights that it set are taken over."""
-        if not self.callbacks:
-            return
         for callback in self.callbacks:
             getattr(callback, hook)(moment)
-        params, state = self.net.params, self.net.state
-        self.carry = _as_arrays(Carry(params, state, self.carry.opt_state, self.carry.count))
+        if self.callbacks:
+            pairs = zip(self.slots, self.leaves, strict=False)
+            found = [_like(slot.read(), value, hook) for slot, value in pairs]
+            self.leaves = [*found, *self.leaves[len(found) :]]
 
-    def _fail(self, carry: Carry, order: Array, epoch: int) -> None:
-        """Repeat the chunk step by step from its start; keep the last good weights; name step and place."""
-        good, batch = carry, self.batch
-        for i in range(0, len(order), batch):
-            rows = order[i : i + batch]
-            program = self.chunks.program(*((1, 0) if len(rows) == batch else (0, len(rows))))
-            after, found = program(carry, self.key, self.data, rows, batch)
-            if not np.isfinite(found).all():
-                break
-            good = carry if all(np.isfinite(p).all() for p in flatten(carry.params)[0]) else good
-            carry = after
-        place = first_not_finite(*self._single(carry, rows))
-        self.carry = good
-        self._publish()
+    # --- numbers that are not finite ---
+
+    def _check_weights(self) -> None:
+        """The last update may have spoilt the weights, which no later loss would tell."""
+        if self.stretches and not finite(flatten(self.carry.params)[0]):
+            self._fail()
+
+    def _fail(self) -> None:
+        """Keep the last good weights; name step and place."""
+        failure = find_failure(self.epochs, self.stretches)
+        start = unflatten(self.spec, self.stretches[0][0])
+        if failure is None:
+            self.leaves = self.stretches[-1][0]
+            raise NonFiniteLoss(
+                "the loss became NaN or infinite, but not when the steps were repeated"
+            )
+        step = int(start.count) + failure.index
+        epoch = step // math.ceil(self.data.rows / self.batch)
+        self.leaves = list(failure.good)
+        what = (
+            "the loss became"
+            if not np.isfinite(failure.loss)
+            else "the weights are not finite, at a loss of"
+        )
         raise NonFiniteLoss(
-            f"the loss became {float(found[-1])} in epoch {epoch + 1}, step {int(carry.count) + 1}. The first number that is not "
-            f"finite is that of {place}. The network keeps the weights of step {int(good.count)}. Scale inputs and targets to "
-            "about 1, or lower the learning rate"
+            f"{what} {failure.loss:g} in epoch {epoch + 1}, step {step + 1}. The first number that "
+            f"is not finite is that of {failure.place}. The network keeps the weights of step "
+            f"{int(self.carry.count)}. Scale inputs and targets to about 1, or lower the learning "
+            "rate"
         )
 
-    def _single(self, carry: Carry, rows: Array) -> tuple[Any, list[Any]]:
-        """The graph of one step on ``rows``, without a loop, and its arguments."""
-        staged = stage_program(
-            self.chunks.step, carry, self.key, self.data, 0, self.batch, len(rows)
+
+def _like(new: Any, old: Array, hook: str) -> Array:
+    """An array that a callback may have set, in the type of the one before it."""
+    if np.shape(new) != old.shape:
+        raise ShapeError(
+            f"{hook} of a callback set an array of shape {np.shape(new)} where {old.shape} is needed"
         )
-        return staged.graph, [
-            *flatten(carry)[0],
-            self.key,
-            *arrays(self.data),
-            rows,
-            *staged.captured,
-        ]
+    return np.asarray(new, old.dtype)
 
 
 def mean_loss(losses: Array, rows: int, batch: int) -> float:
     """Mean over rows from the means of batches, the last of which may be smaller."""
-    sizes = np.full(len(losses), batch, float)
-    sizes[-1] = rows - batch * (len(losses) - 1)
-    return float(np.sum(losses.astype(float) * sizes) / rows)
+    last = rows - batch * (len(losses) - 1)
+    total = batch * float(np.sum(losses[:-1], dtype=float)) + last * float(losses[-1])
+    return total / rows
 
 
 def whole_number(name: str, value: Any, least: int) -> None:
@@ -293,5 +386,47 @@ def whole_number(name: str, value: Any, least: int) -> None:
         raise DataError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
-def _as_arrays(carry: Carry) -> Carry:
-    return tree_map(lambda x: x if isinstance(x, np.ndarray) else np.asarray(x), carry)  # type: ignore[no-any-return]
+def seed_of(seed: int | None, resume: Run | None) -> int:
+    """The seed of a training: given, that of the run to continue, or drawn."""
+    if seed is not None:
+        whole_number("seed", seed, 0)
+    if resume is not None:
+        if seed not in (None, resume.seed):
+            raise DataError(f"resume continues a run of seed {resume.seed}; seed={seed} was given")
+        return resume.seed
+    return secrets.randbits(32) if seed is None else int(seed)
+
+
+def callbacks_of(given: Any) -> tuple[Callback, ...]:
+    """Callbacks as a tuple; one alone is one."""
+    callbacks = (given,) if isinstance(given, Callback) else tuple(given)
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}")
+    return callbacks
+
+
+def one_array(y: Any) -> Any:
+    """What a network returned, where it is one array."""
+    if not hasattr(y, "shape"):
+        raise ShapeError(
+            f"the network returned {type(y).__name__}; fit needs one array, rows first"
+        )
+    return y
+
+
+def trainable(net: Any) -> Module:
+    """The network itself, where it can be trained."""
+    if not isinstance(net, Module):
+        raise DataError(f"fit trains a network, an object of dr.Module, not {net!r}")
+    if isinstance(net, Loaded):
+        raise DataError(
+            "this network was loaded from its graph of evaluation and cannot be trained: load it "
+            "into a network of its class, dr.load(path, net)"
+        )
+    return net
+
+
+def _shapes(tree: Any) -> Any:
+    leaves, spec = flatten(tree)
+    return spec, [np.shape(x) for x in leaves]

@@ -1,11 +1,13 @@
 """Check and convert the data of a training: clear errors before the first step.
 
-In: what the user gave to ``fit``. Out: contiguous arrays in the network's types, split into training and validation rows.
+In: what the user gave to ``fit``. Out: contiguous arrays in the network's types, split into
+training and validation rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,24 @@ import numpy as np
 from deltarule.data.split import split
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.nn.losses import check_labels
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Arrays of one training; ``weight`` has mean 1, or is None; ``held`` are validation inputs and targets, or None."""
+    """Arrays of one training.
+
+    Attributes
+    ----------
+    inputs, targets : array
+        The rows to train on.
+    weight : array or None
+        Of each row, of mean 1.
+    held : (inputs, targets) or None
+        The rows to validate on.
+    """
 
     inputs: Array
     targets: Array
@@ -30,6 +43,10 @@ class Data:
     def rows(self) -> int:
         """Number of training rows."""
         return len(self.inputs)
+
+    def arrays(self) -> list[Array]:
+        """What a step reads."""
+        return [self.inputs, self.targets, *([] if self.weight is None else [self.weight])]
 
 
 def prepare(
@@ -43,129 +60,185 @@ def prepare(
     seed: int,
 ) -> Data:
     """Arrays for training ``net``; DataError where they cannot be used, naming the row."""
-    inputs, targets = _inputs(X, net, "X"), _targets(y, net, loss, "y")
-    same_length(inputs, targets, "X", "y")
+    inputs, targets = _pair(net, X, y, loss, "")
     weight = _weights(sample_weight, class_weight, targets, len(inputs))
-    if validation is None:
-        return Data(inputs, targets, _mean_one(weight), None)
-    if isinstance(validation, tuple):
+    held = None
+    if isinstance(validation, (tuple, list)):
         if len(validation) != 2:
-            raise DataError(f"validation is a fraction or (X, y), not a tuple of {len(validation)}")
-        held = (
-            _inputs(validation[0], net, "validation X"),
-            _targets(validation[1], net, loss, "validation y"),
-        )
-        same_length(*held, "validation X", "validation y")
-        return Data(inputs, targets, _mean_one(weight), held)
-    if not isinstance(validation, float) or not 0 < validation < 1:
-        raise DataError(
-            f"validation is a fraction in (0, 1), a pair (X, y), or None, not {validation!r}"
-        )
-    kept, out = split(len(inputs), (1 - validation, validation), seed)
-    if not len(kept) or not len(out):
-        raise DataError(
-            f"validation={validation} of {len(inputs)} rows leaves {len(kept)} for training, {len(out)} for validation"
-        )
-    weight = None if weight is None else weight[kept]
-    return Data(inputs[kept], targets[kept], _mean_one(weight), (inputs[out], targets[out]))
+            raise DataError(f"validation is a pair (X, y), not {len(validation)} things")
+        held = _pair(net, validation[0], validation[1], loss, "validation ")
+        for a, b, name in zip(held, (inputs, targets), ("X", "y"), strict=True):
+            if a.shape[1:] != b.shape[1:]:
+                raise DataError(
+                    f"validation {name} has shape {a.shape}, {name} has shape {b.shape}; the axes "
+                    "after the first must be the same"
+                )
+    elif validation is not None:
+        kept, out = _parts(len(inputs), validation, seed)
+        held = inputs[out], targets[out]
+        inputs, targets = inputs[kept], targets[kept]
+        weight = None if weight is None else weight[kept]
+    return Data(inputs, targets, _mean_one(weight, net), held)
 
 
-def same_length(a: Array, b: Array, name_a: str, name_b: str) -> None:
-    """Raise where two arrays have different numbers of rows."""
-    if len(a) != len(b):
+def _parts(rows: int, fraction: Any, seed: int) -> tuple[Array, Array]:
+    """Rows to train and rows to validate on."""
+    if not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
         raise DataError(
-            f"{name_a} has {len(a)} rows, {name_b} has {len(b)}; each row of one belongs to one of the other"
+            f"validation is a fraction between 0 and 1, a pair (X, y), or None, not {fraction!r}"
         )
+    if rows < 2:
+        raise DataError(f"validation={fraction} needs 2 rows or more, {rows} is given")
+    kept, out = split(rows, (1 - float(fraction), float(fraction)), seed)
+    return kept, out
+
+
+def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Array]:
+    """Inputs and targets, of the same number of rows."""
+    inputs = _inputs(X, net, f"{name}X")
+    targets = _targets(y, net, loss, f"{name}y")
+    if len(inputs) != len(targets):
+        raise DataError(
+            f"{name}X has {len(inputs)} rows, {name}y has {len(targets)}; each row of one belongs "
+            "to one of the other"
+        )
+    return inputs, targets
 
 
 def _array(x: Any, name: str) -> Array:
-    x = np.asarray(x)
+    """A finite array of numbers with at least one row."""
+    try:
+        x = np.asarray(x)
+    except ValueError:
+        raise DataError(f"{name} is no array: its rows have different lengths") from None
     if x.dtype.kind not in "biuf":
+        labels = f" For class names give their numbers, np.unique({name}, return_inverse=True)[1]."
         raise DataError(
-            f"{name} has dtype {x.dtype}; numbers are needed. For tables with text use dr.train_table or the command line"
+            f"{name} has dtype {x.dtype}; numbers are needed.{labels if x.ndim == 1 else ''} For "
+            "tables with text use dr.train_table or the command line"
         )
-    if x.ndim == 0 or len(x) == 0:
-        raise DataError(f"{name} has shape {x.shape}: there is no row to train on")
-    return x
+    if x.ndim == 0 or x.size == 0:
+        raise DataError(f"{name} has shape {x.shape}: there is nothing to train on")
+    return _finite(x, name)
 
 
 def _finite(x: Array, name: str) -> Array:
+    """``x`` itself; DataError with the first place where it is not finite."""
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        count = int((~np.isfinite(x)).sum())
+        wrong = np.argwhere(~np.isfinite(x))
+        where = tuple(int(i) for i in wrong[0])
+        rows = len(np.unique(wrong[:, 0]))
         raise DataError(
-            f"{name}{list(where)} is {x[where]}; {count} of {x.size} values are not finite. Fill or drop these rows first"
+            f"{name}{list(where)} is {x[where]}: {len(wrong)} of {x.size} values, in {rows} of "
+            f"{len(x)} rows, are not finite. Fill or drop these rows first"
         )
     return x
 
 
 def _inputs(X: Any, net: Module, name: str) -> Array:
-    x = _finite(_array(X, name), name)
+    x = _array(X, name)
     if x.ndim == 1:
         raise DataError(
-            f"{name} has shape {x.shape}; inputs are (rows, features). One feature? {name}.reshape(-1, 1)"
+            f"{name} has shape {x.shape}; inputs are (rows, features). One feature? "
+            f"{name}.reshape(-1, 1)"
         )
-    return np.ascontiguousarray(
-        _finite(x.astype(net.dtype, copy=False), f"{name}, as {net.dtype},")
-    )
+    return _converted(x, net, name)
+
+
+def _converted(x: Array, net: Module, name: str) -> Array:
+    """In the network's float type, which may be too narrow for the numbers."""
+    with np.errstate(over="ignore"):
+        narrow = x.astype(net.dtype, copy=False)
+    return np.ascontiguousarray(_finite(narrow, f"as {net.dtype}, {name}"))
 
 
 def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
-    t = _finite(_array(y, name), name)
-    if t.dtype.kind in "iub" and loss.classes:
+    """Class indices as integers, others as floats; a user's loss gets integers as they are."""
+    t = _array(y, name)
+    if t.dtype.kind in "iub" and (loss.classes or not loss.named):
         return np.ascontiguousarray(t.astype(np.int64))
     if loss.classes and t.ndim == 1:
         raise DataError(
-            f"{name} has dtype {t.dtype}; {loss.name} takes class indices 0, 1, ... as integers: {name}.astype(int)"
+            f"{name} has dtype {t.dtype}; {loss.name} takes class indices 0, 1, ... as integers: "
+            f"{name}.astype(int)"
         )
-    return np.ascontiguousarray(t.astype(net.dtype))
+    return _converted(t, net, name)
 
 
-def check_labels(targets: Array, classes: int, name: str = "y") -> None:
-    """Raise where a class index is outside [0, classes)."""
-    if targets.dtype.kind != "i":
-        return
-    wrong = np.flatnonzero((targets < 0) | (targets >= classes))
-    if wrong.size:
-        where = np.unravel_index(wrong[0], targets.shape)
-        raise DataError(
-            f"{name}{[int(i) for i in where]} is class {targets[where]}; the network has {classes} outputs, for classes 0 to "
-            f"{classes - 1}. Give the last layer more units, or number the classes from 0"
-        )
+def check_classes(data: Data, outputs: tuple[int, ...]) -> None:
+    """Raise where a class index is none of the outputs."""
+    held = [] if data.held is None else [(data.held[1], "validation y")]
+    for targets, name in ((data.targets, "y"), *held):
+        if targets.dtype.kind == "i" and outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
+            check_labels(targets, outputs[-1], name)
+
+
+# --- weights ---
 
 
 def _weights(sample_weight: Any, class_weight: Any, targets: Array, n: int) -> Array | None:
+    """The weight of each row, as given."""
     weight = None
     if sample_weight is not None:
-        weight = np.asarray(sample_weight, np.float64)
-        if weight.shape != (n,):
+        weight = np.asarray(sample_weight)
+        if weight.shape != (n,) or weight.dtype.kind not in "biuf":
             raise DataError(
-                f"sample_weight has shape {weight.shape}; one weight per row is needed, shape ({n},)"
+                f"sample_weight has shape {weight.shape} and dtype {weight.dtype}; one number per "
+                f"row is needed, shape ({n},)"
             )
-        if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() == 0:
-            raise DataError("sample_weight must be finite, not negative, and not all zero")
+        _check_weights(weight, "sample_weight")
+        weight = weight.astype(np.float64)
     if class_weight is None:
         return weight
-    if targets.dtype.kind != "i" or targets.ndim != 1:
+    by_row = _by_class(class_weight, _classes(targets))
+    return by_row if weight is None else weight * by_row
+
+
+def _check_weights(weight: Array, name: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if wrong.size:
         raise DataError(
-            f"class_weight needs class indices as targets, not {targets.dtype} of shape {targets.shape}"
+            f"{name}[{wrong[0]}] is {weight[wrong[0]]}; weights are 0 or more, and finite"
         )
-    classes, counts = np.unique(targets, return_counts=True)
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise DataError(
-                f"class_weight is 'balanced' or a dict of class to weight, not {class_weight!r}"
-            )
-        class_weight = {
-            int(c): n / (len(classes) * k) for c, k in zip(classes, counts, strict=True)
-        }
+
+
+def _classes(targets: Array) -> Array:
+    """One class index per row."""
+    flat = targets.reshape(len(targets), -1)
+    if flat.shape[1] != 1 or (flat != np.rint(flat)).any():
+        raise DataError(
+            f"class_weight needs one class index per row as targets, not {targets.dtype} of shape "
+            f"{targets.shape}"
+        )
+    return flat[:, 0].astype(np.int64)
+
+
+def _by_class(class_weight: Any, labels: Array) -> Array:
+    """The weight of each row's class."""
+    classes, which, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        balanced: Array = (len(labels) / (len(classes) * counts))[which]
+        return balanced
+    if not isinstance(class_weight, dict):
+        raise DataError(
+            f"class_weight is 'balanced' or a dict of class to weight, not {class_weight!r}"
+        )
     missing = [int(c) for c in classes if int(c) not in class_weight]
     if missing:
         raise DataError(f"class_weight has no weight for class {missing[0]}")
     per_class = np.array([class_weight[int(c)] for c in classes], np.float64)
-    by_row: Array = per_class[np.searchsorted(classes, targets)]
-    return by_row if weight is None else weight * by_row
+    for c, weight in zip(classes, per_class, strict=True):
+        if not np.isfinite(weight) or weight < 0:
+            raise DataError(f"class_weight[{c}] is {weight}; weights are 0 or more, and finite")
+    by_row: Array = per_class[which]
+    return by_row
 
 
-def _mean_one(weight: Array | None) -> Array | None:
-    return None if weight is None else np.ascontiguousarray(weight / weight.mean(), np.float32)
+def _mean_one(weight: Array | None, net: Module) -> Array | None:
+    """Weights scaled to mean 1, in the network's float type."""
+    if weight is None:
+        return None
+    mean = weight.mean()
+    if not mean > 0:
+        raise DataError("the weights of all training rows are 0: there is nothing to train on")
+    return np.ascontiguousarray(weight / mean, net.dtype)

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from deltarule.errors import DataError
+
 
 class Quiet:
     """Shows nothing."""
 
-    def rows(self, done: int) -> None:
-        """Rows of this epoch that are done."""
+    def rows(self, more: int) -> None:
+        """So many more rows are done."""
 
     def epoch(self, number: int, logs: dict[str, float]) -> None:
         """The figures of an epoch."""
@@ -35,30 +37,37 @@ class Lines(Quiet):
 class Bar(Quiet):
     """A bar with the figures of the last epoch, rows per second and the time left."""
 
-    def __init__(self, bar: Any, task: Any, rows: int) -> None:
-        self.bar, self.task, self.total = bar, task, rows
-        self.epochs_done = 0
+    def __init__(self, bar: Any, task: Any) -> None:
+        self.bar, self.task = bar, task
 
-    def rows(self, done: int) -> None:
+    def rows(self, more: int) -> None:
         """Move the bar."""
-        self.bar.update(self.task, completed=self.epochs_done * self.total + done)
+        self.bar.update(self.task, advance=more)
 
     def epoch(self, number: int, logs: dict[str, float]) -> None:
         """Show the figures."""
-        self.epochs_done += 1
-        self.bar.update(self.task, completed=self.epochs_done * self.total, figures=figures(logs))
+        self.bar.update(self.task, figures=figures(logs))
 
 
 def figures(logs: dict[str, float]) -> str:
     """The figures of an epoch in one line."""
-    return "  ".join(
-        f"{name.replace('_per_second', '/s')} {value:,.4g}" for name, value in logs.items()
-    )
+    parts = []
+    for name, value in logs.items():
+        if name == "rows_per_second":
+            parts.append(f"rows/s {value:,.0f}")
+        else:
+            parts.append(f"{name} {value:.4g}")
+    return "  ".join(parts)
 
 
 @contextmanager
 def showing(progress: bool | None, epochs: int, rows: int) -> Iterator[Quiet]:
-    """The display for ``progress``: True, False, or None for a bar in a terminal and nothing elsewhere."""
+    """The display of a training up to a number of epochs, over a number of rows in all.
+
+    ``progress`` is True, False, or None for a bar in a terminal and nothing elsewhere.
+    """
+    if progress not in (True, False, None):
+        raise DataError(f"progress is True, False or None, not {progress!r}")
     terminal = sys.stderr.isatty()
     if progress is False or (progress is None and not terminal):
         yield Quiet()
@@ -76,4 +85,4 @@ def showing(progress: bool | None, epochs: int, rows: int) -> Iterator[Quiet]:
         with Progress(
             *columns, TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=8
         ) as bar:
-            yield Bar(bar, bar.add_task("training", total=epochs * rows, figures=""), rows)
+            yield Bar(bar, bar.add_task("training", total=rows, figures=""))

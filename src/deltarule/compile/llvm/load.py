@@ -1,6 +1,6 @@
 """Machine code from LLVM text, loaded into this process. The only file that knows llvmlite.
 
-In: the text of a module. Out: ``Library``: addresses of functions, valid as long as the object lives.
+In: the text of a module. Out: ``Library``: functions, valid as long as somebody holds one of them.
 """
 
 from __future__ import annotations
@@ -9,18 +9,27 @@ import ctypes
 import ctypes.util
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from deltarule.errors import CompileError
 
-_lock = threading.RLock()  # LLVM's global context is for one thread at a time
+LOCK = threading.RLock()  # LLVM's global context is for one thread at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """What the machine code is made for."""
+    """What machine code is made for.
+
+    Attributes
+    ----------
+    triple, name, features : str
+        LLVM's words for system, processor and instruction sets.
+    vector_bytes, registers : int
+        Size and number of the vector registers.
+    """
 
     triple: str
     name: str
@@ -30,13 +39,14 @@ class Processor:
 
 
 @lru_cache(maxsize=1)
-def _binding() -> Any:
-    """llvmlite's binding, imported when first needed."""
+def llvm() -> Any:
+    """llvmlite's binding, imported when it is first needed."""
     try:
         from llvmlite import binding
     except ImportError as error:
         raise CompileError(
-            f"compiling needs llvmlite, which cannot be imported ({error}); install it, or set DELTARULE_BACKEND=numpy"
+            f"compiling needs llvmlite, which cannot be imported ({error}); install it, or set "
+            "DELTARULE_BACKEND=numpy to interpret"
         ) from error
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
@@ -44,58 +54,66 @@ def _binding() -> Any:
 
 
 @lru_cache(maxsize=1)
-def processor() -> Processor:
-    """This machine, by its features (a virtual machine's name for it may be wrong)."""
-    binding = _binding()
+def this_processor() -> Processor:
+    """This machine, by its features: a virtual machine's name for it may be wrong."""
+    binding = llvm()
     have = binding.get_host_cpu_features()
-    width, registers = 16, 16
+    size, registers = 16, 16
     if have.get("avx512f") and have.get("avx512vl"):
-        width, registers = 64, 32
+        size, registers = 64, 32
     elif have.get("avx"):
-        width, registers = 32, 16
+        size, registers = 32, 16
     elif have.get("neon"):
-        width, registers = 16, 32
-    return Processor(
-        binding.get_process_triple(), binding.get_host_cpu_name(), have.flatten(), width, registers
-    )
+        size, registers = 16, 32
+    name = binding.get_host_cpu_name()
+    return Processor(binding.get_process_triple(), name, have.flatten(), size, registers)
 
 
-@lru_cache(maxsize=1)
-def _machine() -> Any:
-    """LLVM's code generator for this processor."""
-    at = processor()
-    target = _binding().Target.from_triple(at.triple)
+def machine(processor: Processor, for_loading: bool = False) -> Any:
+    """LLVM's code generator for a processor."""
+    target = llvm().Target.from_triple(processor.triple)
     return target.create_target_machine(
-        cpu=at.name, features=at.features, opt=2, reloc="pic", codemodel="default"
+        cpu=processor.name,
+        features=processor.features,
+        opt=2,
+        reloc="default" if for_loading else "pic",
+        codemodel="jitdefault" if for_loading else "default",
+        jit=for_loading,
     )
 
 
-def _parse(text: str) -> Any:
-    binding = _binding()
+@lru_cache(maxsize=8)
+def generator(processor: Processor) -> Any:
+    """The code generator, made once."""
+    return machine(processor)
+
+
+def parsed(text: str, processor: Processor) -> Any:
+    """A module of LLVM's own."""
     try:
-        module = binding.parse_assembly(text)
+        module = llvm().parse_assembly(text)
     except RuntimeError as error:
         raise CompileError(f"LLVM does not accept the text: {error}") from error
-    module.triple = processor().triple
-    module.data_layout = str(_machine().target_data)
+    module.triple = processor.triple
+    module.data_layout = str(generator(processor).target_data)
     return module
 
 
-def assembly(text: str) -> str:
+def assembly(text: str, processor: Processor) -> str:
     """The module in the processor's assembly language."""
-    with _lock:
-        return str(_machine().emit_assembly(_parse(text)))
+    with LOCK:
+        return str(generator(processor).emit_assembly(parsed(text, processor)))
 
 
-def emit(text: str) -> bytes:
+def emit(text: str, processor: Processor) -> bytes:
     """The module as an object file."""
-    with _lock:
-        return bytes(_machine().emit_object(_parse(text)))
+    with LOCK:
+        return bytes(generator(processor).emit_object(parsed(text, processor)))
 
 
-@lru_cache(maxsize=None)
-def _library_address(name: str) -> int:
-    """Address of a function of the C mathematics library."""
+@cache
+def library_address(name: str) -> int:
+    """Where a function of the C mathematics library is."""
     path = "msvcrt" if sys.platform == "win32" else ctypes.util.find_library("m")
     return ctypes.cast(getattr(ctypes.CDLL(path), name), ctypes.c_void_p).value or 0
 
@@ -107,38 +125,36 @@ class Library:
     ----------
     code : bytes
         An object file.
-    exports : str
-        The functions wanted.
-    imports : sequence of str
-        Functions of the mathematics library that it calls.
+    exports, imports : iterable of str
+        Functions wanted of it, and functions of the C library that it calls.
+    processor : Processor
+        What it was made for.
     """
 
-    def __init__(self, code: bytes, exports: tuple[str, ...], imports: tuple[str, ...]) -> None:
-        binding = _binding()
-        with _lock:
-            builder = binding.JITLibraryBuilder().add_object_img(code)
-            for name in imports:
-                builder.import_symbol(name, _library_address(name))
-            builder.add_current_process()
-            for name in exports:
-                builder.export_symbol(name)
-            self._engine = binding.create_lljit_compiler(_machine_for_loading())
-            self._tracker = builder.link(self._engine, "program")
-        self.addresses = {name: self._tracker[name] for name in exports}
+    def __init__(
+        self, code: bytes, exports: Iterable[str], imports: Iterable[str], processor: Processor
+    ) -> None:
+        binding = llvm()
+        builder = binding.JITLibraryBuilder()
+        builder.add_object_img(code)
+        builder.add_current_process()
+        for name in imports:
+            builder.import_symbol(name, library_address(name))
+        for name in exports:
+            builder.export_symbol(name)
+        with LOCK:
+            self.engine = binding.create_lljit_compiler(machine(processor, for_loading=True))
+            self.code = builder.link(self.engine, "program")
 
     def function(self, name: str, result: Any, *args: Any) -> Any:
         """A C function, which keeps the library alive."""
-        f = ctypes.CFUNCTYPE(result, *args)(self.addresses[name])
-        f._library = self
-        return f
+        found: Any = ctypes.CFUNCTYPE(result, *args)(self.code[name])
+        found.library = self
+        return found
 
 
-def _machine_for_loading() -> Any:
-    at = processor()
-    target = _binding().Target.from_triple(at.triple)
-    return target.create_target_machine(cpu=at.name, features=at.features, codemodel="jitdefault", jit=True)
-
-
-def load(text: str, exports: tuple[str, ...], imports: tuple[str, ...] = ()) -> Library:
+def load(
+    text: str, exports: Iterable[str], imports: Iterable[str], processor: Processor
+) -> Library:
     """The functions of a module of LLVM assembly, ready to be called."""
-    return Library(emit(text), exports, imports)
+    return Library(emit(text, processor), exports, imports, processor)

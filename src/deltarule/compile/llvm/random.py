@@ -5,96 +5,110 @@ In: a RandomKernel. Out: its function: blocks of four numbers, a vector of block
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from deltarule.compile.llvm.loops import Address, Pointers, nest, part
+from deltarule.compile.kernels import RandomKernel
+from deltarule.compile.llvm.loops import Pointers, Written, along, axes_of, nest
 from deltarule.compile.llvm.scalar import Term, cast
 from deltarule.compile.llvm.text import I64, Function, Value, constant
-from deltarule.compile.plan import RandomKernel, View
+from deltarule.compile.views import row_major
 from deltarule.program.ops.random import LOW, MULTIPLIERS, ROUNDS, WEYL
 
 U32, U64 = np.dtype("uint32"), np.dtype("uint64")
+WORDS = 4
+MASK = int(LOW)
 
 
-def write_random(kernel: RandomKernel, vector_bytes: int) -> tuple[Function, list[Address]]:
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Key, counter and target of one run of numbers."""
+
+    key: Sequence[Term]
+    counter: Sequence[Term]  # after the number of the block: site, step, step's high half
+    target: str
+    offset: str
+
+
+def write_random(kernel: RandomKernel, vector_bytes: int) -> Written:
     """The function of a Random kernel."""
     pointers = Pointers()
-    key, step, out = (pointers.name(view) for view in (kernel.key, kernel.step, kernel.out))
+    views = (kernel.key, kernel.step, kernel.out)
+    key, step, out = (pointers.name(view) for view in views)
     f = Function(pointers.parameters)
     lead = kernel.step.shape
-    stride = kernel.key.strides[-1]
-    rows = View(kernel.out.buffer, U32, lead, tuple(_lead_strides(kernel)))
-    strides = [kernel.key.strides[:-1], kernel.step.strides, rows.strides]
-    with nest(f, part(lead, strides, range(len(lead))), ["0"] * 3) as (at_key, at_step, at_out):
-        words = [f.load(key, f.plus(at_key, str(i * stride)), U32) for i in range(2)]
-        keys = [cast(Term(f, word), U64) for word in words]
-        when = Term(f, f.load(step, at_step, I64)._replace(dtype=U64))
-        counter = [Term(f, constant(kernel.site, U64)), when & int(LOW), when >> 32]
-        lanes = max(1, vector_bytes // 8)
-        for start, stop, valid in _stretches(kernel.count):
-            blocks, rest = divmod(stop - start, lanes)
-            if blocks:
-                with f.loop(blocks) as loop:
-                    index = f.plus(f.scaled(loop.index, lanes), str(start))
-                    _block(f, index, lanes, counter, keys, (out, at_out), valid)
-            if rest:
-                _block(f, str(start + blocks * lanes), rest, counter, keys, (out, at_out), valid)
+    strides = [
+        kernel.key.strides[:-1],
+        kernel.step.strides,
+        tuple(kernel.count * s for s in row_major(lead)),
+    ]
+    lanes = max(1, vector_bytes // U64.itemsize)
+    with nest(f, axes_of(lead, strides, range(len(lead))), ["0"] * 3) as offsets:
+        words = []
+        for i in range(2):
+            at = f.plus(offsets[0], str(i * kernel.key.strides[-1]))
+            words.append(cast(Term(f, f.load(key, at, U32)), U64))
+        when = Term(f, f.load(step, offsets[1], I64)._replace(dtype=U64))
+        counter = [Term(f, constant(kernel.site, U64)), when & MASK, when >> 32]
+        stream = Stream(words, counter, out, offsets[2])
+        for first, last, starts in stretches(kernel.count):
+            along(f, last - first, lanes, partial(block, f, stream, starts, first))
     return f, pointers.addresses
 
 
-def _lead_strides(kernel: RandomKernel) -> list[int]:
-    strides, step = [], kernel.count
-    for n in reversed(kernel.step.shape):
-        strides.append(step if n != 1 else 0)
-        step *= n
-    return strides[::-1]
+def stretches(count: int) -> list[tuple[int, int, list[int]]]:
+    """Ranges of blocks, and where those of their words that are wanted begin.
+
+    Element e of ``count`` is word e // m of block e % m, m = ceil(count / 4).
+    """
+    m = -(-count // WORDS)
+    ends = [min(m, max(0, count - word * m)) for word in range(WORDS)]
+    found = []
+    for low, high in itertools.pairwise(sorted({0, *ends})):
+        starts = [word * m for word in range(WORDS) if ends[word] >= high]
+        found.append((low, high, starts))
+    return found
 
 
-def _stretches(count: int) -> list[tuple[int, int, list[int]]]:
-    """Ranges of blocks, and where the numbers of the first block of each go that are wanted."""
-    blocks = -(-count // 4)
-    ends = [min(blocks, max(0, count - i * blocks)) for i in range(4)]
-    marks = sorted({0, *ends})
-    return [
-        (low, high, [i * blocks for i in range(4) if ends[i] >= high])
-        for low, high in zip(marks, marks[1:], strict=False)
-    ]
-
-
-def _block(
-    f: Function,
-    index: str,
-    lanes: int,
-    counter: Sequence[Term],
-    keys: Sequence[Term],
-    out: tuple[str, str],
-    valid: Sequence[int],
+def block(
+    f: Function, stream: Stream, starts: Sequence[int], first: int, index: str, lanes: int
 ) -> None:
-    """Four numbers for each of ``lanes`` blocks."""
-    first = f.spread(Value(index, U64), lanes)
+    """The words of ``lanes`` blocks from ``first + index`` on."""
+    index = f.plus(index, str(first))
+    number = f.spread(Value(index, U64), lanes)
     if lanes > 1:
-        ramp = Value("<" + ", ".join(f"i64 {i}" for i in range(lanes)) + ">", U64, lanes)
-        first = f.op("add", first, ramp)
-    words = philox(
-        [Term(f, first) & int(LOW), *(Term(f, f.spread(c.value, lanes)) for c in counter)],
-        [Term(f, f.spread(k.value, lanes)) for k in keys],
-    )
-    pointer, offset = out
-    for i, place in enumerate(valid):
-        f.store(cast(words[i], U32).value, pointer, f.plus(offset, f.plus(index, str(place))))
+        ramp = ", ".join(f"i64 {i}" for i in range(lanes))
+        number = f.op("add", number, Value(f"<{ramp}>", U64, lanes))
+    counter = [Term(f, number) & MASK, *(over(lanes, c) for c in stream.counter)]
+    words = philox(counter, [over(lanes, k) for k in stream.key])
+    for word, start in zip(words, starts, strict=False):
+        at = f.plus(stream.offset, f.plus(index, str(start)))
+        f.store(cast(word, U32).value, stream.target, at)
+
+
+def over(lanes: int, x: Term) -> Term:
+    """A number in every lane."""
+    return Term(x.function, x.function.spread(x.value, lanes))
 
 
 def philox(counter: Sequence[Term], key: Sequence[Term]) -> list[Term]:
     """Four words of 32 bits, held in 64."""
-    (c0, c1, c2, c3), (k0, k1) = counter, key
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
     for _ in range(ROUNDS):
-        a, b = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
-        c0, c1, c2, c3 = _high(b, c1, k0), b & int(LOW), _high(a, c3, k1), a & int(LOW)
-        k0, k1 = (k0 + WEYL[0]) & int(LOW), (k1 + WEYL[1]) & int(LOW)
+        a = c0 * MULTIPLIERS[0]
+        b = c2 * MULTIPLIERS[1]
+        c0, c2 = mixed(b, c1, k0), mixed(a, c3, k1)
+        c1, c3 = b & MASK, a & MASK
+        k0 = (k0 + WEYL[0]) & MASK
+        k1 = (k1 + WEYL[1]) & MASK
     return [c0, c1, c2, c3]
 
 
-def _high(product: Term, word: Term, key: Term) -> Term:
+def mixed(product: Term, word: Term, key: Term) -> Term:
+    """The high half of a product, xor a word, xor a key."""
     return product.write("lshr", 32).write("xor", word).write("xor", key)

@@ -1,25 +1,38 @@
-"""Reductions: sum, mean, max, min, argmax over some axes of a walk.
+"""Reductions: sum, mean, max, min and argmax over some axes of a walk.
 
-In: a ReduceKernel. Out: its function. Along an axis that is kept, each lane of a vector reduces by itself; along a reduced axis
-the lanes hold partial results that are combined at the end, in halves. The order is fixed by the shapes.
+In: a ReduceKernel. Out: its function. Along an axis that is kept, each lane of a vector is a result of
+its own; along a reduced axis the lanes hold partial results, combined at the end half with half. The
+order is fixed by the shapes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.llvm.loops import Address, Axis, Pointers, Walk, advance, lanes_of, nest, part, write
+from deltarule.compile.kernels import ReduceKernel
+from deltarule.compile.llvm.loops import (
+    Axis,
+    Pointers,
+    Walk,
+    Written,
+    advance,
+    axes_of,
+    lanes_of,
+    nest,
+    write,
+)
 from deltarule.compile.llvm.scalar import Term, choose, maximum, minimum
 from deltarule.compile.llvm.text import I64, Function, Value, constant
-from deltarule.compile.plan import ReduceKernel
+
+Step = Callable[[Sequence[str], Value], Value]
 
 
 def identity(op: str, dtype: np.dtype[Any]) -> Any:
-    """What changes nothing."""
+    """What changes nothing when it is combined."""
     if op in ("sum", "mean"):
         return 0
     if dtype.kind == "f":
@@ -30,56 +43,51 @@ def identity(op: str, dtype: np.dtype[Any]) -> Any:
     return limits.min if op == "max" else limits.max
 
 
-def combine(op: str, f: Function, a: Value, b: Value) -> Value:
-    """Two partial results as one."""
-    x, y = Term(f, a), Term(f, b)
-    if op in ("sum", "mean"):
-        return (x + y).value
-    return (maximum(x, y) if op == "max" else minimum(x, y)).value
-
-
 class Reduction:
     """The parts of a Reduce kernel that its loops share."""
 
     def __init__(self, kernel: ReduceKernel, vector_bytes: int) -> None:
-        self.kernel = kernel
+        self.op = kernel.op
+        self.dtype = kernel.scalars[-1].dtype
         self.pointers = Pointers()
-        self.function = f = Function([])
-        self.walk = Walk(f, kernel.scalars, self.pointers)
+        self.function = Function([])
+        self.walk = Walk(self.function, kernel.scalars, self.pointers)
         self.target = self.pointers.name(kernel.out)
-        f.parameters = self.pointers.parameters
-        strides = [v.strides for v in (*self.walk.views, kernel.out)]
-        axes = range(len(kernel.shape))
-        self.kept = part(kernel.shape, strides, [i for i in axes if i not in kernel.axes])
-        self.gone = part(kernel.shape, strides, kernel.axes)
+        self.function.parameters = self.pointers.parameters
+        strides = [view.strides for view in (*self.walk.views, kernel.out)]
+        kept = [i for i in range(len(kernel.shape)) if i not in kernel.axes]
+        self.kept = axes_of(kernel.shape, strides, kept)
+        self.gone = axes_of(kernel.shape, strides, kernel.axes)
+        self.still = Axis(1, (0,) * len(strides))
         self.lanes = lanes_of(kernel.scalars, vector_bytes)
-        self.dtype = self._dtype()
-        self.vector = self._vector_axis()
+        self.vector = self.vector_axis()
 
-    def _dtype(self) -> np.dtype[Any]:
-        last = self.kernel.scalars[-1]
-        return last.view.dtype if hasattr(last, "view") else last.dtype
-
-    def _vector_axis(self) -> Axis | None:
-        """The axis along which all reads lie side by side or repeat, the longest such."""
-        loads = len(self.walk.views)
+    def vector_axis(self) -> Axis | None:
+        """The longest axis along which all reads lie side by side or repeat, if any."""
         if self.lanes == 1:
             return None
-        fits = [a for a in (*self.kept, *self.gone) if all(s in (0, 1) for s in a.strides[:loads]) and 1 in a.strides[:loads]]
-        if self.kernel.op == "argmax":
-            fits = [a for a in fits if a in self.kept]
-        return max(fits, key=lambda a: (min(a.size, self.lanes), a.strides[-1] == 1), default=None)
+        candidates = self.kept if self.op == "argmax" else [*self.kept, *self.gone]
+        fitting = []
+        for axis in candidates:
+            steps = axis.strides[:-1]
+            if 1 in steps and all(step in (0, 1) for step in steps):
+                fitting.append(axis)
+        # of those that fill a vector, one along which results lie side by side
+        return max(
+            fitting,
+            key=lambda axis: (min(axis.size, self.lanes), axis.strides[-1] == 1),
+            default=None,
+        )
 
-    def write(self) -> tuple[Function, list[Address]]:
+    def write(self) -> Written:
         """The function, and the addresses it takes."""
-        outer = [a for a in self.kept if a is not self.vector]
-        with nest(self.function, outer, ["0"] * (len(self.walk.views) + 1)) as offsets:
-            if self.vector is not None and self.vector in self.kept:
-                self.across(offsets, self.vector)
-            elif self.kernel.op == "argmax":
-                self.store(self.accumulate(offsets, 1, Axis(1, (0,) * len(offsets))), offsets, 1)
-            else:
+        outer = [axis for axis in self.kept if axis is not self.vector]
+        start = ["0"] * (len(self.walk.views) + 1)
+        with nest(self.function, outer, start) as offsets:
+            if self.vector is None or self.vector not in self.kept:
                 self.within(offsets)
+            else:
+                self.across(offsets, self.vector)
         return self.function, self.pointers.addresses
 
     def across(self, offsets: Sequence[str], axis: Axis) -> None:
@@ -88,93 +96,106 @@ class Reduction:
         lanes = min(self.lanes, axis.size)
         blocks, rest = divmod(axis.size, lanes)
         with f.loop(blocks) as loop:
-            at = advance(f, offsets, f.scaled(loop.index, lanes), axis.strides)
-            self.store(self.accumulate(at, lanes, axis), at, axis.strides[-1])
+            index = f.scaled(loop.index, lanes)
+            self.results(advance(f, offsets, index, axis.strides), lanes, axis)
         if rest:
-            at = advance(f, offsets, str(blocks * lanes), axis.strides)
-            self.store(self.accumulate(at, rest, axis), at, axis.strides[-1])
+            index = str(blocks * lanes)
+            self.results(advance(f, offsets, index, axis.strides), rest, axis)
 
-    def accumulate(self, offsets: Sequence[str], lanes: int, axis: Axis) -> Value:
-        """The reduction of ``lanes`` results over all reduced axes."""
-        if self.kernel.op == "argmax":
-            return self._argmax(offsets, lanes, axis)
-        start = constant(identity(self.kernel.op, self.dtype), self.dtype, lanes)
-        return self._over(self.gone, offsets, start, lanes, axis)
-
-    def _over(self, axes: Sequence[Axis], offsets: Sequence[str], start: Value, lanes: int, axis: Axis) -> Value:
-        """Loops over ``axes``, each handing on the partial result."""
-        f = self.function
-        loads = len(self.walk.views)
-        if not axes:
-            steps = axis.strides[:loads]
-            new = self.walk.values(offsets[:loads], steps, lanes, {})[-1]
-            return combine(self.kernel.op, f, start, new)
-        with f.loop(axes[0].size, [start]) as loop:
-            at = advance(f, offsets, loop.index, axes[0].strides)
-            loop.next = [self._over(axes[1:], at, loop.carried[0], lanes, axis)]
-        return loop.results[0]
+    def results(self, offsets: Sequence[str], lanes: int, axis: Axis) -> None:
+        """Results side by side, each reduced by itself."""
+        if self.op == "argmax":
+            found = self.argmax(offsets, lanes, axis)
+        else:
+            found = self.over(
+                self.gone,
+                offsets,
+                self.nothing(lanes),
+                lambda at, total: self.combine(total, self.element(at, axis, lanes)),
+            )
+        self.store(found, offsets, axis.strides[-1])
 
     def within(self, offsets: Sequence[str]) -> None:
-        """One result at a time; the lanes share its elements."""
-        f = self.function
-        axis = self.vector or Axis(1, (0,) * len(offsets))
+        """One result at a time, its elements shared among the lanes."""
+        axis = self.vector or self.still
         lanes = min(self.lanes, axis.size)
-        others = [a for a in self.gone if a is not axis]
-        start = constant(identity(self.kernel.op, self.dtype), self.dtype, lanes)
-        total = self._rows(others, offsets, start, axis)
-        self.store(self._fold(total), offsets, 1)
+        if self.op == "argmax":
+            self.store(self.argmax(offsets, 1, self.still), offsets, 1)
+            return
+        others = [other for other in self.gone if other is not axis]
 
-    def _rows(self, axes: Sequence[Axis], offsets: Sequence[str], start: Value, axis: Axis) -> Value:
+        def row(at: Sequence[str], total: Value) -> Value:
+            return self.row(at, total, axis)
+
+        total = self.over(others, offsets, self.nothing(lanes), row)
+        self.store(self.fold(total), offsets, 1)
+
+    def row(self, offsets: Sequence[str], total: Value, axis: Axis) -> Value:
+        """All elements along the vector's axis."""
         f = self.function
-        if axes:
-            with f.loop(axes[0].size, [start]) as loop:
-                at = advance(f, offsets, loop.index, axes[0].strides)
-                loop.next = [self._rows(axes[1:], at, loop.carried[0], axis)]
-            return loop.results[0]
-        blocks, rest = divmod(axis.size, start.lanes)
-        with f.loop(blocks, [start]) as loop:
-            at = advance(f, offsets, f.scaled(loop.index, start.lanes), axis.strides)
-            loop.next = [self._over([], at, loop.carried[0], start.lanes, axis)]
-        total = loop.results[0]
+        lanes = total.lanes
+        blocks, rest = divmod(axis.size, lanes)
+        with f.loop(blocks, [total]) as loop:
+            at = advance(f, offsets, f.scaled(loop.index, lanes), axis.strides)
+            loop.next = [self.combine(loop.carried[0], self.element(at, axis, lanes))]
+        (total,) = loop.results
         if rest:
-            at = advance(f, offsets, str(blocks * start.lanes), axis.strides)
-            loads = len(self.walk.views)
-            last = self.walk.values(at[:loads], axis.strides[:loads], rest, {})[-1]
-            total = combine(self.kernel.op, f, total, self._widen(last, start.lanes))
+            at = advance(f, offsets, str(blocks * lanes), axis.strides)
+            total = self.combine(total, self.widen(self.element(at, axis, rest), lanes))
         return total
 
-    def _widen(self, x: Value, lanes: int) -> Value:
-        """Lanes added that change nothing."""
-        nothing = constant(identity(self.kernel.op, self.dtype), self.dtype, x.lanes)
-        if x.lanes == 1:
-            wide = constant(identity(self.kernel.op, self.dtype), self.dtype, lanes)
-            text = self.function.pure(f"insertelement {wide}, {x}, i64 0")
-            return Value(text, x.dtype, lanes)
-        places = [i if i < x.lanes else x.lanes for i in range(lanes)]
-        return self.function.shuffle(x, places, nothing)
-
-    def _fold(self, x: Value) -> Value:
-        """All lanes combined, half with half."""
+    def over(self, axes: Sequence[Axis], offsets: Sequence[str], total: Value, step: Step) -> Value:
+        """Loops over axes, each trip handing its partial result to the next."""
+        if not axes:
+            return step(offsets, total)
         f = self.function
+        with f.loop(axes[0].size, [total]) as loop:
+            at = advance(f, offsets, loop.index, axes[0].strides)
+            loop.next = [self.over(axes[1:], at, loop.carried[0], step)]
+        return loop.results[0]
+
+    def element(self, offsets: Sequence[str], axis: Axis, lanes: int) -> Value:
+        """What is reduced, at ``lanes`` points along an axis."""
+        return self.walk.values(offsets[:-1], axis.strides[:-1], lanes, {})[-1]
+
+    def combine(self, a: Value, b: Value) -> Value:
+        """Two partial results as one."""
+        x, y = Term(self.function, a), Term(self.function, b)
+        if self.op in ("sum", "mean"):
+            return (x + y).value
+        return (maximum(x, y) if self.op == "max" else minimum(x, y)).value
+
+    def nothing(self, lanes: int) -> Value:
+        """The result over no elements, in each lane."""
+        return constant(identity(self.op, self.dtype), self.dtype, lanes)
+
+    def widen(self, x: Value, lanes: int) -> Value:
+        """Lanes added that change nothing."""
+        if x.lanes == 1:
+            return self.function.insert(self.nothing(lanes), x, 0)
+        places = [min(i, x.lanes) for i in range(lanes)]
+        return self.function.shuffle(x, places, self.nothing(x.lanes))
+
+    def fold(self, x: Value) -> Value:
+        """All lanes combined, half with half."""
         while x.lanes > 1:
-            half = (x.lanes + 1) // 2
             if x.lanes % 2:
-                x = self._widen(x, x.lanes + 1)
-            high = f.shuffle(x, list(range(half, 2 * half)))
-            x = combine(self.kernel.op, f, f.shuffle(x, list(range(half))), high)
+                x = self.widen(x, x.lanes + 1)
+            half = x.lanes // 2
+            low = self.function.shuffle(x, list(range(half)))
+            high = self.function.shuffle(x, list(range(half, x.lanes)))
+            x = self.combine(low, high)
         return x
 
-    def _argmax(self, offsets: Sequence[str], lanes: int, axis: Axis) -> Value:
+    def argmax(self, offsets: Sequence[str], lanes: int, axis: Axis) -> Value:
         """Index of the first largest; of the first NaN where there is one."""
         f = self.function
-        loads = len(self.walk.views)
-        (gone,) = self.gone or [Axis(1, (0,) * len(offsets))]
-        steps = axis.strides[:loads]
-        first = self.walk.values(offsets[:loads], steps, lanes, {})[-1]
+        gone = self.gone[0] if self.gone else self.still
+        first = self.element(offsets, axis, lanes)
         with f.loop(gone.size, [first, constant(0, I64, lanes)]) as loop:
             at = advance(f, offsets, loop.index, gone.strides)
-            best, place = Term(f, loop.carried[0]), Term(f, loop.carried[1])
-            new = Term(f, self.walk.values(at[:loads], steps, lanes, {})[-1])
+            best, place = (Term(f, x) for x in loop.carried)
+            new = Term(f, self.element(at, axis, lanes))
             better = new > best
             if self.dtype.kind == "f":
                 better = (better | (new != new)) & (best == best)
@@ -184,14 +205,12 @@ class Reduction:
 
     def store(self, x: Value, offsets: Sequence[str], step: int) -> None:
         """Write results; a mean is divided by the number of elements."""
-        f = self.function
-        if self.kernel.op == "mean":
-            count = math.prod(a.size for a in self.gone)
-            x = (Term(f, x) / count).value
-        write(f, x, self.target, offsets[-1], step)
+        if self.op == "mean":
+            count = math.prod(axis.size for axis in self.gone)
+            x = (Term(self.function, x) / count).value
+        write(self.function, x, self.target, offsets[-1], step)
 
 
-def write_reduce(kernel: ReduceKernel, vector_bytes: int) -> tuple[Function, list[Address]]:
+def write_reduce(kernel: ReduceKernel, vector_bytes: int) -> Written:
     """The function of a Reduce kernel."""
     return Reduction(kernel, vector_bytes).write()
-

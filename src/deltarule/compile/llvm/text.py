@@ -49,17 +49,22 @@ def llvm_type(dtype: np.dtype[Any] | None, lanes: int = 1) -> str:
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
+def stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What a dtype is in memory: a bool is a byte."""
+    return I8 if dtype.kind == "b" else dtype
+
+
 def number(value: Any, dtype: np.dtype[Any]) -> str:
     """A constant as LLVM writes it: floats by the bits of the double that they are."""
     if dtype.kind == "b":
         return "true" if value else "false"
     if dtype.kind in "iu":
-        return str(int(np.array(int(value)).astype(dtype)) if int(value) < 2**63 else int(value))
-    if dtype not in (F32, F64):
-        return str(int.from_bytes(np.array(value, dtype).tobytes(), "little"))
+        return str(int(value) % 2 ** (8 * dtype.itemsize))
     with np.errstate(over="ignore"):
-        exact = float(dtype.type(value))
-    return "0x" + struct.pack(">d", exact).hex().upper()
+        exact = np.array(value, dtype)
+        if dtype in (F32, F64):
+            return "0x" + struct.pack(">d", float(exact)).hex().upper()
+    return str(int.from_bytes(exact.tobytes(), "little"))
 
 
 def constant(value: Any, dtype: np.dtype[Any], lanes: int = 1) -> Value:
@@ -101,11 +106,11 @@ class Function:
 
     def finish(self, name: str) -> str:
         """The whole definition, under a name."""
-        arguments = ", ".join(f"ptr %{p}" for p in self.parameters)
-        body = "\n".join(self.lines)
-        last = "ret void" if self.result == "void" else "ret i32 0"
-        last += "\nfail:\n  ret i32 1" if self.fails else ""
-        return f"define internal {self.result} @{name}({arguments}) {ATTRIBUTES} {{\nentry:\n{body}\n  {last}\n}}\n"
+        arguments = ", ".join(f"ptr %{parameter}" for parameter in self.parameters)
+        head = f"define internal {self.result} @{name}({arguments}) {ATTRIBUTES} {{"
+        last = "  ret void" if self.result == "void" else "  ret i32 0"
+        fail = ["fail:", "  ret i32 1"] if self.fails else []
+        return "\n".join([head, "entry:", *self.lines, last, *fail, "}", ""])
 
     def fresh(self) -> str:
         """A name not used yet."""
@@ -141,40 +146,47 @@ class Function:
         text = self.pure(f"{instruction} {x} to {llvm_type(dtype, x.lanes)}")
         return Value(text, dtype, x.lanes)
 
-    def call(self, function: str, *args: Value, dtype: np.dtype[Any] | None = None) -> Value:
-        """A value of a function without effects: an intrinsic, or one of the mathematics library."""
+    def call(self, function: str, *args: Value) -> Value:
+        """A value of a function without effects, of the type of its arguments."""
         first = args[0]
-        result = llvm_type(dtype or first.dtype, first.lanes)
-        self.needs.add(f"declare {result} @{function}({', '.join(arg.type for arg in args)})")
-        text = self.pure(f"call {result} @{function}({', '.join(map(str, args))})")
-        return Value(text, dtype or first.dtype, first.lanes)
+        types = ", ".join(arg.type for arg in args)
+        given = ", ".join(map(str, args))
+        self.needs.add(f"declare {first.type} @{function}({types})")
+        text = self.pure(f"call {first.type} @{function}({given})")
+        return first._replace(text=text)
 
     def intrinsic(self, name: str, *args: Value) -> Value:
-        """A value of ``llvm.name``, overloaded on the type of its arguments."""
-        first = args[0]
-        scalar = f"{first.dtype.kind if first.dtype.kind == 'f' else 'i'}{8 * first.dtype.itemsize}"
-        suffix = scalar if first.lanes == 1 else f"v{first.lanes}{scalar}"
-        return self.call(f"llvm.{name}.{suffix}", *args)
+        """A value of ``llvm.name``, which is overloaded on the type of its arguments."""
+        dtype, lanes = args[0].dtype, args[0].lanes
+        assert dtype is not None
+        letter = "f" if dtype.kind == "f" else "i"
+        vector = "" if lanes == 1 else f"v{lanes}"
+        return self.call(f"llvm.{name}.{vector}{letter}{8 * dtype.itemsize}", *args)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """a where the condition holds, else b."""
-        return Value(self.pure(f"select {condition}, {a}, {b}"), a.dtype, a.lanes)
+        return a._replace(text=self.pure(f"select {condition}, {a}, {b}"))
+
+    def insert(self, x: Value, number: Value, lane: int) -> Value:
+        """x with one lane replaced."""
+        return x._replace(text=self.pure(f"insertelement {x}, {number}, i64 {lane}"))
 
     def spread(self, x: Value, lanes: int) -> Value:
-        """A scalar in every lane."""
+        """A number in every lane."""
         if x.lanes == lanes:
             return x
-        vector = llvm_type(x.dtype, lanes)
-        one = self.pure(f"insertelement {vector} poison, {x}, i64 0")
-        return Value(self.shuffle(Value(one, x.dtype, lanes), [0] * lanes).text, x.dtype, lanes)
+        one = self.insert(Value("poison", x.dtype, lanes), x, 0)
+        return self.shuffle(one, [0] * lanes)
 
     def shuffle(self, x: Value, lanes: Sequence[int], y: Value | None = None) -> Value:
         """The given lanes of x (and of y after them)."""
-        mask = "zeroinitializer" if not any(lanes) else "<" + ", ".join(f"i32 {i}" for i in lanes) + ">"
-        other = f"{x.type} poison" if y is None else str(y)
-        if len(lanes) == 1:
+        count = len(lanes)
+        if count == 1:
             return Value(self.pure(f"extractelement {x}, i64 {lanes[0]}"), x.dtype)
-        return Value(self.pure(f"shufflevector {x}, {other}, <{len(lanes)} x i32> {mask}"), x.dtype, len(lanes))
+        places = ", ".join(f"i32 {lane}" for lane in lanes)
+        mask = f"<{count} x i32> " + (f"<{places}>" if any(lanes) else "zeroinitializer")
+        other = f"{x.type} poison" if y is None else str(y)
+        return Value(self.pure(f"shufflevector {x}, {other}, {mask}"), x.dtype, count)
 
     # Addresses: offsets are counted in elements, as texts of i64.
 
@@ -182,38 +194,42 @@ class Function:
         """index * stride."""
         if stride == 0 or index == "0":
             return "0"
-        if index.lstrip("-").isdigit():
+        if is_number(index):
             return str(int(index) * stride)
         return index if stride == 1 else self.pure(f"mul nsw i64 {index}, {stride}")
 
     def plus(self, a: str, b: str) -> str:
         """a + b."""
-        if a == "0" or b == "0":
-            return b if a == "0" else a
-        if a.lstrip("-").isdigit():
+        if is_number(a):
             a, b = b, a
-        return self.pure(f"add nsw i64 {a}, {b}")
+        if is_number(a):
+            return str(int(a) + int(b))
+        return a if b == "0" else self.pure(f"add nsw i64 {a}, {b}")
 
     def address(self, pointer: str, offset: str, dtype: np.dtype[Any]) -> str:
         """Where the element at an offset lies."""
         if offset == "0":
             return pointer
-        stored = "i8" if dtype.kind == "b" else scalar_type(dtype)
-        return self.pure(f"getelementptr {stored}, ptr {pointer}, i64 {offset}")
+        return self.pure(f"getelementptr {scalar_type(stored(dtype))}, ptr {pointer}, i64 {offset}")
 
     def load(self, pointer: str, offset: str, dtype: np.dtype[Any], lanes: int = 1) -> Value:
         """Elements that lie side by side. A bool is a byte in memory, one bit in a value."""
         at = self.address(pointer, offset, dtype)
-        stored = I8 if dtype.kind == "b" else dtype
-        text = self.now(f"load {llvm_type(stored, lanes)}, ptr {at}, align {stored.itemsize}")
-        x = Value(text, stored, lanes)
-        return self.op("icmp ne", x, constant(0, I8, lanes), dtype=dtype) if dtype.kind == "b" else x
+        kind = stored(dtype)
+        text = self.now(f"load {llvm_type(kind, lanes)}, ptr {at}, align {kind.itemsize}")
+        x = Value(text, kind, lanes)
+        if kind == dtype:
+            return x
+        return self.op("icmp ne", x, constant(0, kind, lanes), dtype=dtype)
 
     def store(self, x: Value, pointer: str, offset: str) -> None:
         """Write elements side by side."""
+        assert x.dtype is not None
         at = self.address(pointer, offset, x.dtype)
-        stored = self.convert("zext", x, I8) if x.dtype.kind == "b" else x
-        self.do(f"store {stored}, ptr {at}, align {stored.dtype.itemsize}")
+        kind = stored(x.dtype)
+        if kind != x.dtype:
+            x = self.convert("zext", x, kind)
+        self.do(f"store {x}, ptr {at}, align {kind.itemsize}")
 
     # Blocks.
 
@@ -228,46 +244,37 @@ class Function:
         return f"b{self._count}"
 
     @contextmanager
-    def loop(self, trips: int | str, carried: Sequence[Value] = ()) -> Iterator[Loop]:
+    def loop(self, trips: int, carried: Sequence[Value] = ()) -> Iterator[Loop]:
         """A loop of at least one trip. ``loop.next`` must be set where values are carried."""
         if trips == 1:
             once = Loop("0", list(carried))
             yield once
             once.results = once.next
             return
-        before, start = self._block, self.name_block()
+        before, start, after = self._block, self.name_block(), self.name_block()
         self.do(f"br label %{start}")
         self.label(start)
-        index = self.fresh()
-        names = [self.fresh() for _ in carried]
-        place = len(self.lines)
-        inside = Loop(index, [Value(n, x.dtype, x.lanes) for n, x in zip(names, carried, strict=True)])
+        top = len(self.lines)
+        loop = Loop(self.fresh(), [x._replace(text=self.fresh()) for x in carried])
         self._known.append({})
-        yield inside
+        yield loop
         self._known.pop()
-        after = self.fresh()
-        head = [f"  {index} = phi i64 [ 0, %{before} ], [ {after}, %{self._block} ]"]
-        for name, old, new in zip(names, carried, inside.next, strict=True):
-            head.append(f"  {name} = phi {old.type} [ {old.text}, %{before} ], [ {new.text}, %{self._block} ]")
-        self.lines[place:place] = head
-        done, exit_block = self.fresh(), self.name_block()
-        self.do(f"{after} = add nuw nsw i64 {index}, 1")
-        self.do(f"{done} = icmp eq i64 {after}, {trips}")
-        self.do(f"br i1 {done}, label %{exit_block}, label %{start}")
-        self.label(exit_block)
-        inside.results = inside.next
-
-    @contextmanager
-    def when(self, condition: str) -> Iterator[None]:
-        """A block entered where the condition (an i1) holds."""
-        inside, after = self.name_block(), self.name_block()
-        self.do(f"br i1 {condition}, label %{inside}, label %{after}")
-        self.label(inside)
-        self._known.append({})
-        yield
-        self._known.pop()
-        self.do(f"br label %{after}")
+        index = Value(loop.index, I64)
+        following = Value(self.now(f"add nuw nsw {index}, 1"), I64)
+        done = self.now(f"icmp eq {following}, {trips}")
+        values = zip(
+            [index, *loop.carried],
+            [constant(0, I64), *carried],
+            [following, *loop.next],
+            strict=True,
+        )
+        self.lines[top:top] = [
+            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self._block} ]"
+            for x, old, new in values
+        ]
+        self.do(f"br i1 {done}, label %{after}, label %{start}")
         self.label(after)
+        loop.results = loop.next
 
     def fail_if(self, condition: str) -> None:
         """Return 1 where the condition (an i1) holds."""
@@ -277,12 +284,19 @@ class Function:
         self.label(go_on)
 
     def inside(self, index: Value, size: int, code: int) -> None:
-        """Go on only where 0 <= index < size; else write what is wrong to the state, and return 1."""
+        """Go on only where 0 <= index < size; else write to the state what is wrong, and fail."""
         wrong, go_on = self.name_block(), self.name_block()
-        bad = self.pure(f"icmp uge {index}, {size}")
+        bad = self.now(f"icmp uge {index}, {size}")
         self.do(f"br i1 {bad}, label %{wrong}, label %{go_on}")
         self.label(wrong)
         for i, x in enumerate((constant(code, I64), index, constant(size, I64))):
-            self.do(f"store {x}, ptr {self.address('%state', str(i), I64)}")
-        self.do("ret i32 1")
+            place = self.now(f"getelementptr i64, ptr %state, i64 {i}")
+            self.do(f"store {x}, ptr {place}, align 8")
+        self.fails = True
+        self.do("br label %fail")
         self.label(go_on)
+
+
+def is_number(offset: str) -> bool:
+    """Whether an offset is known now."""
+    return not offset.startswith("%")

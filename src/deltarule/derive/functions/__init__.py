@@ -1,9 +1,18 @@
 """NumPy's functions on traced values, written in primitives; one file a family.
 
-In: the arguments of the NumPy function. Out: traced values. A function or an argument that is not here raises ``NoRuleError``.
+In: the arguments of the NumPy function. Out: traced values. A function or an argument that is not here
+raises ``NoRuleError``.
 """
 
-from deltarule.derive.functions import create, join, order, product, reduce, shape  # noqa: F401  (fill the table)
+from deltarule.derive.functions import (
+    create,
+    elementwise,
+    join,
+    order,
+    product,
+    reduce,
+    shape,
+)
 from deltarule.derive.functions.arguments import as_array, as_float, axes_of, axis_of
 
 __all__ = ["as_array", "as_float", "axes_of", "axis_of"]

@@ -5,6 +5,7 @@ In: axes, lists, numbers as users give them. Out: non-negative axes; arrays or t
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,8 +21,7 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """Sorted non-negative axes; all of them for None."""
     if axis is None:
         return tuple(range(ndim))
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    found = tuple(sorted(axis_of(a, ndim) for a in given))
+    found = tuple(sorted(axis_of(a, ndim) for a in several(axis)))
     if len(set(found)) < len(found):
         raise ValueError(f"duplicate value in 'axis': {axis}")
     return found
@@ -29,10 +29,10 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def axis_of(axis: Any, ndim: int) -> int:
     """One axis, counted from the front."""
-    axis = axis.__index__()
+    axis = int(operator.index(axis))
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim)
-    return int(axis % ndim)
+    return axis % ndim
 
 
 def as_array(x: Any) -> Any:
@@ -52,6 +52,16 @@ def same_dtype(arrays: Iterable[Any]) -> list[Any]:
     return common(*(as_array(x) for x in arrays))
 
 
-def whole(axis: int) -> tuple[slice, ...]:
-    """The part of a key for the axes in front of ``axis``."""
-    return (slice(None),) * axis
+def several(x: Any) -> tuple[Any, ...]:
+    """The items of a tuple or list; anything else alone."""
+    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+
+
+def at(x: Any, axis: int, index: Any) -> Any:
+    """``x[:, :, index]``, with as many colons as there are axes in front of ``axis``."""
+    return x[(*(slice(None),) * axis, index)]
+
+
+def part(x: Any, axis: int, start: int | None, stop: int | None = None) -> Any:
+    """``x[:, :, start:stop]`` along one axis."""
+    return at(x, axis, slice(start, stop))

@@ -5,11 +5,13 @@ In: an array. Out: it reshaped, transposed, cut, turned, repeated.
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import Axis, as_array, axes_of, axis_of, whole
+from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
 from deltarule.derive.table import no_rule, rule
 from deltarule.derive.views import view
 from deltarule.program import ops
@@ -30,11 +32,11 @@ def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = Non
 
 def _target(x: Any, shape: Any) -> tuple[int, ...]:
     """The shape that an argument with at most one -1 asks for."""
-    target = [int(n) for n in (shape if isinstance(shape, (tuple, list)) else np.atleast_1d(shape))]
-    known = int(np.prod([n for n in target if n != -1]))
+    target = [int(n) for n in several(shape)]
+    known = math.prod(n for n in target if n != -1)
     if target.count(-1) == 1 and known and x.size % known == 0:
         target[target.index(-1)] = x.size // known
-    if -1 in target or int(np.prod(target)) != x.size:
+    if -1 in target or math.prod(target) != x.size:
         raise ValueError(f"cannot reshape array of size {x.size} into shape {tuple(target)}")
     return tuple(target)
 
@@ -48,8 +50,9 @@ def _ravel(a: Any, order: str = "C") -> Any:
 @rule(np.transpose)
 def _transpose(a: Any, axes: Any = None) -> Any:
     x = as_array(a)
-    n = len(x.shape)
-    order = tuple(reversed(range(n))) if axes is None else tuple(axis_of(i, n) for i in axes)
+    n = x.ndim
+    given = reversed(range(n)) if axes is None else axes
+    order = tuple(axis_of(i, n) for i in given)
     if sorted(order) != list(range(n)):
         raise ValueError(f"axes {axes} are no order of the axes of shape {x.shape}")
     return view(x, ops.transpose, order=order)
@@ -63,7 +66,7 @@ def _matrix_transpose(x: Any, /) -> Any:
 @rule(np.swapaxes)
 def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     x = as_array(a)
-    order = list(range(len(x.shape)))
+    order = list(range(x.ndim))
     i, j = axis_of(axis1, len(order)), axis_of(axis2, len(order))
     order[i], order[j] = order[j], order[i]
     return _transpose(x, order)
@@ -72,10 +75,9 @@ def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 @rule(np.moveaxis)
 def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
     x = as_array(a)
-    n = len(x.shape)
-    sources = [axis_of(s, n) for s in np.atleast_1d(source)]
-    targets = [axis_of(d, n) for d in np.atleast_1d(destination)]
-    moved = [i for i in range(n) if i not in sources]
+    sources = [axis_of(i, x.ndim) for i in several(source)]
+    targets = [axis_of(i, x.ndim) for i in several(destination)]
+    moved = [i for i in range(x.ndim) if i not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         moved.insert(target, origin)
     return _transpose(x, moved)
@@ -83,34 +85,36 @@ def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @rule(np.rollaxis)
 def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    n = len(as_array(a).shape)
-    axis, start = axis_of(axis, n), start + n if start < 0 else start
-    return _moveaxis(a, axis, start - 1 if axis < start else start)
+    n = as_array(a).ndim
+    axis = axis_of(axis, n)
+    start = start + n if start < 0 else start
+    return _moveaxis(a, axis, start - (axis < start))
 
 
 @rule(np.expand_dims)
 def _expand_dims(a: Any, axis: Any) -> Any:
     x = as_array(a)
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    n = len(x.shape) + len(given)
-    new = axes_of(given, n)
+    n = x.ndim + len(several(axis))
+    new = axes_of(axis, n)
     sizes = iter(x.shape)
-    return view(x, ops.reshape, shape=tuple(1 if i in new else next(sizes) for i in range(n)))
+    shape = tuple(1 if i in new else next(sizes) for i in range(n))
+    return view(x, ops.reshape, shape=shape)
 
 
 @rule(np.squeeze)
 def _squeeze(a: Any, axis: Axis = None) -> Any:
     x = as_array(a)
-    gone = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, len(x.shape))
-    if any(x.shape[i] != 1 for i in gone):
-        raise ValueError(f"cannot squeeze axes {tuple(gone)} of shape {x.shape}: their size is not 1")
-    return view(x, ops.reshape, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
+    single = tuple(i for i, n in enumerate(x.shape) if n == 1)
+    gone = single if axis is None else axes_of(axis, x.ndim)
+    if not set(gone) <= set(single):
+        raise ValueError(f"cannot squeeze axes {gone} of shape {x.shape}: their size is not 1")
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in gone)
+    return view(x, ops.reshape, shape=shape)
 
 
 @rule(np.broadcast_to)
 def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    target = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
-    x = as_array(array)
+    x, target = as_array(array), several(shape)
     if np.broadcast_shapes(x.shape, target) != target:
         raise ValueError(f"shape {x.shape} does not broadcast to {target}")
     return view(x, ops.broadcast, shape=target)
@@ -124,52 +128,54 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 
 @rule(np.atleast_1d)
 def _atleast_1d(*arys: Any) -> Any:
-    return _each(arys, lambda x: x if len(x.shape) >= 1 else _reshape(x, (1,)))
+    return _of_rank(1, arys, lambda x: (1,))
 
 
 @rule(np.atleast_2d)
 def _atleast_2d(*arys: Any) -> Any:
-    return _each(arys, lambda x: x if len(x.shape) >= 2 else _reshape(x, (1, x.size)))
+    return _of_rank(2, arys, lambda x: (1, x.size))
 
 
 @rule(np.atleast_3d)
 def _atleast_3d(*arys: Any) -> Any:
-    def three(x: Any) -> Any:
-        shape = (1, x.size, 1) if len(x.shape) < 2 else (*x.shape, 1)
-        return x if len(x.shape) >= 3 else _reshape(x, shape)
-
-    return _each(arys, three)
+    return _of_rank(3, arys, lambda x: (1, x.size, 1) if x.ndim < 2 else (*x.shape, 1))
 
 
-def _each(arrays: Any, f: Any) -> Any:
-    out = tuple(f(as_array(x)) for x in arrays)
-    return out[0] if len(out) == 1 else out
+def _of_rank(rank: int, arrays: Any, shape: Any) -> Any:
+    """Each array, in the given shape where it has too few axes."""
+    given = [as_array(x) for x in arrays]
+    found = tuple(x if x.ndim >= rank else _reshape(x, shape(x)) for x in given)
+    return found[0] if len(found) == 1 else found
 
 
 # --- parts ---
 
 
 @rule(np.array_split)
-def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     x = as_array(ary)
-    axis = axis_of(axis, len(x.shape))
-    parts = np.array_split(np.arange(x.shape[axis]), indices_or_sections)
-    return [x[(*whole(axis), slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0))] for p in parts]
+    axis = axis_of(axis, x.ndim)
+    found, start = [], 0
+    for indices in np.array_split(np.arange(x.shape[axis]), indices_or_sections):
+        start = int(indices[0]) if len(indices) else start
+        found.append(part(x, axis, start, start + len(indices)))
+    return found
 
 
 @rule(np.split)
-def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    np.split(np.empty(as_array(ary).shape[axis]), indices_or_sections)  # its error where the parts are not equal
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    size = as_array(ary).shape[axis]
+    np.split(np.arange(size), indices_or_sections)  # its error where the parts are not equal
     return _array_split(ary, indices_or_sections, axis)
 
 
 @rule(np.hsplit)
-def _hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    return _split(ary, indices_or_sections, 0 if len(ary.shape) == 1 else 1)
+def _hsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return _split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
 
 
 @rule(np.vsplit)
-def _vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def _vsplit(ary: Any, indices_or_sections: Any) -> Any:
     return _split(ary, indices_or_sections, 0)
 
 
@@ -180,8 +186,9 @@ def _unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 
 @rule(np.flip)
 def _flip(m: Any, axis: Axis = None) -> Any:
-    axes = axes_of(axis, len(m.shape))
-    return m[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(len(m.shape)))]
+    turned = slice(None, None, -1)
+    axes = axes_of(axis, m.ndim)
+    return m[tuple(turned if i in axes else slice(None) for i in range(m.ndim))]
 
 
 @rule(np.fliplr)
@@ -196,7 +203,7 @@ def _flipud(m: Any) -> Any:
 
 @rule(np.rot90)
 def _rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    i, j = (axis_of(axis, len(m.shape)) for axis in axes)
+    i, j = (axis_of(axis, m.ndim) for axis in axes)
     turned = _swapaxes(m, i, j) if k % 2 else m
     flipped: list[tuple[int, ...]] = [(), (i,), (i, j), (j,)]
     return _flip(turned, flipped[k % 4])
@@ -209,22 +216,23 @@ def _roll(a: Any, shift: Any, axis: Axis = None) -> Any:
         return _reshape(_roll(_ravel(x), int(shift), 0), x.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
     for by, i in zip(shifts.ravel(), axes.ravel(), strict=True):
-        at = axis_of(i, len(x.shape))
-        cut = x.shape[at] - int(by) % max(x.shape[at], 1)
-        parts = x[(*whole(at), slice(cut, None))], x[(*whole(at), slice(0, cut))]
-        x = ops.concatenate(*parts, axis=at)
+        along = axis_of(i, x.ndim)
+        size = x.shape[along]
+        cut = size - int(by) % max(size, 1)
+        end, begin = part(x, along, cut), part(x, along, 0, cut)
+        x = ops.concatenate(end, begin, axis=along)
     return x
 
 
 def diagonal(x: Any, offset: int = 0) -> Any:
     """Diagonal over the last two axes, put last: a view where NumPy can make one."""
     *lead, m, n = x.shape
-    size = max(0, min(m, n - offset) if offset >= 0 else min(m + offset, n))
+    right, down = max(offset, 0), max(-offset, 0)
+    size = max(0, min(m - down, n - right))
     flat = view(x, ops.reshape, shape=(*lead, m * n))
-    start = offset if offset >= 0 else -offset * n
-    none = (0,) * len(lead)
-    attrs = {"size": (*lead, size), "step": (*(1,) * len(lead), n + 1)}
-    return view(flat, ops.slice, start=(*none, start if size else 0), **attrs)
+    start = [0] * len(lead) + [right + down * n if size else 0]
+    step = [1] * len(lead) + [n + 1]
+    return view(flat, ops.slice, start=tuple(start), size=(*lead, size), step=tuple(step))
 
 
 @rule(np.diagonal)
@@ -239,7 +247,9 @@ def _matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
 
 
 @rule(np.trace)
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+def _trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Any:
     found = diagonal(_moveaxis(a, (axis1, axis2), (-2, -1)), offset)
     return found.sum(axis=-1, dtype=dtype)
 
@@ -252,12 +262,13 @@ def _matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 @rule(np.diag)
 def _diag(v: Any, k: int = 0) -> Any:
     x = as_array(v)
-    if len(x.shape) == 2:
+    if x.ndim == 2:
         return _diagonal(x, k)
-    if len(x.shape) != 1:
+    if x.ndim != 1:
         raise ValueError(f"np.diag takes one or two axes, not shape {x.shape}")
     n = x.size + abs(k)
-    flat = ops.pad(x, shape=(n * n,), start=(k if k >= 0 else -k * n,), step=(n + 1,))
+    start = k if k >= 0 else -k * n
+    flat = ops.pad(x, shape=(n * n,), start=(start,), step=(n + 1,))
     return ops.reshape(flat, shape=(n, n))
 
 
@@ -269,13 +280,15 @@ def _diagflat(v: Any, k: int = 0) -> Any:
 @rule(np.tril)
 def _tril(m: Any, k: int = 0) -> Any:
     x = as_array(m)
-    return ops.select(np.tri(*x.shape[-2:], k=k, dtype=bool), x, x.dtype.type(0))
+    below = np.tri(x.shape[-2], x.shape[-1], k, bool)
+    return ops.select(below, x, x.dtype.type(0))
 
 
 @rule(np.triu)
 def _triu(m: Any, k: int = 0) -> Any:
     x = as_array(m)
-    return ops.select(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), x.dtype.type(0), x)
+    below = np.tri(x.shape[-2], x.shape[-1], k - 1, bool)
+    return ops.select(below, x.dtype.type(0), x)
 
 
 # --- repetition ---
@@ -284,26 +297,31 @@ def _triu(m: Any, k: int = 0) -> Any:
 @rule(np.repeat)
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     x = _ravel(a) if axis is None else as_array(a)
-    at = axis_of(axis or 0, len(x.shape))
-    index = np.repeat(np.arange(x.shape[at]), np.asarray(repeats))
-    return x[(*whole(at), index)]
+    along = axis_of(axis or 0, x.ndim)
+    places = np.arange(x.shape[along])
+    return at(x, along, np.repeat(places, np.asarray(repeats)))
 
 
 @rule(np.tile)
 def _tile(A: Any, reps: Any) -> Any:
     x = as_array(A)
-    counts = [int(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
-    n = max(len(counts), len(x.shape))
+    counts = [int(count) for count in several(reps)]
+    n = max(len(counts), x.ndim)
     counts = [1] * (n - len(counts)) + counts
-    shape = (1,) * (n - len(x.shape)) + x.shape
-    paired = tuple(m for size in shape for m in (1, size))
-    full = tuple(m for r, size in zip(counts, shape, strict=True) for m in (r, size))
-    repeated = broadcast_to(ops.reshape(x, shape=paired), full)
-    return ops.reshape(repeated, shape=tuple(r * size for r, size in zip(counts, shape, strict=True)))
+    shape = (1,) * (n - x.ndim) + x.shape
+    paired: list[int] = []
+    full: list[int] = []
+    for count, size in zip(counts, shape, strict=True):
+        paired += [1, size]
+        full += [count, size]
+    repeated = broadcast_to(ops.reshape(x, shape=tuple(paired)), tuple(full))
+    target = tuple(map(operator.mul, counts, shape))
+    return ops.reshape(repeated, shape=target)
 
 
 @rule(np.resize)
 def _resize(a: Any, new_shape: Any) -> Any:
     x = _ravel(a)
-    shape = tuple(np.atleast_1d(new_shape))
-    return _reshape(x[np.arange(int(np.prod(shape))) % x.size], shape)
+    shape = several(new_shape)
+    index = np.arange(math.prod(shape)) % x.size
+    return _reshape(x[index], shape)

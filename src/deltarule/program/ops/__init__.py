@@ -1,20 +1,26 @@
 """All primitives: the only place where one is defined, each in one declaration.
 
-In: families and NumPy. Out: the filled table, and the primitives as functions of arrays or traced values. Import a primitive from
-here: ``ops.tanh(x)`` evaluates it on an array, and records it on a traced value.
+In: families and NumPy. Out: the filled table, and the primitives as functions of arrays or traced values.
+Import a primitive from here: ``ops.tanh(x)`` evaluates it on an array, and records it on a traced value.
 """
 
 from deltarule.program.ops.contract import einsum, matmul
 from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
 from deltarule.program.ops.control import input_ as input
+from deltarule.program.ops.elementwise import abs_ as abs
 from deltarule.program.ops.elementwise import (
     add,
+    arccos,
+    arcsin,
+    arctan,
+    arctan2,
     cos,
     div,
     erf,
     exp,
     expm1,
     floor,
+    floor_divide,
     log,
     log1p,
     maximum,
@@ -23,6 +29,8 @@ from deltarule.program.ops.elementwise import (
     neg,
     power,
     relu,
+    remainder,
+    rint,
     sigmoid,
     sign,
     sin,
@@ -31,11 +39,24 @@ from deltarule.program.ops.elementwise import (
     tanh,
     zmul,
 )
-from deltarule.program.ops.elementwise import abs_ as abs
 from deltarule.program.ops.index import gather, scatter, scatter_add
-from deltarule.program.ops.logic import and_, cast, clip, eq, ge, gt, le, lt, ne, not_, or_, select, shift_right
+from deltarule.program.ops.logic import (
+    and_,
+    cast,
+    clip,
+    eq,
+    ge,
+    gt,
+    le,
+    lt,
+    ne,
+    not_,
+    or_,
+    select,
+    shift_right,
+)
 from deltarule.program.ops.random import random_bits
-from deltarule.program.ops.reduce import argmax, mean
+from deltarule.program.ops.reduce import argmax, argsort, mean
 from deltarule.program.ops.reduce import max_ as max
 from deltarule.program.ops.reduce import min_ as min
 from deltarule.program.ops.reduce import sum_ as sum

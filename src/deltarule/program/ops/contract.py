@@ -1,17 +1,24 @@
 """Contractions: products summed over shared labels.
 
-In: arrays of one dtype. Out: an array. Linear in each argument, so that both derivatives are contractions again.
+In: arrays of one dtype. Out: an array. Linear in each argument, so that both derivatives are contractions
+again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.families import batch_elementwise, broadcast_to, multilinear, same_dtype, unbroadcast
+from deltarule.program.families import (
+    batch_elementwise,
+    broadcast_to,
+    multilinear,
+    same_dtype,
+    unbroadcast,
+)
 from deltarule.program.lowering import Contract
 from deltarule.program.ops.shape import reshape, transpose
 from deltarule.program.primitive import ErrorSample, Primitive
@@ -27,7 +34,8 @@ def _matmul_type(a: ArrayType, b: ArrayType) -> ArrayType:
         raise TypeRuleError(f"matmul: two matrices are wanted, not {a!r} and {b!r}")
     if a.shape[-1] != b.shape[-2]:
         raise TypeRuleError(
-            f"matmul: inner sizes differ, {a.shape[-1]} != {b.shape[-2]}: the arguments are {a!r} and {b!r}. Transpose one?"
+            f"matmul: inner sizes differ, {a.shape[-1]} != {b.shape[-2]}: the arguments "
+            f"are {a!r} and {b!r}. Transpose one?"
         )
     try:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -92,14 +100,21 @@ def sizes_of(spec: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
     """Size of each label; TypeRuleError where two operands disagree."""
     operands, result = labels(spec)
     if len(operands) != len(shapes):
-        raise TypeRuleError(f"einsum {spec!r} names {len(operands)} operands, {len(shapes)} are given")
+        raise TypeRuleError(
+            f"einsum {spec!r} names {len(operands)} operands, {len(shapes)} are given"
+        )
     sizes: dict[str, int] = {}
     for letters, shape in zip(operands, shapes, strict=True):
         if len(letters) != len(shape) or len(set(letters)) != len(letters):
-            raise TypeRuleError(f"einsum {spec!r}: operand {letters!r} needs {len(letters)} distinct axes, not shape {shape}")
+            raise TypeRuleError(
+                f"einsum {spec!r}: operand {letters!r} needs {len(letters)} distinct axes, "
+                f"not shape {shape}"
+            )
         for letter, n in zip(letters, shape, strict=True):
             if sizes.setdefault(letter, n) != n:
-                raise TypeRuleError(f"einsum {spec!r}: label {letter!r} has sizes {sizes[letter]} and {n}")
+                raise TypeRuleError(
+                    f"einsum {spec!r}: label {letter!r} has sizes {sizes[letter]} and {n}"
+                )
     if unknown := [letter for letter in result if letter not in sizes]:
         raise TypeRuleError(f"einsum {spec!r}: result label {unknown[0]!r} is in no operand")
     return sizes
@@ -107,7 +122,9 @@ def sizes_of(spec: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
 
 def _einsum_type(*types: ArrayType, spec: str) -> ArrayType:
     sizes = sizes_of(spec, [t.shape for t in types])
-    return ArrayType(tuple(sizes[letter] for letter in labels(spec)[1]), same_dtype("einsum", types))
+    return ArrayType(
+        tuple(sizes[letter] for letter in labels(spec)[1]), same_dtype("einsum", types)
+    )
 
 
 def _einsum_vjp(i: int, ct: Any, y: Any, *args: Any, spec: str) -> Any:
@@ -115,7 +132,11 @@ def _einsum_vjp(i: int, ct: Any, y: Any, *args: Any, spec: str) -> Any:
     others = [j for j in range(len(args)) if j != i]
     known = set(result).union(*(operands[j] for j in others))
     have = "".join(letter for letter in operands[i] if letter in known)
-    out = einsum(ct, *(args[j] for j in others), spec=",".join([result, *(operands[j] for j in others)]) + "->" + have)
+    out = einsum(
+        ct,
+        *(args[j] for j in others),
+        spec=",".join([result, *(operands[j] for j in others)]) + "->" + have,
+    )
     if have == operands[i]:
         return out
     kept = tuple(n if c in known else 1 for c, n in zip(operands[i], args[i].shape, strict=True))
@@ -125,7 +146,9 @@ def _einsum_vjp(i: int, ct: Any, y: Any, *args: Any, spec: str) -> Any:
 def _einsum_batch(size: int, batched: Sequence[bool], *args: Any, spec: str) -> Any:
     operands, result = labels(spec)
     new = next(letter for letter in LETTERS if letter not in spec)
-    marked = [new + letters if flag else letters for letters, flag in zip(operands, batched, strict=True)]
+    marked = [
+        new + letters if flag else letters for letters, flag in zip(operands, batched, strict=True)
+    ]
     return einsum(*args, spec=",".join(marked) + "->" + new + result)
 
 
@@ -148,10 +171,11 @@ einsum = Primitive(
         normal((2, 2, 3), (2, 3), spec="bij,bj->bi"),
     ),
     errors=(
-        ErrorSample((np.ones((2, 3)), np.ones((4, 5))), {"spec": "ij,jk->ik"}, "label 'j' has sizes 3 and 4"),
+        ErrorSample(
+            (np.ones((2, 3)), np.ones((4, 5))), {"spec": "ij,jk->ik"}, "label 'j' has sizes 3 and 4"
+        ),
         ErrorSample((np.ones((2, 2)),), {"spec": "ii->i"}, "distinct axes"),
         ErrorSample((np.ones((2, 2)),), {"spec": "ij->k"}, "is in no operand"),
         ErrorSample((np.ones((2, 2)),), {"spec": "ij,jk->ik"}, "names 2 operands"),
     ),
 )
-

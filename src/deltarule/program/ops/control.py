@@ -1,4 +1,5 @@
-"""Structure: inputs, literals, results of operations with several, loops, and functions with a derivative of their own.
+"""Structure: inputs, literals, results of operations with several, loops, and functions with a derivative
+of their own.
 
 In: arrays and closed subgraphs as attrs. Out: one or several arrays.
 """
@@ -76,7 +77,7 @@ result = Primitive(
     errors=(),
 )
 
-stop_gradient = Primitive(
+stop_gradient: Primitive = Primitive(
     "stop_gradient",
     "The same value, taken as constant by every derivative.",
     type_rule=lambda x: x,
@@ -91,28 +92,41 @@ stop_gradient = Primitive(
 )
 
 
-def _split_args(args: Sequence[Any], consts: int, carries: int) -> tuple[list[Any], list[Any], list[Any]]:
-    return list(args[:consts]), list(args[consts : consts + carries]), list(args[consts + carries :])
+def _split_args(
+    args: Sequence[Any], consts: int, carries: int
+) -> tuple[list[Any], list[Any], list[Any]]:
+    return (
+        list(args[:consts]),
+        list(args[consts : consts + carries]),
+        list(args[consts + carries :]),
+    )
 
 
-def _scan_type(*types: ArrayType, body: Graph, consts: int, carries: int, length: int, reverse: bool) -> Any:
+def _scan_type(
+    *types: ArrayType, body: Graph, consts: int, carries: int, length: int, reverse: bool
+) -> Any:
     const, carry, xs = _split_args(types, consts, carries)
     for x in xs:
         if x.shape[:1] != (length,):
-            raise TypeRuleError(f"scan of {length} steps over {x!r}: its first axis must have size {length}")
+            raise TypeRuleError(
+                f"scan of {length} steps over {x!r}: its first axis must have size {length}"
+            )
     given = (*const, *carry, *(ArrayType(x.shape[1:], x.dtype) for x in xs))
     if given != body.types:
         raise TypeRuleError(f"scan: the body takes {body.types}, it is given {given}")
     out = body.result_types
     if out[:carries] != tuple(carry):
         raise TypeRuleError(
-            f"scan: the carry enters a step as {tuple(carry)} and leaves it as {out[:carries]}; both must be the same: "
+            f"scan: the carry enters a step as {tuple(carry)} and leaves it as "
+            f"{out[:carries]}; both must be the same: "
             "start from zeros of the final shape and dtype"
         )
     return (*out[:carries], *(ArrayType((length, *y.shape), y.dtype) for y in out[carries:]))
 
 
-def _scan(*args: Any, body: Graph, consts: int, carries: int, length: int, reverse: bool) -> tuple[Any, ...]:
+def _scan(
+    *args: Any, body: Graph, consts: int, carries: int, length: int, reverse: bool
+) -> tuple[Any, ...]:
     const, carry, xs = _split_args(args, consts, carries)
     outs = [np.empty((length, *t.shape), t.dtype) for t in body.result_types[carries:]]
     for step in reversed(range(length)) if reverse else range(length):
@@ -123,11 +137,17 @@ def _scan(*args: Any, body: Graph, consts: int, carries: int, length: int, rever
     return (*carry, *outs)
 
 
-def _scan_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, **attrs: Any) -> list[Any]:
-    """Run the steps again and keep what the derivative needs, then go through them in the other direction."""
+def _scan_vjp(
+    needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, **attrs: Any
+) -> list[Any]:
+    """Run the steps again and keep what the derivative needs, then go through them in the other
+    direction."""
     body, n, c = attrs["body"], attrs["consts"], attrs["carries"]
     floats = [t.is_float for t in body.types]
-    wanted = tuple(f and (need or n <= i < n + c) for i, (f, need) in enumerate(zip(floats, needs, strict=True)))
+    wanted = tuple(
+        f and (need or n <= i < n + c)
+        for i, (f, need) in enumerate(zip(floats, needs, strict=True))
+    )
     forward, backward = transform("split", body, wanted)
     keeping = Graph(forward.inputs, (*forward.outputs, *forward.inputs[n : n + c]))
     kept = scan(*args, **{**attrs, "body": keeping})[len(body.outputs) :]
@@ -141,16 +161,27 @@ def _scan_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, **
     def step(*values: Any) -> list[Any]:
         it = iter(values)
         consts, totals, carry, inputs, x, kept_values, out_cts = (
-            [next(it) for _ in group] for group in (const, sums, carry_cts, entered, xs, residuals, y_cts)
+            [next(it) for _ in group]
+            for group in (const, sums, carry_cts, entered, xs, residuals, y_cts)
         )
         found = list(interpret(backward, *consts, *inputs, *x, *kept_values, *carry, *out_cts))
         new = [total + ct for total, ct in zip(totals, found, strict=False)]
         return new + found[len(new) :]
 
     rows = [*entered, *xs, *residuals, *y_cts]
-    types = [*map(type_of, (*const, *sums, *carry_cts)), *(ArrayType(x.shape[1:], x.dtype) for x in rows)]
-    turned = {"length": attrs["length"], "reverse": not attrs["reverse"], "consts": n, "carries": len(sums) + len(carry_cts)}
-    out = iter(scan(*const, *sums, *carry_cts, *rows, body=transform("stage", step, types), **turned))
+    types = [
+        *map(type_of, (*const, *sums, *carry_cts)),
+        *(ArrayType(x.shape[1:], x.dtype) for x in rows),
+    ]
+    turned = {
+        "length": attrs["length"],
+        "reverse": not attrs["reverse"],
+        "consts": n,
+        "carries": len(sums) + len(carry_cts),
+    }
+    out = iter(
+        scan(*const, *sums, *carry_cts, *rows, body=transform("stage", step, types), **turned)
+    )
     return [next(out) if want else None for want in wanted]
 
 
@@ -160,7 +191,9 @@ def _filled(t: Any, x: Any) -> Any:
 
 def _scan_jvp(tangents: Sequence[Any], ys: Any, *args: Any, **attrs: Any) -> list[Any]:
     body, n, c = attrs["body"], attrs["consts"], attrs["carries"]
-    moving = [t is not None or (n <= i < n + c and body.types[i].is_float) for i, t in enumerate(tangents)]
+    moving = [
+        t is not None or (n <= i < n + c and body.types[i].is_float) for i, t in enumerate(tangents)
+    ]
     both = transform("forward", body, tuple(moving))
     ts = [_filled(t, x) for t, x, move in zip(tangents, args, moving, strict=True) if move]
     nt, ct = sum(moving[:n]), sum(moving[n : n + c])
@@ -168,7 +201,14 @@ def _scan_jvp(tangents: Sequence[Any], ys: Any, *args: Any, **attrs: Any) -> lis
 
     def step(*values: Any) -> list[Any]:
         it = iter(values)
-        groups = (range(n), range(nt), range(c), range(ct), range(len(args) - n - c), range(len(ts) - nt - ct))
+        groups = (
+            range(n),
+            range(nt),
+            range(c),
+            range(ct),
+            range(len(args) - n - c),
+            range(len(ts) - nt - ct),
+        )
         const, tconst, carry, tcarry, x, tx = ([next(it) for _ in group] for group in groups)
         out = list(interpret(both, *const, *carry, *x, *tconst, *tcarry, *tx))
         y, t = out[: len(body.outputs)], out[len(body.outputs) :]
@@ -179,7 +219,12 @@ def _scan_jvp(tangents: Sequence[Any], ys: Any, *args: Any, **attrs: Any) -> lis
     rows = [*xs, *ts[nt + ct :]]
     whole = [*const, *ts[:nt], *carry, *ts[nt : nt + ct]]
     types = [*map(type_of, whole), *(ArrayType(x.shape[1:], x.dtype) for x in rows)]
-    turned = {"length": attrs["length"], "reverse": attrs["reverse"], "consts": n + nt, "carries": c + ct}
+    turned = {
+        "length": attrs["length"],
+        "reverse": attrs["reverse"],
+        "consts": n + nt,
+        "carries": c + ct,
+    }
     out = list(scan(*whole, *rows, body=transform("stage", step, types), **turned))
     later = out[c : c + ct] + out[len(body.outputs) + ct :]
     found = iter(later)
@@ -212,7 +257,11 @@ def _scan_samples(rng: np.random.Generator) -> list[Sample]:
     attrs = {"body": graph, "consts": 1, "carries": 1, "length": 3, "reverse": False}
     args = tuple(rng.normal(size=s) for s in ((2,), (2,), (3, 2)))
     none = tuple(rng.normal(size=s) for s in ((2,), (2,), (0, 2)))
-    return [Sample(args, attrs), Sample(args, {**attrs, "reverse": True}), Sample(none, {**attrs, "length": 0})]
+    return [
+        Sample(args, attrs),
+        Sample(args, {**attrs, "reverse": True}),
+        Sample(none, {**attrs, "length": 0}),
+    ]
 
 
 scan = Primitive(
@@ -233,11 +282,15 @@ scan = Primitive(
 
 def _custom_type(*types: ArrayType, call: Graph, **rest: Any) -> Any:
     if types != call.types:
-        raise TypeRuleError(f"a function with its own derivative was traced for {call.types}, it is given {types}")
+        raise TypeRuleError(
+            f"a function with its own derivative was traced for {call.types}, it is given {types}"
+        )
     return call.result_types
 
 
-def _custom_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, **graphs: Graph) -> list[Any]:
+def _custom_vjp(
+    needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, **graphs: Graph
+) -> list[Any]:
     residuals = interpret(graphs["forward"], *args)[len(ys) :]
     given = [_filled(ct, y) for ct, y in zip(cts, ys, strict=True)]
     found = interpret(graphs["backward"], *residuals, *given)
@@ -246,15 +299,21 @@ def _custom_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, 
 
 def _custom_jvp(tangents: Sequence[Any], ys: Any, *args: Any, **graphs: Graph) -> Any:
     raise GradientError(
-        "forward mode (jvp) through a function whose reverse rule was given by dr.custom_vjp: it has no forward rule. "
-        "Use dr.vjp or dr.grad (dr.check_grads with modes=['reverse']), or write the function without custom_vjp"
+        "forward mode (jvp) through a function whose reverse rule was given by "
+        "dr.custom_vjp: it has no forward rule. "
+        "Use dr.vjp or dr.grad (dr.check_grads with modes=['reverse']), or write the "
+        "function without custom_vjp"
     )
 
 
 def _custom_batch(size: int, batched: Sequence[bool], *args: Any, **graphs: Graph) -> Any:
-    full = [x if flag else broadcast(x, shape=(size, *x.shape)) for x, flag in zip(args, batched, strict=True)]
+    full = [
+        x if flag else broadcast(x, shape=(size, *x.shape))
+        for x, flag in zip(args, batched, strict=True)
+    ]
     every = {
-        name: transform("batch", graph, size, (True,) * len(graph.inputs)) for name, graph in graphs.items()
+        name: transform("batch", graph, size, (True,) * len(graph.inputs))
+        for name, graph in graphs.items()
     }
     return custom_vjp(*full, **every)
 
@@ -269,7 +328,8 @@ def _custom_samples(rng: np.random.Generator) -> list[Sample]:
 
 custom_vjp = Primitive(
     "custom_vjp",
-    "A function with a reverse rule of its own: forward gives results and residuals, backward takes residuals and cotangents.",
+    "A function with a reverse rule of its own: forward gives results and residuals, "
+    "backward takes residuals and cotangents.",
     type_rule=_custom_type,
     evaluate=lambda *args, call, **rest: interpret(call, *args),
     vjp=_custom_vjp,
@@ -283,14 +343,17 @@ custom_vjp = Primitive(
 )
 
 
-def _foreign_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, types: Any, backward: Any) -> list[Any]:
+def _foreign_vjp(
+    needs: Sequence[bool], cts: Sequence[Any], ys: Any, *args: Any, types: Any, backward: Any
+) -> list[Any]:
     found: list[Any] = backward([_filled(ct, y) for ct, y in zip(cts, ys, strict=True)])
     return found
 
 
 foreign = Primitive(
     "foreign",
-    "A call of Python code with a reverse rule of its own, on known values: it stands on a tape, never in a closed graph.",
+    "A call of Python code with a reverse rule of its own, on known values: it stands on "
+    "a tape, never in a closed graph.",
     type_rule=lambda *args, types, backward: types,
     evaluate=_no_evaluation,
     vjp=_foreign_vjp,

@@ -11,8 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.program.families import batch_elementwise, elementwise, elementwise_type, total, unbroadcast
-from deltarule.program.lowering import Map
+from deltarule.program.families import (
+    batch_elementwise,
+    elementwise,
+    elementwise_type,
+    total,
+    unbroadcast,
+)
+from deltarule.program.lowering import Map, Opaque
 from deltarule.program.ops.logic import cast, eq, gt, lt, select
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.samples import array, span
@@ -59,7 +65,11 @@ div = elementwise(
     notation=r"\frac{{{0}}}{{{1}}}",
     samples=span(-3, 3, (0.5, 2), arity=2),
     kinks=(Kink("b = 0", "infinite; 0 where the cotangent is 0"),),
-    special=lambda: [Sample(array([1.0, -2.0], [0.0, 0.0]), derivative=array([np.inf, np.inf], [-np.inf, np.inf]))],
+    special=lambda: [
+        Sample(
+            array([1.0, -2.0], [0.0, 0.0]), derivative=array([np.inf, np.inf], [-np.inf, np.inf])
+        )
+    ],
     doc="Quotient, y = a / b.",
 )
 
@@ -70,7 +80,8 @@ def _zmul(ct: Any, p: Any) -> Any:
 
 
 def _zmul_vjp(i: int, ct: Any, y: Any, a: Any, p: Any) -> Any:
-    """The product rule. It is a that decides in both terms: where it is 0, an infinite cotangent of p counts nothing."""
+    """The product rule. It is a that decides in both terms: where it is 0, an infinite cotangent of p
+    counts nothing."""
     return unbroadcast(zmul(ct, p) if i == 0 else zmul(a, ct), (a, p)[i].shape)
 
 
@@ -82,7 +93,8 @@ def _zmul_jvp(tangents: Sequence[Any], y: Any, a: Any, p: Any) -> Any:
 
 zmul = Primitive(
     "zmul",
-    "Product of a cotangent and a partial derivative, 0 where the cotangent is 0 even if the partial is infinite.",
+    "Product of a cotangent and a partial derivative, 0 where the cotangent is 0 even if "
+    "the partial is infinite.",
     type_rule=elementwise_type("zmul", "fc"),
     evaluate=_zmul,
     vjp=_zmul_vjp,
@@ -245,7 +257,7 @@ sin = elementwise(
     doc="Sine.",
 )
 
-cos = elementwise(
+cos: Primitive = elementwise(
     "cos",
     evaluate=np.cos,
     partials=[lambda y, x: -sin(x)],
@@ -280,7 +292,10 @@ power = elementwise(
         Kink("x = 0", "d/dn 0^n = 0, as JAX and PyTorch do; d/dx infinite where n < 1"),
     ),
     special=lambda: [
-        Sample(array([0.0, 0.0, 0.0], [0.0, 2.0, 0.5]), derivative=array([0.0, 0.0, np.inf], [0.0, 0.0, 0.0])),
+        Sample(
+            array([0.0, 0.0, 0.0], [0.0, 2.0, 0.5]),
+            derivative=array([0.0, 0.0, np.inf], [0.0, 0.0, 0.0]),
+        ),
         Sample(array([-2.0, -2.0], [2.0, 3.0]), derivative=(np.array([-4.0, 12.0]), None)),
     ],
     doc="Power, y = x^n.",
@@ -300,7 +315,9 @@ maximum = elementwise(
     samples=span(-3, 0, (0.2, 3), arity=2),
     kinds="biuf",
     kinks=(Kink("a = b", "1/2 each"),),
-    special=lambda: [Sample(array([1.0, 3.0], [1.0, 2.0]), derivative=array([0.5, 1.0], [0.5, 0.0]))],
+    special=lambda: [
+        Sample(array([1.0, 3.0], [1.0, 2.0]), derivative=array([0.5, 1.0], [0.5, 0.0]))
+    ],
     doc="The larger of two.",
 )
 
@@ -313,7 +330,9 @@ minimum = elementwise(
     samples=span(-3, 0, (0.2, 3), arity=2),
     kinds="biuf",
     kinks=(Kink("a = b", "1/2 each"),),
-    special=lambda: [Sample(array([1.0, 3.0], [1.0, 2.0]), derivative=array([0.5, 0.0], [0.5, 1.0]))],
+    special=lambda: [
+        Sample(array([1.0, 3.0], [1.0, 2.0]), derivative=array([0.5, 0.0], [0.5, 1.0]))
+    ],
     doc="The smaller of two.",
 )
 
@@ -330,7 +349,7 @@ abs_ = elementwise(
     doc="Absolute value.",
 )
 
-sign = elementwise(
+sign: Primitive = elementwise(
     "sign",
     evaluate=np.sign,
     partials=[None],
@@ -352,4 +371,107 @@ floor = elementwise(
     kinds="f",
     kinks=(Kink("x an integer", "0, as everywhere"),),
     doc="Largest integer not above x. Its derivative is zero.",
+)
+
+rint = elementwise(
+    "rint",
+    evaluate=np.rint,
+    partials=[None],
+    scalar="rint(x0)",
+    lowering=Opaque("NumPy rounds halves to even"),
+    notation=r"\mathrm{{round}}({0})",
+    samples=span(0.6, 1.4),
+    kinds="f",
+    kinks=(Kink("x halfway between integers", "0, as everywhere"),),
+    doc="Nearest integer, halves to the even one. Its derivative is zero.",
+)
+
+arctan = elementwise(
+    "arctan",
+    evaluate=np.arctan,
+    partials=[lambda y, x: 1 / (1 + x * x)],
+    scalar="arctan(x0)",
+    lowering=Opaque("no vector code yet"),
+    notation=r"\arctan({0})",
+    samples=span(-3, 3),
+    kinds="f",
+    special=lambda: [Sample(array([0.0, 1e9]), derivative=array([1.0, 1e-18]))],
+    doc="Inverse of the tangent.",
+)
+
+arcsin = elementwise(
+    "arcsin",
+    evaluate=np.arcsin,
+    partials=[lambda y, x: 1 / sqrt((1 - x) * (1 + x))],
+    singular=(0,),
+    scalar="arcsin(x0)",
+    lowering=Opaque("no vector code yet"),
+    notation=r"\arcsin({0})",
+    samples=span(-0.8, 0.8),
+    kinds="f",
+    kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
+    special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([np.inf, 1.0, np.inf]))],
+    doc="Inverse of the sine.",
+)
+
+arccos = elementwise(
+    "arccos",
+    evaluate=np.arccos,
+    partials=[lambda y, x: -1 / sqrt((1 - x) * (1 + x))],
+    singular=(0,),
+    scalar="arccos(x0)",
+    lowering=Opaque("no vector code yet"),
+    notation=r"\arccos({0})",
+    samples=span(-0.8, 0.8),
+    kinds="f",
+    kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
+    special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([-np.inf, -1.0, -np.inf]))],
+    doc="Inverse of the cosine.",
+)
+
+arctan2 = elementwise(
+    "arctan2",
+    evaluate=np.arctan2,
+    partials=[lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b)],
+    singular=(0, 1),
+    scalar="arctan2(x0, x1)",
+    lowering=Opaque("no vector code yet"),
+    notation=r"\mathrm{{atan2}}({0}, {1})",
+    samples=span(0.3, 3, (-2, 2), arity=2),
+    kinds="f",
+    kinks=(Kink("a = b = 0", "not a number; 0 where the cotangent is 0"),),
+    special=lambda: [
+        Sample(array([0.0, 2.0], [2.0, 0.0]), derivative=array([0.5, 0.0], [0.0, -0.5]))
+    ],
+    doc="Angle of the point (b, a), counted from the first axis.",
+)
+
+floor_divide = elementwise(
+    "floor_divide",
+    evaluate=np.floor_divide,
+    partials=[None, None],
+    scalar="floor(x0 / x1)",
+    lowering=Opaque("exact where a / b rounds up to an integer"),
+    notation=r"\lfloor {0} / {1} \rfloor",
+    samples=span(0.1, 0.9, (1.2, 2), arity=2),
+    kinds="iuf",
+    kinks=(Kink("a / b an integer", "0, as everywhere"),),
+    doc="Largest integer not above a / b. Its derivative is zero.",
+)
+
+remainder = elementwise(
+    "remainder",
+    evaluate=np.remainder,
+    partials=[1, lambda y, a, b: -floor_divide(a, b)],
+    singular=(1,),
+    scalar="x0 - floor(x0 / x1) * x1",
+    lowering=Opaque("exact where a / b rounds up to an integer"),
+    notation=r"{0} \bmod {1}",
+    samples=span(2.4, 2.6, (0.95, 1.05), arity=2),
+    kinds="iuf",
+    kinks=(Kink("a / b an integer", "d/da = 1, d/db = -a / b"),),
+    special=lambda: [
+        Sample(array([3.0, -3.0], [1.5, 2.0]), derivative=array([1.0, 1.0], [-2.0, 2.0]))
+    ],
+    doc="Remainder of a division, with the sign of the divisor.",
 )

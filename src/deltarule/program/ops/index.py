@@ -1,6 +1,8 @@
-"""Reading and writing at computed places along the first axis. All of NumPy's advanced indexing is brought to this form.
+"""Reading and writing at computed places along the first axis. All of NumPy's advanced indexing is brought
+to this form.
 
-In: arrays and integer indices in [0, n). Out: arrays. An index outside is an error, never a stray read or write.
+In: arrays and integer indices in [0, n). Out: arrays. An index outside is an error, never a stray read or
+write.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def _gather_type(x: ArrayType, index: ArrayType) -> ArrayType:
 
 
 def rows(size: int, index: Any, n: int) -> Any:
-    """Batched indices into ``size`` stacked arrays of n rows, as indices into one array of size * n rows."""
+    """Batched indices into ``size`` stacked arrays of n rows, as indices into one array of size * n
+    rows."""
     offset = np.arange(size).reshape(-1, *(1,) * (len(index.shape) - 1)) * n
     return index + offset
 
@@ -87,7 +90,10 @@ def _scatter_type(name: str) -> Rule:
         _check_index(name, x, index)
         same_dtype(name, (x, new))
         if new.shape != (*index.shape, *x.shape[1:]):
-            raise TypeRuleError(f"{name}: values {new!r} at indices {index!r} of {x!r} must be {index.shape + x.shape[1:]}")
+            raise TypeRuleError(
+                f"{name}: values {new!r} at indices {index!r} of {x!r} must be "
+                f"{index.shape + x.shape[1:]}"
+            )
         return x
 
     return type_rule
@@ -128,7 +134,7 @@ def _scatter_add(x: Any, index: Any, new: Any) -> Any:
     return out
 
 
-scatter_add = Primitive(
+scatter_add: Primitive = Primitive(
     "scatter_add",
     "x with values added at indices along the first axis; values at a repeated index all count.",
     type_rule=_scatter_type("scatter_add"),
@@ -143,11 +149,15 @@ scatter_add = Primitive(
 )
 
 
-def _scatter_jvp(primitive: Primitive, tangents: Sequence[Any], x: Any, index: Any, new: Any) -> Any:
+def _scatter_jvp(
+    primitive: Primitive, tangents: Sequence[Any], x: Any, index: Any, new: Any
+) -> Any:
     tx, _, tn = tangents
     if tx is None and tn is None:
         return None
-    return primitive(zeros_like(x) if tx is None else tx, index, zeros_like(new) if tn is None else tn)
+    return primitive(
+        zeros_like(x) if tx is None else tx, index, zeros_like(new) if tn is None else tn
+    )
 
 
 def _scatter(x: Any, index: Any, new: Any) -> Any:
@@ -174,9 +184,10 @@ def _written(x: Any, index: Any, new: Any) -> Any:
     return cast(reshape(eq(last, turn), shape=shape), dtype=new.dtype)
 
 
-scatter = Primitive(
+scatter: Primitive = Primitive(
     "scatter",
-    "x with the elements at indices along the first axis replaced; at a repeated index the last value counts.",
+    "x with the elements at indices along the first axis replaced; at a repeated index "
+    "the last value counts.",
     type_rule=_scatter_type("scatter"),
     evaluate=_scatter,
     vjp=_scatter_vjp,

@@ -27,7 +27,9 @@ from deltarule.program.samples import array, span
 from deltarule.program.types import BOOL, ArrayType
 
 
-def _comparison(name: str, evaluate: Callable[..., Any], symbol: str, notation: str, doc: str) -> Primitive:
+def _comparison(
+    name: str, evaluate: Callable[..., Any], symbol: str, notation: str, doc: str
+) -> Primitive:
     return elementwise(
         name,
         evaluate=evaluate,
@@ -51,7 +53,10 @@ ge = _comparison("ge", np.greater_equal, ">=", r"\ge", "Whether a >= b.")
 
 def _bools(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Sample]]:
     def samples(rng: np.random.Generator) -> list[Sample]:
-        return [Sample(tuple(rng.random(s) < 0.5 for s in shapes)), Sample(tuple(rng.random(()) < 0.5 for _ in shapes))]
+        return [
+            Sample(tuple(rng.random(s) < 0.5 for s in shapes)),
+            Sample(tuple(rng.random(()) < 0.5 for _ in shapes)),
+        ]
 
     return samples
 
@@ -119,15 +124,23 @@ def _select_jvp(tangents: Sequence[Any], y: Any, c: Any, a: Any, b: Any) -> Any:
 
 
 def _select_samples(rng: np.random.Generator) -> list[Sample]:
-    cases = [((2, 3), (2, 3), (2, 3)), ((3,), (2, 3), ()), ((2, 1), (3,), (1, 1)), ((), (), ()), ((0,), (0,), (1,))]
-    return [Sample((rng.random(c) < 0.5, rng.normal(size=a), rng.normal(size=b))) for c, a, b in cases]
+    cases = [
+        ((2, 3), (2, 3), (2, 3)),
+        ((3,), (2, 3), ()),
+        ((2, 1), (3,), (1, 1)),
+        ((), (), ()),
+        ((0,), (0,), (1,)),
+    ]
+    return [
+        Sample((rng.random(c) < 0.5, rng.normal(size=a), rng.normal(size=b))) for c, a, b in cases
+    ]
 
 
 select = Primitive(
     "select",
     "Choice, y = a where c else b.",
     type_rule=_select_type,
-    evaluate=lambda c, a, b: np.where(c, a, b)[()],
+    evaluate=lambda c, a, b: np.asarray(np.where(c, a, b))[()],
     vjp=_select_vjp,
     jvp=_select_jvp,
     batch=batch_elementwise("select"),
@@ -195,7 +208,9 @@ clip = elementwise(
     kinds="iuf",
     kinks=(Kink("x at a bound", "1, as PyTorch does"),),
     special=lambda: [
-        Sample(array([-1.0, 0.0, 1.0, 2.0], 0.0, 1.0), derivative=array([0.0, 1.0, 1.0, 0.0], 1.0, 1.0)),
+        Sample(
+            array([-1.0, 0.0, 1.0, 2.0], 0.0, 1.0), derivative=array([0.0, 1.0, 1.0, 0.0], 1.0, 1.0)
+        ),
     ],
     doc="x limited to [low, high].",
 )

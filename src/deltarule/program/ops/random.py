@@ -1,7 +1,8 @@
-"""Random bits from a counter: Philox 4x32-10 (Salmon and others, 2011, "Parallel random numbers: as easy as 1, 2, 3").
+"""Random bits from a counter: Philox 4x32-10 (Salmon and others, 2011, "Parallel random numbers: as easy as
+1, 2, 3").
 
-In: a key, a step, and the site in the program. Out: bits that depend on these and on the position only: no state, any order,
-the same on every backend and any number of threads.
+In: a key, a step, and the site in the program. Out: bits that depend on these and on the position only: no
+state, any order, the same on every backend and any number of threads.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ LOW = np.uint64(0xFFFFFFFF)
 
 
 def philox(counter: Sequence[Any], key: Sequence[Any]) -> list[Any]:
-    """Four words of bits from four words of counter and two of key, all uint32 held in uint64 arrays, broadcast."""
+    """Four words of bits from four words of counter and two of key, all uint32 held in uint64 arrays,
+    broadcast."""
     c0, c1, c2, c3 = (np.asarray(c, np.uint64) for c in counter)
     k0, k1 = (np.asarray(k, np.uint64) for k in key)
     for _ in range(ROUNDS):
         a, b = c0 * np.uint64(MULTIPLIERS[0]), c2 * np.uint64(MULTIPLIERS[1])
-        c0, c1, c2, c3 = (b >> np.uint64(32)) ^ c1 ^ k0, b & LOW, (a >> np.uint64(32)) ^ c3 ^ k1, a & LOW
+        c0, c1, c2, c3 = (
+            (b >> np.uint64(32)) ^ c1 ^ k0,
+            b & LOW,
+            (a >> np.uint64(32)) ^ c3 ^ k1,
+            a & LOW,
+        )
         k0, k1 = (k0 + np.uint64(WEYL[0])) & LOW, (k1 + np.uint64(WEYL[1])) & LOW
     return [c0, c1, c2, c3]
 
@@ -49,7 +56,9 @@ def _random_bits(key: Any, step: Any, site: int, shape: tuple[int, ...]) -> Any:
 
 def _random_type(key: ArrayType, step: ArrayType, site: int, shape: tuple[int, ...]) -> ArrayType:
     if key.dtype != U32 or key.shape[-1:] != (2,):
-        raise TypeRuleError(f"random_bits: a key is u32[2], not {key!r}; make one with dr.random.key(seed)")
+        raise TypeRuleError(
+            f"random_bits: a key is u32[2], not {key!r}; make one with dr.random.key(seed)"
+        )
     if step.dtype != INT:
         raise TypeRuleError(f"random_bits: the step is i64[], not {step!r}")
     lead = np.broadcast_shapes(key.shape[:-1], step.shape)
@@ -65,7 +74,9 @@ def _random_batch(size: int, batched: Sequence[bool], key: Any, step: Any, **att
 def _samples(rng: np.random.Generator) -> list[Sample]:
     key = rng.integers(0, 2**32, 2, dtype=U32)
     shapes: list[tuple[int, ...]] = [(), (3,), (2, 5), (0,), (4, 3, 2)]
-    return [Sample((key, np.array(i)), {"site": i, "shape": shape}) for i, shape in enumerate(shapes)]
+    return [
+        Sample((key, np.array(i)), {"site": i, "shape": shape}) for i, shape in enumerate(shapes)
+    ]
 
 
 random_bits = Primitive(
@@ -81,6 +92,8 @@ random_bits = Primitive(
     samples=_samples,
     errors=(
         ErrorSample((np.ones(2), np.array(0)), {"site": 0, "shape": (3,)}, "a key is u32[2]"),
-        ErrorSample((np.ones(2, U32), np.array(0.5)), {"site": 0, "shape": (3,)}, "the step is i64[]"),
+        ErrorSample(
+            (np.ones(2, U32), np.array(0.5)), {"site": 0, "shape": (3,)}, "the step is i64[]"
+        ),
     ),
 )

@@ -1,4 +1,5 @@
-"""Reductions along axes; the reduced axes disappear (the NumPy layer puts ``keepdims`` back with a reshape).
+"""Reductions along axes; the reduced axes disappear (the NumPy layer puts ``keepdims`` back with a
+reshape).
 
 In: an array and ``axes``, a sorted tuple. Out: an array without those axes.
 """
@@ -12,7 +13,7 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import jointly_linear
-from deltarule.program.lowering import Reduce
+from deltarule.program.lowering import Opaque, Reduce
 from deltarule.program.ops.logic import cast, eq
 from deltarule.program.ops.shape import broadcast, reshape
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
@@ -59,7 +60,11 @@ def _reduce_batch(name: str) -> Rule:
 
 
 def _errors(kind_error: bool, *more: ErrorSample) -> tuple[ErrorSample, ...]:
-    refused = (ErrorSample((np.ones((2, 3), bool),), {"axes": (0,)}, "takes no bool"),) if kind_error else ()
+    refused = (
+        (ErrorSample((np.ones((2, 3), bool),), {"axes": (0,)}, "takes no bool"),)
+        if kind_error
+        else ()
+    )
     return (ErrorSample((np.ones((2, 3)),), {"axes": (2,)}, "are not axes"), *refused, *more)
 
 
@@ -151,14 +156,19 @@ def _extreme(name: str, evaluate: Callable[..., Any], notation: str, doc: str) -
     )
 
 
-max_ = _extreme("max", np.max, r"\max {0}", "Largest element along axes; ties share the derivative equally.")
-min_ = _extreme("min", np.min, r"\min {0}", "Smallest element along axes; ties share the derivative equally.")
+max_ = _extreme(
+    "max", np.max, r"\max {0}", "Largest element along axes; ties share the derivative equally."
+)
+min_ = _extreme(
+    "min", np.min, r"\min {0}", "Smallest element along axes; ties share the derivative equally."
+)
 
 
 def _argmax_type(x: ArrayType, axes: tuple[int, ...]) -> ArrayType:
     if len(axes) != 1:
         raise TypeRuleError(f"argmax takes one axis, not {axes}; reshape {x!r} to have one")
-    return _reduce_type("argmax", "biuf", empty=False, dtype=INT)(x, axes)
+    found: ArrayType = _reduce_type("argmax", "biuf", empty=False, dtype=INT)(x, axes)
+    return found
 
 
 argmax = Primitive(
@@ -178,4 +188,29 @@ argmax = Primitive(
     ),
     errors=(ErrorSample((np.ones((2, 3)),), {"axes": (0, 1)}, "takes one axis"),),
     special=lambda: [Sample((np.array([1.0, 3.0, 3.0]),), {"axes": (0,)})],
+)
+
+
+def _argsort_type(x: ArrayType, axis: int, stable: bool) -> ArrayType:
+    if not 0 <= axis < len(x.shape):
+        raise TypeRuleError(f"argsort: {axis} is no axis of {x!r}")
+    return ArrayType(x.shape, INT)
+
+
+argsort: Primitive = Primitive(
+    "argsort",
+    "Indices that would put the elements along one axis in order.",
+    type_rule=_argsort_type,
+    evaluate=lambda x, axis, stable: np.argsort(x, axis=axis, stable=stable or None),
+    vjp=None,
+    jvp=None,
+    batch=lambda size, batched, x, axis, stable: argsort(x, axis=axis + 1, stable=stable),
+    lowering=Opaque("sorting is NumPy's"),
+    notation=r"\mathrm{{argsort}}\,{0}",
+    samples=each(
+        distinct((5,), attrs={"axis": 0, "stable": False}),
+        distinct((2, 3), attrs={"axis": 1, "stable": True}),
+        distinct((2, 3, 4), attrs={"axis": 0, "stable": False}),
+    ),
+    errors=(ErrorSample((np.ones((2, 3)),), {"axis": 2, "stable": False}, "is no axis"),),
 )

@@ -1,6 +1,7 @@
 """Operations that move values and compute none: shape, order, slices and joins.
 
-In: an array and static attrs (tuples of integers). Out: an array. ``slice`` and ``pad`` are each other's transpose.
+In: an array and static attrs (tuples of integers). Out: an array. ``slice`` and ``pad`` are each other's
+transpose.
 """
 
 from __future__ import annotations
@@ -23,22 +24,27 @@ Ints = tuple[int, ...]
 def _reshape_type(x: ArrayType, shape: Ints) -> ArrayType:
     out = ArrayType(tuple(shape), x.dtype)
     if out.size != x.size:
-        raise TypeRuleError(f"reshape: {x!r} has {x.size} elements, shape {tuple(shape)} has {out.size}")
+        raise TypeRuleError(
+            f"reshape: {x!r} has {x.size} elements, shape {tuple(shape)} has {out.size}"
+        )
     return out
 
 
-reshape = Primitive(
+reshape: Primitive = Primitive(
     "reshape",
     "The same elements in row-major order under another shape.",
     type_rule=_reshape_type,
-    evaluate=lambda x, shape: np.reshape(x, shape),
+    evaluate=lambda x, shape: np.reshape(x, shape) if shape else np.reshape(x, ())[()],
     vjp=lambda i, ct, y, x, shape: reshape(ct, shape=x.shape),
     jvp=jointly_linear("reshape"),
     batch=lambda size, batched, x, shape: reshape(x, shape=(size, *shape)),
     lowering=Index("reshape"),
     notation="{0}",
     samples=each(
-        normal((2, 3), shape=(3, 2)), normal((), shape=(1, 1)), normal((4,), shape=(2, 2)), normal((0, 3), shape=(0,))
+        normal((2, 3), shape=(3, 2)),
+        normal((), shape=(1, 1)),
+        normal((4,), shape=(2, 2)),
+        normal((0, 3), shape=(0,)),
     ),
     errors=(ErrorSample((np.ones((2, 3)),), {"shape": (4,)}, "has 6 elements"),),
 )
@@ -55,7 +61,7 @@ def inverse(order: Ints) -> Ints:
     return tuple(order.index(i) for i in range(len(order)))
 
 
-transpose = Primitive(
+transpose: Primitive = Primitive(
     "transpose",
     "Axes in another order: axis i of the result is axis order[i] of x.",
     type_rule=_transpose_type,
@@ -65,7 +71,9 @@ transpose = Primitive(
     batch=lambda size, batched, x, order: transpose(x, order=(0, *(i + 1 for i in order))),
     lowering=Index("transpose"),
     notation="{0}^T",
-    samples=each(normal((2, 3), order=(1, 0)), normal((2, 3, 4), order=(2, 0, 1)), normal((), order=())),
+    samples=each(
+        normal((2, 3), order=(1, 0)), normal((2, 3, 4), order=(2, 0, 1)), normal((), order=())
+    ),
     errors=(ErrorSample((np.ones((2, 3)),), {"order": (0, 0)}, "no order"),),
 )
 
@@ -93,7 +101,10 @@ broadcast = Primitive(
     lowering=Index("broadcast"),
     notation="{0}",
     samples=each(
-        normal((3,), shape=(2, 3)), normal((), shape=(2, 2)), normal((2, 1), shape=(4, 2, 3)), normal((1,), shape=(0,))
+        normal((3,), shape=(2, 3)),
+        normal((), shape=(2, 2)),
+        normal((2, 1), shape=(4, 2, 3)),
+        normal((1,), shape=(0,)),
     ),
     errors=(ErrorSample((np.ones((2, 3)),), {"shape": (3, 2)}, "does not broadcast"),),
 )
@@ -105,9 +116,13 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
         raise TypeRuleError(f"concatenate: {axis} is no axis of {first!r}")
     for t in types:
         if t.shape[:axis] + t.shape[axis + 1 :] != first.shape[:axis] + first.shape[axis + 1 :]:
-            raise TypeRuleError(f"concatenate: {first!r} and {t!r} differ on another axis than {axis}")
+            raise TypeRuleError(
+                f"concatenate: {first!r} and {t!r} differ on another axis than {axis}"
+            )
     size = sum(t.shape[axis] for t in types)
-    return ArrayType((*first.shape[:axis], size, *first.shape[axis + 1 :]), same_dtype("concatenate", types))
+    return ArrayType(
+        (*first.shape[:axis], size, *first.shape[axis + 1 :]), same_dtype("concatenate", types)
+    )
 
 
 def _concatenate_vjp(i: int, ct: Any, y: Any, *args: Any, axis: int) -> Any:
@@ -117,7 +132,10 @@ def _concatenate_vjp(i: int, ct: Any, y: Any, *args: Any, axis: int) -> Any:
 
 
 def _concatenate_batch(size: int, batched: Sequence[bool], *args: Any, axis: int) -> Any:
-    full = [x if flag else broadcast(x, shape=(size, *x.shape)) for x, flag in zip(args, batched, strict=True)]
+    full = [
+        x if flag else broadcast(x, shape=(size, *x.shape))
+        for x, flag in zip(args, batched, strict=True)
+    ]
     return concatenate(*full, axis=axis + 1)
 
 
@@ -132,7 +150,10 @@ concatenate = Primitive(
     lowering=Index("concatenate"),
     notation="[{0}, ...]",
     samples=each(
-        normal((2,), (3,), axis=0), normal((2, 3), (2, 1), (2, 2), axis=1), normal((3,), axis=0), normal((0,), (2,), axis=0)
+        normal((2,), (3,), axis=0),
+        normal((2, 3), (2, 1), (2, 2), axis=1),
+        normal((3,), axis=0),
+        normal((0,), (2,), axis=0),
     ),
     errors=(
         ErrorSample((np.ones((2, 3)), np.ones((2, 4))), {"axis": 0}, "differ on another axis"),
@@ -164,7 +185,9 @@ def _slice_type(x: ArrayType, start: Ints, size: Ints, step: Ints) -> ArrayType:
     return ArrayType(tuple(size), x.dtype)
 
 
-def _slice_batch(size_: int, batched: Sequence[bool], x: Any, start: Ints, size: Ints, step: Ints) -> Any:
+def _slice_batch(
+    size_: int, batched: Sequence[bool], x: Any, start: Ints, size: Ints, step: Ints
+) -> Any:
     return slice_(x, start=(0, *start), size=(size_, *size), step=(1, *step))
 
 
@@ -184,7 +207,9 @@ slice_ = Primitive(
         normal((4, 5), start=(1, 0), size=(2, 3), step=(2, 2)),
         normal((4, 5), start=(0, 0), size=(0, 5), step=(1, 1)),
     ),
-    errors=(ErrorSample((np.ones(5),), {"start": (3,), "size": (3,), "step": (1,)}, "leaves f64[5]"),),
+    errors=(
+        ErrorSample((np.ones(5),), {"start": (3,), "size": (3,), "step": (1,)}, "leaves f64[5]"),
+    ),
 )
 
 
@@ -200,14 +225,16 @@ def _pad(x: Any, shape: Ints, start: Ints, step: Ints) -> Any:
     return out
 
 
-pad = Primitive(
+pad: Primitive = Primitive(
     "pad",
     "Zeros of a shape, with x at start, start + step, ... on each axis.",
     type_rule=_pad_type,
     evaluate=_pad,
     vjp=lambda i, ct, y, x, shape, start, step: slice_(ct, start=start, size=x.shape, step=step),
     jvp=jointly_linear("pad"),
-    batch=lambda size, batched, x, shape, start, step: pad(x, shape=(size, *shape), start=(0, *start), step=(1, *step)),
+    batch=lambda size, batched, x, shape, start, step: pad(
+        x, shape=(size, *shape), start=(0, *start), step=(1, *step)
+    ),
     lowering=Index("pad"),
     notation=r"\mathrm{{pad}}\,{0}",
     samples=each(
@@ -216,7 +243,9 @@ pad = Primitive(
         normal((2, 2), shape=(3, 5), start=(0, 1), step=(2, 2)),
         normal((0,), shape=(2,), start=(0,), step=(1,)),
     ),
-    errors=(ErrorSample((np.ones(3),), {"shape": (4,), "start": (2,), "step": (1,)}, "leaves shape"),),
+    errors=(
+        ErrorSample((np.ones(3),), {"shape": (4,), "start": (2,), "step": (1,)}, "leaves shape"),
+    ),
 )
 
 
@@ -239,8 +268,13 @@ def _update_vjp(i: int, ct: Any, y: Any, x: Any, new: Any, start: Ints, step: In
     return slice_(ct, start=start, size=new.shape, step=step)
 
 
-def _update_batch(size: int, batched: Sequence[bool], x: Any, new: Any, start: Ints, step: Ints) -> Any:
-    x, new = (a if flag else broadcast(a, shape=(size, *a.shape)) for a, flag in zip((x, new), batched, strict=True))
+def _update_batch(
+    size: int, batched: Sequence[bool], x: Any, new: Any, start: Ints, step: Ints
+) -> Any:
+    x, new = (
+        a if flag else broadcast(a, shape=(size, *a.shape))
+        for a, flag in zip((x, new), batched, strict=True)
+    )
     return update(x, new, start=(0, *start), step=(1, *step))
 
 

@@ -1,0 +1,70 @@
+"""Loops over elements while they still grow: elementwise nodes that are computed together.
+
+In: scalars, added one by one. Out: a Map kernel with those that somebody stores; or the scalars of one
+value, to be computed inside the only kernel that reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deltarule.compile.kernels import Apply, MapKernel, Number, Scalar
+from deltarule.compile.views import Ints, View
+from deltarule.program import Node
+
+
+@dataclass
+class Draft:
+    """A Map kernel that still grows; ``position`` is its place in the order of kernels."""
+
+    position: int
+    shape: Ints
+    scalars: list[Scalar] = field(default_factory=list)
+    makers: list[Node | None] = field(default_factory=list)
+    stores: list[tuple[int, View]] = field(default_factory=list)
+    known: dict[Any, int] = field(default_factory=dict)
+
+    def add(self, scalar: Scalar, maker: Node | None = None) -> int:
+        """The place of a scalar, which is added unless it is there."""
+        key = repr(scalar) if isinstance(scalar, Number) else scalar
+        if key not in self.known:
+            self.known[key] = len(self.scalars)
+            self.scalars.append(scalar)
+            self.makers.append(maker)
+        return self.known[key]
+
+    def freeze(self) -> MapKernel | None:
+        """The kernel with only what some store needs; None where that is nothing."""
+        if not self.stores or 0 in self.shape:
+            return None
+        needed = {place for place, _ in self.stores}
+        for place in range(len(self.scalars) - 1, -1, -1):
+            scalar = self.scalars[place]
+            if place in needed and isinstance(scalar, Apply):
+                needed.update(scalar.args)
+        kept = sorted(needed)
+        scalars = renumbered({place: self.scalars[place] for place in kept})
+        nodes = tuple(maker for place in kept if (maker := self.makers[place]))
+        stores = tuple((kept.index(place), view) for place, view in self.stores)
+        return MapKernel(nodes, self.shape, scalars, stores)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A value of a draft that is in memory only if someone asks for it."""
+
+    draft: Draft
+    place: int
+
+
+def renumbered(scalars: dict[int, Scalar]) -> tuple[Scalar, ...]:
+    """Scalars in the order of their places, their arguments counted anew."""
+    new = {old: i for i, old in enumerate(sorted(scalars))}
+    found: list[Scalar] = []
+    for place in sorted(scalars):
+        scalar = scalars[place]
+        if isinstance(scalar, Apply):
+            scalar = replace(scalar, args=tuple(new[arg] for arg in scalar.args))
+        found.append(scalar)
+    return tuple(found)

@@ -1,0 +1,331 @@
+"""The kinds of kernels: one loop nest or call each, with the views that it reads and writes.
+
+In: nothing; ``schedule`` makes kernels of nodes. Out: frozen records, which ``llvm`` turns into
+functions.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.compile.views import Ints, View
+from deltarule.program import Node
+
+if TYPE_CHECKING:
+    from deltarule.compile.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Elements of a view, one per point of the iteration."""
+
+    view: View
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the element."""
+        return self.view.dtype
+
+    def __str__(self) -> str:
+        return str(self.view)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number at every point."""
+
+    value: Any
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A scalar expression on earlier values of the same kernel."""
+
+    expression: str
+    args: Ints
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.expression} of {', '.join(f'%{i}' for i in self.args)}"
+
+
+Scalar = Load | Number | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel(ABC):
+    """A piece of work; ``nodes`` are those of the graph that it computes."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+
+    @property
+    @abstractmethod
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+
+    @property
+    @abstractmethod
+    def flops(self) -> int:
+        """Estimated operations; one for each element that is only moved."""
+
+    @property
+    def length(self) -> int:
+        """How much there is to compile."""
+        return 1
+
+
+def loaded(scalars: tuple[Scalar, ...]) -> tuple[View, ...]:
+    """The views among scalars."""
+    return tuple(s.view for s in scalars if isinstance(s, Load))
+
+
+def applied(scalars: tuple[Scalar, ...]) -> int:
+    """The number of expressions among scalars."""
+    return sum(isinstance(s, Apply) for s in scalars)
+
+
+@dataclass(frozen=True, slots=True)
+class MapKernel(Kernel):
+    """A loop over ``shape``: scalars computed at each point, some of them stored."""
+
+    shape: Ints
+    scalars: tuple[Scalar, ...]
+    stores: tuple[tuple[int, View], ...]
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return loaded(self.scalars)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return tuple(view for _, view in self.stores)
+
+    @property
+    def flops(self) -> int:
+        """One for each expression and point."""
+        return math.prod(self.shape) * max(1, applied(self.scalars))
+
+    @property
+    def length(self) -> int:
+        """One for each scalar."""
+        return len(self.scalars)
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceKernel(Kernel):
+    """The last of ``scalars`` over ``shape``, combined along ``axes``, where ``out`` has stride 0."""
+
+    shape: Ints
+    scalars: tuple[Scalar, ...]
+    op: str
+    axes: Ints
+    out: View
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return loaded(self.scalars)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (self.out,)
+
+    @property
+    def flops(self) -> int:
+        """One for each expression and point, and one to combine."""
+        return math.prod(self.shape) * (1 + applied(self.scalars))
+
+    @property
+    def length(self) -> int:
+        """One for each scalar."""
+        return len(self.scalars)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractKernel(Kernel):
+    """out = sum over ``axes`` of a * b.
+
+    All three views span the whole iteration, with stride 0 where they repeat. Along ``vector``, b has
+    stride 1: there a vector of results is computed at a time.
+    """
+
+    shape: Ints
+    axes: Ints
+    a: View
+    b: View
+    out: View
+    vector: int
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (self.a, self.b)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (self.out,)
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return 2 * math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class GatherKernel(Kernel):
+    """out[i] = x[index[i]], checked. ``code`` names the node where an index is out of range."""
+
+    x: View
+    index: View
+    out: View
+    code: int
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (self.x, self.index)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (self.out,)
+
+    @property
+    def flops(self) -> int:
+        """One for each element moved."""
+        return self.out.size
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterKernel(Kernel):
+    """out[index[i]] = new[i], or += with ``add``, checked, in order; out holds the old values."""
+
+    index: View
+    new: View
+    out: View
+    add: bool
+    code: int
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (self.index, self.new, self.out)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (self.out,)
+
+    @property
+    def flops(self) -> int:
+        """One for each element moved."""
+        return self.new.size
+
+
+@dataclass(frozen=True, slots=True)
+class RandomKernel(Kernel):
+    """``count`` numbers of Philox bits for each of the leading keys and steps."""
+
+    key: View
+    step: View
+    out: View
+    site: int
+    count: int
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (self.key, self.step)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (self.out,)
+
+    @property
+    def flops(self) -> int:
+        """Ten rounds of eight operations for four numbers."""
+        return 20 * self.out.size
+
+
+@dataclass(frozen=True, slots=True)
+class LoopKernel(Kernel):
+    """``length`` runs of a body.
+
+    A carry whose ``spare`` is None is written in place; the others go back and forth between ``carry``
+    and ``spare``, so that the last step writes ``carry``. No carry is ever copied.
+    """
+
+    body: Plan
+    consts: tuple[View, ...]
+    inits: tuple[View, ...]
+    xs: tuple[View, ...]
+    carry: tuple[View, ...]
+    spare: tuple[View | None, ...]
+    ys: tuple[View, ...]
+    workspace: View
+    steps: int
+    reverse: bool
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (*self.consts, *self.inits, *self.xs)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        spare = (view for view in self.spare if view)
+        return (*self.carry, *spare, *self.ys, self.workspace)
+
+    @property
+    def flops(self) -> int:
+        """Those of all steps."""
+        return self.steps * self.body.flops
+
+    @property
+    def length(self) -> int:
+        """That of the body."""
+        return 1 + self.body.length
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueKernel(Kernel):
+    """NumPy's evaluation of a node, called back from machine code. Its arrays are contiguous."""
+
+    args: tuple[View, ...]
+    outs: tuple[View, ...]
+    code: int
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return self.args
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return self.outs
+
+    @property
+    def flops(self) -> int:
+        """One for each element of the results."""
+        return sum(view.size for view in self.outs)

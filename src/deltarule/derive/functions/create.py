@@ -1,0 +1,205 @@
+"""New arrays, writing into arrays, and questions about them.
+
+In: a prototype, or an array to write to. Out: constants of the innermost trace; written buffers; shapes and
+dtypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.functions.arguments import as_array, as_float, axis_of
+from deltarule.derive.functions.order import grid, plain
+from deltarule.derive.table import NUMPY, Rule, no_rule, rule
+from deltarule.derive.tracer import Tracer, plain_call, write_outside
+from deltarule.derive.ufuncs import truth
+from deltarule.derive.views import fitted
+from deltarule.program import ops
+from deltarule.program.families import broadcast_to
+from deltarule.program.primitive import innermost
+
+
+@rule(np.full_like)
+def _full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+) -> Any:
+    x = as_array(a)
+    kind = np.dtype(dtype) if dtype is not None else x.dtype
+    size = x.shape if shape is None else tuple(np.atleast_1d(shape))
+    trace: Any = innermost((a, fill_value))
+    if isinstance(fill_value, Tracer):
+        return broadcast_to(ops.cast(fill_value, dtype=kind), size)
+    return trace.constant(np.broadcast_to(np.asarray(fill_value).astype(kind), size))
+
+
+@rule(np.zeros_like)
+def _zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _full_like(a, 0, dtype, shape=shape)
+
+
+@rule(np.ones_like)
+def _ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _full_like(a, 1, dtype, shape=shape)
+
+
+@rule(np.empty_like)
+def _empty_like(
+    prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _full_like(prototype, 0, dtype, shape=shape)
+
+
+@rule(np.astype)
+def _astype(
+    x: Any,
+    dtype: Any,
+    /,
+    order: str = "K",
+    casting: str = "unsafe",
+    *,
+    copy: bool = True,
+    device: Any = None,
+) -> Any:
+    kind = np.dtype(dtype)
+    return x if x.dtype == kind and not copy else ops.cast(x, dtype=kind)
+
+
+@rule(np.linspace)
+def _linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    first, last = as_float(start), as_float(stop)
+    step = (last - first) / float(max(num - 1 if endpoint else num, 1))
+    turns = np.arange(num, dtype=step.dtype).reshape(-1, *(1,) * step.ndim)
+    found = np.moveaxis(first + turns * step, 0, axis)
+    found = found if dtype is None else ops.cast(found, dtype=np.dtype(dtype))
+    return (found, step) if retstep else found
+
+
+# --- writing ---
+
+
+def writer(function: Any) -> Callable[[Rule], Rule]:
+    """Declare the rule of a function that writes into its first argument, a traced array."""
+
+    def declare(f: Rule) -> Rule:
+        @wraps(f)
+        def entry(x: Any, *args: Any, **kwargs: Any) -> None:
+            if isinstance(x, Tracer):
+                f(x, *args, **kwargs)
+            else:
+                write_outside(function, (x, *args), kwargs)
+
+        return rule(function)(entry)
+
+    return declare
+
+
+@writer(np.copyto)
+def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    new = fitted(src, dst, "copyto" if casting == "same_kind" else None)
+    dst.assign(new if where is True else ops.select(truth(where), new, NUMPY["copy"](dst)))
+
+
+@writer(np.putmask)
+def _putmask(a: Any, mask: Any, values: Any) -> None:
+    new = np.reshape(np.resize(as_array(values), (a.size,)), a.shape) if np.ndim(values) else values
+    _copyto(a, new, "unsafe", mask)
+
+
+@writer(np.place)
+def _place(arr: Any, mask: Any, vals: Any) -> None:
+    _put(arr, np.flatnonzero(plain(truth(mask), "np.place")), vals)
+
+
+@writer(np.fill_diagonal)
+def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    if wrap:
+        raise no_rule(np.fill_diagonal, "with wrap=True")
+    k = min(a.shape)
+    a[(np.arange(k),) * a.ndim] = val if not np.ndim(val) else np.resize(as_array(val), (k,))
+
+
+@writer(np.put)
+def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    if mode != "raise":
+        raise no_rule(np.put, f"with mode={mode!r}")
+    index = plain(as_array(ind), "np.put").ravel()
+    key = np.unravel_index(np.where(index < 0, index + a.size, index), a.shape)
+    a[key] = np.resize(as_array(v), key[0].shape) if np.ndim(v) and len(key[0]) else v
+
+
+@writer(np.put_along_axis)
+def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int) -> None:
+    arr[grid(indices, axis_of(axis, arr.ndim))] = values
+
+
+# --- questions ---
+
+
+@rule(np.shape)
+def _shape(a: Any) -> tuple[int, ...]:
+    return as_array(a).shape  # type: ignore[no-any-return]
+
+
+@rule(np.ndim)
+def _ndim(a: Any) -> int:
+    return as_array(a).ndim
+
+
+@rule(np.size)
+def _size(a: Any, axis: int | None = None) -> int:
+    x = as_array(a)
+    return int(x.size if axis is None else x.shape[axis_of(axis, x.ndim)])
+
+
+@rule(np.result_type)
+def _result_type(*arrays_and_dtypes: Any) -> Any:
+    return np.result_type(*(x.dtype if isinstance(x, Tracer) else x for x in arrays_and_dtypes))
+
+
+@rule(np.iscomplexobj)
+def _iscomplexobj(x: Any) -> bool:
+    return bool(x.dtype.kind == "c")
+
+
+@rule(np.isrealobj)
+def _isrealobj(x: Any) -> bool:
+    return bool(x.dtype.kind != "c")
+
+
+@rule(np.real)
+def _real(val: Any) -> Any:
+    return val if val.dtype.kind != "c" else plain_call(np.real, (val,), {})
+
+
+@rule(np.imag)
+def _imag(val: Any) -> Any:
+    return _zeros_like(val) if val.dtype.kind != "c" else plain_call(np.imag, (val,), {})
+
+
+@rule(np.may_share_memory, np.shares_memory)
+def _shares_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:
+    def owner(x: Any) -> Any:
+        return x.base or x if isinstance(x, Tracer) and x.base is not None else x
+
+    return owner(a) is owner(b)

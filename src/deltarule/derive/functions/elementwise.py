@@ -1,0 +1,341 @@
+"""NumPy's universal functions, each written in primitives.
+
+In: operands that are cast already (but where said otherwise). Out: traced values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.table import NUMPY, UFUNCS, rule
+from deltarule.derive.ufuncs import (
+    common,
+    convert,
+    is_bool,
+    operand,
+    raw_rule,
+    safe_sqrt,
+    truth,
+    ufunc_rule,
+)
+from deltarule.program import ops
+
+_PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
+    np.subtract: ops.sub,
+    np.divide: ops.div,
+    np.negative: ops.neg,
+    np.exp: ops.exp,
+    np.log: ops.log,
+    np.log1p: ops.log1p,
+    np.expm1: ops.expm1,
+    np.sqrt: ops.sqrt,
+    np.tanh: ops.tanh,
+    np.sin: ops.sin,
+    np.cos: ops.cos,
+    np.power: ops.power,
+    np.maximum: ops.maximum,
+    np.minimum: ops.minimum,
+    np.fabs: ops.abs,
+    np.sign: ops.sign,
+    np.arctan: ops.arctan,
+    np.arcsin: ops.arcsin,
+    np.arccos: ops.arccos,
+    np.arctan2: ops.arctan2,
+    np.floor_divide: ops.floor_divide,
+    np.remainder: ops.remainder,
+    np.equal: ops.eq,
+    np.not_equal: ops.ne,
+    np.less: ops.lt,
+    np.less_equal: ops.le,
+    np.greater: ops.gt,
+    np.greater_equal: ops.ge,
+    np.bitwise_and: ops.and_,
+    np.bitwise_or: ops.or_,
+    np.right_shift: ops.shift_right,
+    np.conjugate: lambda x: ops.reshape(x, shape=x.shape),
+    np.signbit: lambda x: ops.lt(x, 0 * x),
+}
+for _ufunc, _primitive in _PRIMITIVES.items():
+    ufunc_rule(_ufunc)(_primitive)
+
+
+@ufunc_rule(np.add)
+def _add(a: Any, b: Any) -> Any:
+    return ops.or_(a, b) if is_bool(a) else ops.add(a, b)
+
+
+@ufunc_rule(np.multiply)
+def _multiply(a: Any, b: Any) -> Any:
+    return ops.and_(a, b) if is_bool(a) else ops.mul(a, b)
+
+
+@ufunc_rule(np.positive)
+def _positive(x: Any) -> Any:
+    return ops.reshape(x, shape=x.shape)
+
+
+@ufunc_rule(np.square)
+def _square(x: Any) -> Any:
+    return x * x
+
+
+@ufunc_rule(np.reciprocal)
+def _reciprocal(x: Any) -> Any:
+    return 1 / x
+
+
+@ufunc_rule(np.exp2)
+def _exp2(x: Any) -> Any:
+    return ops.exp(x * float(np.log(2)))
+
+
+@ufunc_rule(np.log2)
+def _log2(x: Any) -> Any:
+    return ops.log(x) / float(np.log(2))
+
+
+@ufunc_rule(np.log10)
+def _log10(x: Any) -> Any:
+    return ops.log(x) / float(np.log(10))
+
+
+@ufunc_rule(np.tan)
+def _tan(x: Any) -> Any:
+    return ops.sin(x) / ops.cos(x)
+
+
+@ufunc_rule(np.sinh)
+def _sinh(x: Any) -> Any:
+    return (ops.expm1(x) - ops.expm1(-x)) * 0.5
+
+
+@ufunc_rule(np.cosh)
+def _cosh(x: Any) -> Any:
+    return (ops.exp(x) + ops.exp(-x)) * 0.5
+
+
+def _odd(x: Any, f: Callable[[Any], Any]) -> Any:
+    """f for x >= 0 and -f(-x) for x < 0, with the derivatives of f at 0: the sign is a constant."""
+    one = x.dtype.type(1)
+    sign = ops.select(ops.lt(x, 0 * one), -one, one)
+    return sign * f(sign * x)
+
+
+@ufunc_rule(np.arcsinh)
+def _arcsinh(x: Any) -> Any:
+    def positive(x: Any) -> Any:
+        square = x * x
+        return ops.log1p(x + square / (1 + ops.sqrt(square + 1)))
+
+    return _odd(x, positive)
+
+
+@ufunc_rule(np.arccosh)
+def _arccosh(x: Any) -> Any:
+    return ops.log(x + ops.sqrt(x - 1) * ops.sqrt(x + 1))
+
+
+@ufunc_rule(np.arctanh)
+def _arctanh(x: Any) -> Any:
+    return (ops.log1p(x) - ops.log1p(-x)) * 0.5
+
+
+@ufunc_rule(np.cbrt)
+def _cbrt(x: Any) -> Any:
+    return _odd(x, lambda x: x ** (1 / 3))
+
+
+@ufunc_rule(np.hypot)
+def _hypot(a: Any, b: Any) -> Any:
+    scale = ops.maximum(ops.abs(a), ops.abs(b))
+    one = ops.select(ops.eq(scale, 0 * scale), scale.dtype.type(1), scale)
+    one = ops.stop_gradient(one)
+    return one * safe_sqrt((a / one) ** 2 + (b / one) ** 2)
+
+
+@ufunc_rule(np.deg2rad, np.radians)
+def _radians(x: Any) -> Any:
+    return x * float(np.pi / 180)
+
+
+@ufunc_rule(np.rad2deg, np.degrees)
+def _degrees(x: Any) -> Any:
+    return x * float(180 / np.pi)
+
+
+@ufunc_rule(np.heaviside)
+def _heaviside(x: Any, middle: Any) -> Any:
+    none, one = x.dtype.type(0), x.dtype.type(1)
+    side = ops.select(ops.lt(x, none), none, one)
+    found = ops.select(ops.eq(x, none), middle, side)
+    return ops.select(ops.ne(x, x), x, found)
+
+
+@ufunc_rule(np.copysign)
+def _copysign(x: Any, sign: Any) -> Any:
+    return ops.select(ops.lt(sign, 0 * sign), -ops.abs(x), ops.abs(x))
+
+
+def _unless_nan(extreme: Any) -> Callable[[Any, Any], Any]:
+    def choose(a: Any, b: Any) -> Any:
+        found = ops.select(ops.ne(b, b), a, extreme(a, b))
+        return ops.select(ops.ne(a, a), b, found)
+
+    return choose
+
+
+ufunc_rule(np.fmax)(_unless_nan(ops.maximum))
+ufunc_rule(np.fmin)(_unless_nan(ops.minimum))
+
+
+@ufunc_rule(np.fmod)
+def _fmod(a: Any, b: Any) -> Any:
+    size = ops.abs(b)
+    below = -ops.remainder(-a, size)
+    return ops.select(ops.lt(a, 0 * a), below, ops.remainder(a, size))
+
+
+@ufunc_rule(np.logaddexp)
+def _logaddexp(a: Any, b: Any) -> Any:
+    """By choices, not by maximum and abs: so all derivatives hold where a = b, too."""
+    larger = ops.ge(a, b)
+    high, low = ops.select(larger, a, b), ops.select(larger, b, a)
+    bounded = _isfinite(high)
+    below = ops.select(bounded, low, high.dtype.type(0)) - ops.select(
+        bounded, high, high.dtype.type(0)
+    )
+    return high + ops.log1p(ops.exp(below))
+
+
+@ufunc_rule(np.logaddexp2)
+def _logaddexp2(a: Any, b: Any) -> Any:
+    two = float(np.log(2))
+    return _logaddexp(a * two, b * two) / two
+
+
+@ufunc_rule(np.invert)
+def _invert(x: Any) -> Any:
+    return ops.not_(x) if is_bool(x) else -x - 1
+
+
+def _of_floats(f: Any) -> Callable[[Any], Any]:
+    """Rounding, which leaves integers and bools as they are."""
+    return lambda x: f(x) if x.dtype.kind == "f" else ops.reshape(x, shape=x.shape)
+
+
+ufunc_rule(np.floor)(_of_floats(ops.floor))
+ufunc_rule(np.rint)(_of_floats(ops.rint))
+ufunc_rule(np.ceil)(_of_floats(lambda x: -ops.floor(-x)))
+ufunc_rule(np.trunc)(_of_floats(lambda x: ops.sign(x) * ops.floor(ops.abs(x))))
+
+
+@ufunc_rule(np.absolute)
+def _absolute(x: Any) -> Any:
+    return x if is_bool(x) else ops.abs(x)
+
+
+@ufunc_rule(np.isnan)
+def _isnan(x: Any) -> Any:
+    return ops.ne(x, x)
+
+
+@ufunc_rule(np.isinf)
+def _isinf(x: Any) -> Any:
+    return ops.eq(ops.abs(x), x.dtype.type(np.inf)) if x.dtype.kind == "f" else ops.ne(x, x)
+
+
+@ufunc_rule(np.isfinite)
+def _isfinite(x: Any) -> Any:
+    return ops.eq(x - x, x.dtype.type(0))
+
+
+@ufunc_rule(np.bitwise_xor)
+def _xor(a: Any, b: Any) -> Any:
+    return ops.ne(a, b) if is_bool(a) else ops.sub(ops.or_(a, b), ops.and_(a, b))
+
+
+@ufunc_rule(np.left_shift)
+def _shift_left(a: Any, b: Any) -> Any:
+    return a * ops.power(a.dtype.type(2), b)
+
+
+# --- those that cast by rules of their own ---
+
+
+@raw_rule(np.logical_and)
+def _logical_and(a: Any, b: Any) -> Any:
+    return ops.and_(truth(a), truth(b))
+
+
+@raw_rule(np.logical_or)
+def _logical_or(a: Any, b: Any) -> Any:
+    return ops.or_(truth(a), truth(b))
+
+
+@raw_rule(np.logical_xor)
+def _logical_xor(a: Any, b: Any) -> Any:
+    return ops.ne(truth(a), truth(b))
+
+
+@raw_rule(np.logical_not)
+def _logical_not(x: Any) -> Any:
+    return ops.not_(truth(x))
+
+
+@raw_rule(np.divmod)
+def _divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    return UFUNCS[np.floor_divide](a, b), UFUNCS[np.remainder](a, b)
+
+
+@raw_rule(np.float_power)
+def _float_power(a: Any, b: Any) -> Any:
+    wide = np.dtype(float)
+    return ops.power(convert(operand(a), wide), convert(operand(b), wide))
+
+
+@raw_rule(np.matmul)
+def _matmul(a: Any, b: Any) -> Any:
+    a, b = common(a, b)
+    if not a.shape or not b.shape:
+        raise ValueError(
+            f"matmul takes no scalars: the arguments have shapes {a.shape} and {b.shape}; use *"
+        )
+    left = ops.reshape(a, shape=(1, *a.shape)) if a.ndim == 1 else a
+    right = ops.reshape(b, shape=(*b.shape, 1)) if b.ndim == 1 else b
+    out = ops.matmul(left, right)
+    rows = out.shape[-2:-1] if a.ndim > 1 else ()
+    columns = out.shape[-1:] if b.ndim > 1 else ()
+    shape = (*out.shape[:-2], *rows, *columns)
+    return out if shape == out.shape else ops.reshape(out, shape=shape)
+
+
+@raw_rule(np.matvec)
+def _matvec(a: Any, b: Any) -> Any:
+    return _matmul(a, operand(b)[..., None])[..., 0]
+
+
+@raw_rule(np.vecmat)
+def _vecmat(a: Any, b: Any) -> Any:
+    return _matmul(operand(a)[..., None, :], b)[..., 0, :]
+
+
+@raw_rule(np.vecdot)
+def _vecdot(a: Any, b: Any) -> Any:
+    return UFUNCS[np.multiply](a, b).sum(-1)
+
+
+@rule(np.sinc)
+def _sinc(x: Any) -> Any:
+    """sin(pi x) / (pi x), by its series near 0."""
+    angle = np.pi * operand(x)
+    near = UFUNCS[np.less](abs(angle), 1e-3)
+    safe = np.where(near, 1.0, angle)
+    square = angle * angle
+    series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42))
+    return np.where(near, series, UFUNCS[np.sin](safe) / safe)
+
+
+NUMPY.update(conj=UFUNCS[np.conjugate], conjugate=UFUNCS[np.conjugate])

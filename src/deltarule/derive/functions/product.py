@@ -1,0 +1,212 @@
+"""Products: of vectors, matrices and tensors; convolutions and polynomials.
+
+In: arrays. Out: contractions over shared axes.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.functions.arguments import as_array, axis_of, same_dtype
+from deltarule.derive.functions.shape import diagonal
+from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
+from deltarule.program import ops
+from deltarule.program.ops.contract import LETTERS
+
+_multiply, _matmul = UFUNCS[np.multiply], UFUNCS[np.matmul]
+_reshape, _ravel, _moveaxis = NUMPY["reshape"], NUMPY["ravel"], NUMPY["moveaxis"]
+
+
+@rule(np.dot)
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
+    a, b = as_array(a), as_array(b)
+    if not a.shape or not b.shape:
+        return _multiply(a, b)
+    if a.ndim <= 2 and b.ndim <= 2:
+        return _matmul(a, b)
+    return _tensordot(a, b, ([a.ndim - 1], [max(b.ndim - 2, 0)]))
+
+
+@rule(np.inner)
+def _inner(a: Any, b: Any, /) -> Any:
+    a, b = as_array(a), as_array(b)
+    if not a.shape or not b.shape:
+        return _multiply(a, b)
+    return _tensordot(a, b, ([-1], [-1]))
+
+
+@rule(np.outer, np.linalg.outer)
+def _outer(a: Any, b: Any, out: Any = None) -> Any:
+    return _multiply(_reshape(a, (-1, 1)), _reshape(b, (1, -1)))
+
+
+@rule(np.vdot)
+def _vdot(a: Any, b: Any, /) -> Any:
+    return _matmul(_ravel(a), _ravel(b))
+
+
+@rule(np.tensordot, np.linalg.tensordot)
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    a, b = same_dtype((a, b))
+    if isinstance(axes, int):
+        axes = range(-axes, 0), range(axes)
+    one = list(LETTERS[: a.ndim])
+    two = list(LETTERS[a.ndim : a.ndim + b.ndim])
+    pairs = zip(*(np.atleast_1d(side).tolist() for side in axes), strict=True)
+    for i, j in pairs:
+        two[axis_of(j, b.ndim)] = one[axis_of(i, a.ndim)]
+    result = [letter for letter in one + two if (letter in one) != (letter in two)]
+    return ops.einsum(a, b, spec=f"{''.join(one)},{''.join(two)}->{''.join(result)}")
+
+
+@rule(np.kron)
+def _kron(a: Any, b: Any) -> Any:
+    a, b = as_array(a), as_array(b)
+    n = max(a.ndim, b.ndim)
+    one = (1,) * (n - a.ndim) + a.shape
+    two = (1,) * (n - b.ndim) + b.shape
+    left = _reshape(a, tuple(m for size in one for m in (size, 1)))
+    right = _reshape(b, tuple(m for size in two for m in (1, size)))
+    target = tuple(map(operator.mul, one, two))
+    return _reshape(_multiply(left, right), target)
+
+
+@rule(np.cross)
+def _cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a = _moveaxis(as_array(a), axisa, -1)
+    b = _moveaxis(as_array(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise no_rule(
+            np.cross, f"of shapes {a.shape} and {b.shape}; traced are vectors of three numbers"
+        )
+    parts = []
+    for i, j in ((1, 2), (2, 0), (0, 1)):
+        parts.append(a[..., i] * b[..., j] - a[..., j] * b[..., i])
+    return NUMPY["stack"](parts, axisc)
+
+
+@rule(np.linalg.cross)
+def _cross_along(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return _cross(x1, x2, axis=axis)
+
+
+@rule(np.linalg.matmul)
+def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
+    return _matmul(x1, x2)
+
+
+@rule(np.linalg.multi_dot)
+def _multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    found, *rest = arrays
+    for x in rest:
+        found = _dot(found, x)
+    return found
+
+
+@rule(np.linalg.matrix_power)
+def _matrix_power(a: Any, n: int) -> Any:
+    if n < 0:
+        raise no_rule(np.linalg.matrix_power, f"with the power {n}")
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    found = 0 * a + one if n == 0 else None
+    while n:
+        if n % 2:
+            found = a if found is None else _matmul(found, a)
+        n //= 2
+        a = _matmul(a, a) if n else a
+    return found
+
+
+# --- einsum ---
+
+
+@rule(np.einsum)
+def _einsum(subscripts: str, /, *operands: Any, optimize: Any = False, out: Any = None) -> Any:
+    if not isinstance(subscripts, str):
+        raise no_rule(np.einsum, "in the form with lists of axes; write the subscripts as a string")
+    arrays = [as_array(x) for x in operands]
+    spec = _explicit(subscripts.replace(" ", ""), arrays)
+    inputs, result = spec.split("->")
+    terms = inputs.split(",")
+    for i, letters in enumerate(terms):
+        arrays[i], terms[i] = _one_axis_per_label(arrays[i], letters)
+    return ops.einsum(*same_dtype(arrays), spec=f"{','.join(terms)}->{result}")
+
+
+def _explicit(spec: str, arrays: list[Any]) -> str:
+    """Subscripts with the result written out and ``...`` replaced by letters."""
+    inputs, arrow, result = spec.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(arrays):
+        raise ValueError(f"einsum {spec!r} names {len(terms)} operands, {len(arrays)} are given")
+    free = "".join(c for c in reversed(LETTERS) if c not in spec)
+    longest = ""
+    for i, (term, x) in enumerate(zip(terms, arrays, strict=True)):
+        if "..." in term:
+            n = x.ndim - len(term.replace("...", ""))
+            dots = free[:n][::-1]
+            longest = max(longest, dots, key=len)
+            terms[i] = term.replace("...", dots)
+    if not arrow:
+        letters = "".join(terms)
+        once = sorted(c for c in set(letters) if letters.count(c) == 1 and c not in longest)
+        result = longest + "".join(once)
+    return ",".join(terms) + "->" + result.replace("...", longest)
+
+
+def _one_axis_per_label(x: Any, letters: str) -> tuple[Any, str]:
+    """Take the diagonal where a label stands twice."""
+    for letter in letters:
+        if letters.count(letter) > 1:
+            i = letters.index(letter)
+            j = letters.index(letter, i + 1)
+            rest = letters.replace(letter, "", 2)
+            x = diagonal(_moveaxis(x, (i, j), (-2, -1)))
+            return _one_axis_per_label(x, rest + letter)
+    return x, letters
+
+
+# --- convolutions and polynomials ---
+
+
+@rule(np.convolve)
+def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    a, v = same_dtype((a, v))
+    if a.shape[0] < v.shape[0]:
+        a, v = v, a
+    n, m = a.shape[0], v.shape[0]
+    reach = m - 1
+    padded = ops.pad(a, shape=(n + 2 * reach,), start=(reach,), step=(1,))
+    windows = padded[np.arange(n + reach)[:, None] + np.arange(m)]
+    start = {"full": 0, "same": reach // 2, "valid": reach}[mode]
+    size = {"full": n + reach, "same": n, "valid": n - reach}[mode]
+    return _matmul(windows, v[::-1])[start : start + size]
+
+
+@rule(np.correlate)
+def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    return _convolve(a, as_array(v)[::-1], mode)
+
+
+@rule(np.polyval)
+def _polyval(p: Any, x: Any) -> Any:
+    x = as_array(x)
+    found: Any = 0 * x
+    for coefficient in p:
+        found = found * x + coefficient
+    return found
+
+
+@rule(np.vander)
+def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    x = as_array(x)
+    n = x.shape[0] if N is None else N
+    powers = np.arange(n) if increasing else np.arange(n)[::-1]
+    return _reshape(x, (-1, 1)) ** powers

@@ -1,0 +1,564 @@
+"""Assignment in place: views, copies, boolean and fancy keys, augmented assignment, out=, as NumPy does it.
+
+In: functions that write into arrays. Out: the value that plain NumPy gives for the same function, and a
+gradient that central differences confirm; single cases by hand, then random programs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.derive.check import directional_difference
+
+X = np.array([0.3, -0.7, 1.1, 0.4])
+
+
+def same_as_numpy(f, x=X, order=1):
+    """The value is that of plain NumPy, the gradient that of central differences, and x is as before."""
+    before = x.copy()
+    value, gradient = dr.value_and_grad(f)(x)
+    np.testing.assert_allclose(value, f(x.copy()), rtol=1e-13)
+    dr.check_grads(f, x, order=order)
+    np.testing.assert_array_equal(x, before)
+    return gradient
+
+
+WEIGHTS = np.arange(1.0, 31.0)
+
+
+def weighted(*arrays):
+    """A number that depends on every element of every array, each in its own way."""
+    return sum((np.sin(a) * WEIGHTS[: a.size].reshape(a.shape)).sum() for a in arrays)
+
+
+# --- by hand ---
+
+
+def slice_of_a_slice(x):
+    a = np.zeros((4, 4))
+    b = a[1:, ::2]
+    c = b[::-1]
+    c[0] = x[:2]
+    b[0, 1] += x[3]
+    return weighted(a, b, c)
+
+
+def transposed_view(x):
+    a = np.outer(x, x)
+    a.T[0] = x
+    a.T[1:3, 2] *= x[1]
+    return weighted(a)
+
+
+def reshaped_view(x):
+    a = np.zeros((2, 2))
+    a.reshape(-1)[1:3] = x[:2]
+    a.ravel()[0] = x[3]
+    return weighted(a)
+
+
+def reshape_that_copies(x):
+    a = np.outer(x, x)
+    r = a.T.reshape(-1)
+    r[0] = 100 * x[1]
+    a[1, 1] = x[2]
+    return weighted(a, r)
+
+
+def flatten_is_a_copy(x):
+    a = x * 1.0
+    b = a.flatten()
+    b[0] = 5.0
+    return weighted(a, b)
+
+
+def rowmajor_view_of_a_transposed_sum(x):
+    a = np.outer(x, x**2).T + 1  # NumPy keeps it column-major, so reshape copies
+    b = a.reshape(-1)
+    b[0] = x[0]
+    a[0, 1] = 7.0
+    return weighted(a, b)
+
+
+def flat_of_a_transposed_view(x):
+    a = np.outer(x, x)
+    a.T.flat[1] = x[0]
+    a.T.flat[3:5] = x[1:3]
+    return weighted(a) + a.flat[2]
+
+
+def boolean_assignment(x):
+    a = x * 1.0
+    a[np.array([True, False, True, False])] = x[:2] * 3
+    a[a < -0.5] = 2.0
+    a[x > 1.0] *= 4
+    return weighted(a)
+
+
+def boolean_matrix(x):
+    a = np.outer(x, x)
+    a[a > 0.2] = x[0]
+    a[np.array([True, False, False, True]), 1:] = 0.0
+    return weighted(a)
+
+
+def fancy_with_repeats_last_counts(x):
+    a = np.zeros(3)
+    a[[0, 0, 1, 2]] = x
+    a[[1, 1]] += x[:2]
+    return weighted(a)
+
+
+def fancy_pairs(x):
+    a = np.zeros((3, 3))
+    a[[0, 1, 2], [2, 1, 0]] = x[:3]
+    a[:, [0, 2]] += x[3]
+    a[np.ix_([0, 1], [1, 2])] -= 0.5 * x[1]
+    return weighted(a)
+
+
+def swapped_rows(x):
+    a = np.outer(x, np.arange(1.0, 5.0))
+    a[[0, 1]] = a[[1, 0]]
+    a[:, [0, 3]] = a[:, [3, 0]]
+    return weighted(a)
+
+
+def swapped_by_tuple(x):
+    a = x * 1.0
+    a[0], a[2] = a[2], a[0]
+    return weighted(a)
+
+
+def swapped_rows_that_alias(x):
+    a = np.outer(x, x)
+    a[0], a[1] = a[1], a[0]  # as in NumPy, row 0 is lost: the right side are views
+    return weighted(a)
+
+
+def overlap(x):
+    a = np.outer(x, x)
+    a[1:] += a[:-1]
+    a[:, :] = a[::-1]
+    a[0, 1:] = a[0, :-1]
+    return weighted(a)
+
+
+def out_arguments(x):
+    a = np.zeros(4)
+    np.sin(x, out=a)
+    np.multiply(a, x, out=a)
+    np.add(a[1:], x[:-1], out=a[1:])
+    b = np.zeros(())
+    np.sum(a, out=b)
+    c = np.zeros((2, 2))
+    np.matmul(a.reshape(2, 2), x.reshape(2, 2), out=c)
+    np.exp(c, out=c, where=np.eye(2) > 0)
+    return weighted(a, c) + b
+
+
+def where_guards_a_division(x):
+    a = np.full(4, 2.0)
+    np.divide(x, [1.0, 0.0, 2.0, 0.0], out=a, where=np.array([True, False, True, False]))
+    return weighted(a)
+
+
+def at(x):
+    a = np.zeros(3)
+    np.add.at(a, [0, 0, 2, 2], x)
+    np.subtract.at(a, 1, x[0])
+    b = np.zeros((2, 3))
+    np.add.at(b, ([0, 0, 1], [1, 1, 2]), x[:3])
+    np.add.at(b, (slice(None), 0), x[3])
+    return weighted(a, b)
+
+
+def functions_that_write(x):
+    a = np.zeros((3, 3))
+    np.copyto(a, x[0])
+    np.copyto(a[0], x[:3], where=[True, False, True])
+    np.fill_diagonal(a, x[1] * x[:3])
+    np.put(a, [1, -1], x[2:])
+    np.put_along_axis(a, np.array([[0], [1], [2]]), x[3], axis=1)
+    np.putmask(a, a == a[1, 2], x[1])
+    np.place(a, [[False, True, False]] * 3, x[:2])
+    return weighted(a)
+
+
+def methods_that_write(x):
+    a, b = np.zeros(4), x * 1.0
+    a.fill(x[2])
+    a.put([0], x[1])
+    b.sort()
+    b[:2].fill(0.25)
+    return weighted(a, b)
+
+
+def broadcasting(x):
+    a = np.zeros((2, 4))
+    a[:] = x
+    a[:, 1] = x[0]
+    a[...] += x[:2, None]
+    a[0] = 2
+    a[None, 1, 2] = x[3:]
+    return weighted(a)
+
+
+def scalars_are_replaced(x):
+    a = x[0]
+    a += 1
+    b = a
+    b *= x[1]
+    s = x.sum()
+    s -= x[2]
+    return a * b * s + x[0]
+
+
+def arrays_of_no_axes_are_written(x):
+    a = np.array(0.0)
+    b = a
+    b += x[0]
+    a[...] = a * x[1]
+    a[()] += x[2]
+    return a * b
+
+
+def names_share_a_buffer(x):
+    a = x * 1.0
+    b = a
+    b += 1
+    c = np.asarray(a)
+    c[0] = x[3]
+    d = np.array(a, copy=None)
+    d *= 2
+    e = a.astype(float, copy=False)
+    e[1] = x[0]
+    f = a.view()
+    f[2] = x[1]
+    return weighted(a) + (a is b)
+
+
+def copies_do_not_share(x):
+    a = x * 1.0
+    for b in (
+        np.array(a),
+        np.copy(a),
+        a.copy(),
+        a[[0, 1]],
+        a + 0,
+        +a,
+        np.take(a, [0]),
+        a.astype(float),
+        a[a < 9],
+    ):
+        b[0] = 9.0
+    row = np.take(np.outer(a, a), 0, axis=0)
+    row[0] = 3.0
+    return weighted(a)
+
+
+def written_in_a_loop(x):
+    a = np.zeros((3, 4))
+    for row in a:
+        row += x
+    for i, row in enumerate(a.T):
+        row[i % 3] *= x[i]
+    return weighted(a)
+
+
+def the_argument_itself(x):
+    x[0] = x[1] * x[2]
+    x[1:] **= 3
+    x += x[::-1]
+    return weighted(x)
+
+
+def a_view_read_late(x):
+    a = np.zeros((2, 2))
+    row, column, whole = a[0], a[:, 1], a.ravel()
+    a[0, 1] = x[0]
+    column += x[1]
+    return weighted(row, column, whole) + row[1] * column[0]
+
+
+def float32_array(x):
+    a = np.zeros(4, np.float32)
+    a[:2] = x[:2].astype(np.float32)
+    a += 1
+    return a.astype(np.float64).sum()
+
+
+def of_integers(x):
+    n = np.zeros(4, int)
+    n[1:] += 2
+    n[0] = 1.9
+    n[n == 2] = np.arange(3)
+    return (x * n).sum()
+
+
+def lists_of_traced_values(x):
+    a = np.zeros((2, 2))
+    a[0] = [x[0], 2.0]
+    a[:, 1] = (x[1], x[2])
+    a[:] += [[x[0], 0.0], [1.0, x[3]]]
+    return weighted(a)
+
+
+HANDMADE = [
+    f
+    for f in list(globals().values())
+    if getattr(f, "__code__", None) and f.__code__.co_varnames[:1] == ("x",)
+]
+
+
+@pytest.mark.parametrize("f", HANDMADE, ids=lambda f: f.__name__)
+def test_by_hand(f):
+    exact = f not in (float32_array,)
+    if exact:
+        same_as_numpy(f)
+    else:
+        np.testing.assert_allclose(dr.value_and_grad(f)(X)[0], f(X.copy()), rtol=1e-7)
+
+
+def test_gradients_by_hand():
+    def overwritten(x):
+        a = x * 1.0
+        a[0] = 5.0
+        a[[1, 1]] = [x[2], x[3]]
+        return a.sum()
+
+    np.testing.assert_array_equal(dr.grad(overwritten)(X), [0, 0, 1, 2])
+
+
+# --- refused ---
+
+
+def broadcast_view(x):
+    np.broadcast_to(x, (2, 4))[0, 0] = 1.0
+
+
+def diagonal_view(x):
+    np.diagonal(np.outer(x, x))[0] = 1.0
+
+
+def too_long(x):
+    x[:2] = x[:3]
+
+
+def too_deep(x):
+    x[:1] += x[:2]
+
+
+def out_of_bounds(x):
+    x[4] = 1.0
+
+
+def out_of_bounds_in_a_list(x):
+    x[[0, 5]] = 1.0
+
+
+def into_integers(x):
+    n = np.zeros(4, int)
+    n += x
+
+
+def copied_into_integers(x):
+    np.copyto(np.zeros(4, int), 0.5)
+    np.copyto(np.zeros(4, int), x)
+
+
+@pytest.mark.parametrize(
+    "f", [broadcast_view, diagonal_view, too_long, too_deep, out_of_bounds, out_of_bounds_in_a_list]
+)
+def test_what_numpy_refuses(f):
+    with pytest.raises((ValueError, IndexError)) as plain:
+        f(X.copy())
+    with pytest.raises(plain.type):
+        dr.grad(lambda x: f(x) or x.sum())(X)
+
+
+@pytest.mark.parametrize("f", [into_integers, copied_into_integers])
+def test_floats_are_not_cut(f):
+    with pytest.raises(TypeError):
+        f(X.copy())
+    with pytest.raises(TypeError):
+        dr.grad(lambda x: f(x) or x.sum())(X)
+
+
+# --- random programs ---
+
+
+class Program:
+    """A growing program; plain NumPy runs each statement as it is added, so that the next one fits."""
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.lines = ["a = np.outer(x, x)"]
+        self.arrays = {"a": np.outer(X, X)}
+
+    def add(self, line):
+        self.lines.append(line)
+        exec(line, {"np": np, "x": X.copy()}, self.arrays)
+
+    def pick(self, options):
+        return self.draw(st.sampled_from(list(options)))
+
+    def name(self):
+        return self.pick(self.arrays)
+
+    def new(self):
+        return f"t{len(self.arrays)}"
+
+    def key(self, shape):
+        """A basic or an advanced key, as text."""
+        items = []
+        for n in shape:
+            basic = [":", "::-1", "1:", f":{n}"] + (
+                [str(self.draw(st.integers(-n, n - 1)))] if n else []
+            )
+            items.append(self.pick(basic))
+        if shape and self.draw(st.booleans()):
+            axis = self.draw(st.integers(0, len(shape) - 1))
+            n = shape[axis]
+            if n:
+                items[axis] = str(
+                    self.draw(st.lists(st.integers(-n, n - 1), min_size=1, max_size=3))
+                )
+        if items and self.draw(st.integers(0, 5)) == 0:
+            items[0] = str([bool(self.draw(st.booleans())) for _ in range(shape[0])])
+        key = ", ".join(items) or "..."
+        try:
+            _at(np.empty(shape), key)
+        except IndexError:  # a mask and a list of other lengths
+            return "..."
+        return key
+
+    def value(self, shape):
+        """An expression that broadcasts to ``shape``."""
+        fitting = [
+            n
+            for n, a in self.arrays.items()
+            if np.ndim(a) <= len(shape) and _broadcasts(a.shape, shape)
+        ]
+        i = self.draw(st.integers(0, 3))
+        options = [f"x[{i}]", "0.3", f"np.sin(x[{i}])"]
+        if fitting:
+            name = self.pick(fitting)
+            options += [name, f"0.5 * {name}", f"np.sin({name})"]
+        return self.pick(options)
+
+
+def _at(a, key):
+    return a[eval(f"np.s_[{key}]", {"np": np})]
+
+
+def _broadcasts(shape, target):
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
+def make(p):
+    p.add(
+        f"{p.new()} = "
+        + p.pick(
+            ["np.zeros((2, 3))", "np.outer(x, x).T + 1.0", "x[1:] * x[0]", "np.ones(3)", "x.copy()"]
+        )
+    )
+
+
+def look(p):
+    """A view, or a copy where NumPy makes one."""
+    name = p.name()
+    a = p.arrays[name]
+    forms = [
+        f"{name}.T",
+        f"{name}.reshape(-1)",
+        f"{name}.ravel()",
+        f"{name}[::-1]" if a.ndim else f"{name}[...]",
+        f"{name}[None]",
+    ]
+    forms += [
+        f"{name}[{p.key(a.shape)}]",
+        f"{name}.copy()",
+        f"np.asarray({name})",
+        f"{name} * 0.5",
+        f"np.squeeze({name})",
+    ]
+    if a.size % 2 == 0:
+        forms.append(f"{name}.reshape(2, -1)" if a.size else f"{name}.reshape(2, 0)")
+    line = p.pick(forms)
+    found = eval(line, {"np": np}, dict(p.arrays))
+    if isinstance(found, np.ndarray) and 0 < found.size <= 30 and found.ndim <= 3:
+        p.add(f"{p.new()} = {line}")
+
+
+def write(p):
+    name = p.name()
+    a = p.arrays[name]
+    key = p.key(a.shape)
+    value = p.value(np.shape(_at(a, key)))
+    p.add(f"{name}[{key}] {p.pick(['=', '+=', '*=', '-='])} {value}")
+
+
+def write_all(p):
+    name = p.name()
+    a = p.arrays[name]
+    value = p.value(a.shape)
+    forms = [
+        f"{name} += {value}",
+        f"{name} *= 0.5",
+        f"np.copyto({name}, {value})",
+        f"np.sin({name}, out={name})",
+    ]
+    forms += [
+        f"np.add({name}, {value}, out={name})",
+        f"{name}.fill(x[1])",
+        f"{name}[...] = {value}",
+    ]
+    if a.ndim == 2 and a.shape[0] > 1:
+        forms += [
+            f"np.fill_diagonal({name}, x[2])",
+            f"{name}[[0, 1]] = {name}[[1, 0]]",
+            f"{name}[1:] += {name}[:-1]",
+        ]
+    if a.ndim == 1 and a.size > 1:
+        forms += [
+            f"np.add.at({name}, [0, 0, 1], x[:3])",
+            f"np.put({name}, [0, -1], x[:2])",
+            f"{name}.flat[1] = x[3]",
+        ]
+    p.add(p.pick(forms))
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_random_programs(data):
+    p = Program(data.draw)
+    for _ in range(data.draw(st.integers(2, 8))):
+        p.pick([make, look, write, write, write_all, look])(p)
+    text = "\n".join(
+        [
+            "def f(x):",
+            *(f"    {line}" for line in p.lines),
+            f"    return weighted({', '.join(p.arrays)})",
+        ]
+    )
+    note(text)
+    check_program(text, data.draw(st.integers(0, 1000)))
+
+
+def check_program(text, seed):
+    scope = {"np": np, "weighted": weighted}
+    exec(compile(text, "<program>", "exec"), scope)
+    f = scope["f"]
+    value, gradient = dr.value_and_grad(f)(X)
+    np.testing.assert_allclose(value, f(X.copy()), rtol=1e-12)
+    v = np.random.default_rng(seed).normal(size=4)
+    (numeric,) = directional_difference(lambda x: f(x.copy()), (X,), (v,))
+    np.testing.assert_allclose(gradient @ v, numeric, rtol=1e-6, atol=1e-8)

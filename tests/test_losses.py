@@ -1,0 +1,292 @@
+"""Losses: their formulas, their gradients, what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.compile import jit
+from deltarule.errors import DataError, ShapeError
+from deltarule.nn import Loss, loss_of
+from deltarule.nn.losses import LOSSES
+
+rng = np.random.default_rng(0)
+Y, T = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+LABELS = rng.integers(0, 3, 6)
+SOFT = rng.dirichlet(np.ones(3), 6)
+BITS = rng.integers(0, 2, (6, 3)).astype(float)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def sigma(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def log_likelihood(z, t):
+    return -np.sum(t * np.log(softmax(z)), -1)
+
+
+FORMULAS = {
+    "mse": (T, lambda y, t: np.mean((y - t) ** 2, 1), lambda y, t: 2 * (y - t) / 3),
+    "half_squared_error": (T, lambda y, t: np.sum((y - t) ** 2, 1) / 2, lambda y, t: y - t),
+    "mae": (T, lambda y, t: np.mean(abs(y - t), 1), lambda y, t: np.sign(y - t) / 3),
+    "huber": (
+        T,
+        lambda y, t: np.mean(np.where(abs(y - t) < 1, (y - t) ** 2 / 2, abs(y - t) - 0.5), 1),
+        lambda y, t: np.clip(y - t, -1, 1) / 3,
+    ),
+    "cross_entropy": (
+        LABELS,
+        lambda y, t: log_likelihood(y, np.eye(3)[t]),
+        lambda y, t: softmax(y) - np.eye(3)[t],
+    ),
+    "binary_cross_entropy": (
+        BITS,
+        lambda y, t: -np.mean(t * np.log(sigma(y)) + (1 - t) * np.log(1 - sigma(y)), 1),
+        lambda y, t: (sigma(y) - t) / 3,
+    ),
+}
+
+
+def test_every_loss_has_its_formula_here():
+    assert FORMULAS.keys() == LOSSES.keys()
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_loss_is_its_formula(name):
+    targets, formula, _ = FORMULAS[name]
+    np.testing.assert_allclose(LOSSES[name](Y, targets), formula(Y, targets), rtol=1e-12)
+    assert loss_of(name)(Y, targets) == pytest.approx(formula(Y, targets).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_gradient_is_the_formula_of_the_docstring(name):
+    targets, _, derivative = FORMULAS[name]
+    found = dr.grad(lambda y: loss_of(name)(y, targets))(Y)
+    np.testing.assert_allclose(found, derivative(Y, targets) / 6, rtol=1e-12, atol=1e-16)
+    dr.check_grads(lambda y: LOSSES[name](y, targets), Y)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_compiled_is_interpreted(name):
+    targets = FORMULAS[name][0]
+    compiled = jit.compile(dr.value_and_grad(lambda y, t: loss_of(name)(y, t)))
+    for found, expected in zip(
+        compiled(Y, targets),
+        dr.value_and_grad(lambda y: loss_of(name)(y, targets))(Y),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_float32_stays_float32(name):
+    targets = FORMULAS[name][0]
+    y = Y.astype(np.float32)
+    for t in (targets, targets.astype(np.float32) if targets.dtype.kind == "f" else targets):
+        assert LOSSES[name](y, t).dtype == np.float32
+        value, gradient = dr.value_and_grad(lambda y, t=t: loss_of(name)(y, t))(y)
+        assert value.dtype == gradient.dtype == np.float32
+
+
+# --- cross entropy ---
+
+
+@pytest.mark.parametrize("scale", [1000.0, 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_logits_give_finite_losses_and_gradients(scale, dtype):
+    z = (scale * np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 1.0]])).astype(dtype)
+    for name, t in (("cross_entropy", np.array([0, 0])), ("binary_cross_entropy", BITS[:2])):
+        value, gradient = dr.value_and_grad(lambda z, n=name, t=t: loss_of(n)(z, t))(z)
+        assert np.isfinite(value) and np.isfinite(gradient).all(), name
+    rows = LOSSES["cross_entropy"](z, np.array([0, 0]))
+    np.testing.assert_allclose(rows, [0, 2 * scale + (math.log(2) if scale < 1e6 else 0)])
+    expected = [[0, 0, 0], [-0.5, 0.25, 0.25]]
+    gradient = dr.grad(lambda z: loss_of("cross_entropy")(z, np.array([0, 0])))(z)
+    np.testing.assert_allclose(gradient, expected, atol=1e-12)
+
+
+def test_labels_may_be_of_any_integer_type_or_shape_n_1():
+    expected = LOSSES["cross_entropy"](Y, LABELS)
+    for dtype in (np.int8, np.uint8, np.int32, np.uint32, np.int64):
+        np.testing.assert_array_equal(LOSSES["cross_entropy"](Y, LABELS.astype(dtype)), expected)
+    np.testing.assert_array_equal(LOSSES["cross_entropy"](Y, LABELS[:, None]), expected)
+    np.testing.assert_array_equal(LOSSES["cross_entropy"](Y, LABELS.tolist()), expected)
+    two = LOSSES["cross_entropy"](Y[:, :2], LABELS > 0)
+    np.testing.assert_array_equal(two, LOSSES["cross_entropy"](Y[:, :2], (LABELS > 0).astype(int)))
+
+
+def test_soft_labels_are_probabilities():
+    np.testing.assert_allclose(LOSSES["cross_entropy"](Y, SOFT), log_likelihood(Y, SOFT))
+    onehot = np.eye(3)[LABELS]
+    expected = LOSSES["cross_entropy"](Y, LABELS)
+    for dtype in (float, int):
+        np.testing.assert_allclose(LOSSES["cross_entropy"](Y, onehot.astype(dtype)), expected)
+    gradient = dr.grad(lambda y: np.sum(LOSSES["cross_entropy"](y, SOFT)))(Y)
+    np.testing.assert_allclose(gradient, softmax(Y) - SOFT)
+    dr.check_grads(lambda y, t: LOSSES["cross_entropy"](y, t), Y, SOFT)
+
+
+def test_sequences_have_a_label_for_each_place():
+    y, t = rng.normal(size=(4, 5, 3)), rng.integers(0, 3, (4, 5))
+    rows = LOSSES["cross_entropy"](y, t)
+    np.testing.assert_allclose(rows, log_likelihood(y, np.eye(3)[t]))
+    assert loss_of("cross_entropy")(y, t) == pytest.approx(rows.mean())
+
+
+@pytest.mark.parametrize(("label", "place"), [(3, 4), (-1, 2), (300, 0)])
+def test_a_label_that_is_no_class_is_an_error_never_another_classes_logit(label, place):
+    wrong = LABELS.copy()
+    wrong[place] = label
+    words = rf"row \[{place}\] is class {label}; the network has 3 outputs, for classes 0 to 2"
+    with pytest.raises(DataError, match=words):
+        LOSSES["cross_entropy"](Y, wrong)
+    with pytest.raises(DataError, match=words):
+        dr.grad(lambda y: loss_of("cross_entropy")(y, wrong))(Y)
+    compiled = jit.compile(lambda y, t: loss_of("cross_entropy")(y, t))
+    assert np.isfinite(compiled(Y, LABELS))
+    with pytest.raises(IndexError):
+        compiled(Y, wrong)
+
+
+@pytest.mark.parametrize(
+    ("y", "t", "words"),
+    [
+        (Y[:, :1], LABELS, r"shape \(6, 1\).*For one output use binary_cross_entropy"),
+        (Y[:, 0], LABELS, r"shape \(6,\)"),
+        (Y, LABELS.astype(float), r"integers of shape \(6,\), or probabilities.*float64"),
+        (Y, LABELS[:4], r"given are int64 of shape \(4,\)"),
+        (Y, SOFT[:, :2], r"given are float64 of shape \(6, 2\)"),
+    ],
+)
+def test_cross_entropy_refuses(y, t, words):
+    with pytest.raises(ShapeError, match=words):
+        LOSSES["cross_entropy"](y, t)
+
+
+# --- shapes ---
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "cross_entropy"])
+def test_one_output_takes_targets_of_shape_n_or_n_1(name):
+    y, t = Y[:, :1], BITS[:, :1]
+    expected = LOSSES[name](y, t)
+    assert expected.shape == (6,)
+    for a, b in ((y, t[:, 0]), (y[:, 0], t), (y[:, 0], t[:, 0])):
+        np.testing.assert_array_equal(LOSSES[name](a, b), expected)
+    dr.check_grads(lambda y: LOSSES[name](y, t[:, 0]), y + 0.3)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "cross_entropy"])
+@pytest.mark.parametrize("shape", [(6,), (3,), (1, 3), (6, 1), (3, 6), ()])
+def test_other_shapes_are_never_broadcast(name, shape):
+    with pytest.raises(ShapeError, match=r"\(6, 3\), targets"):
+        LOSSES[name](Y, np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_loss_of_no_rows_is_no_number(name):
+    assert LOSSES[name](Y[:0], FORMULAS[name][0][:0]).shape == (0,)
+
+
+# --- properties ---
+
+numbers = st.floats(-50, 50, allow_nan=False, width=32)
+logits = arrays.arrays(np.float64, (3, 4), elements=numbers)
+
+
+@given(logits, st.lists(st.integers(0, 3), min_size=3, max_size=3), numbers)
+def test_cross_entropy_does_not_change_with_the_level_of_the_logits(z, labels, level):
+    t = np.array(labels)
+    rows = LOSSES["cross_entropy"](z, t)
+    assert (rows >= 0).all()
+    np.testing.assert_allclose(LOSSES["cross_entropy"](z + level, t), rows, atol=1e-9)
+    gradient = dr.grad(lambda z: np.sum(LOSSES["cross_entropy"](z, t)))(z)
+    np.testing.assert_allclose(gradient.sum(1), 0, atol=1e-12)
+
+
+@given(logits, arrays.arrays(np.float64, (3, 4), elements=st.floats(0, 1)))
+def test_binary_cross_entropy_is_that_of_two_classes(z, t):
+    two = np.stack([np.zeros_like(z), z], -1)
+    expected = LOSSES["cross_entropy"](two, np.stack([1 - t, t], -1)).mean(1)
+    np.testing.assert_allclose(LOSSES["binary_cross_entropy"](z, t), expected, atol=1e-9)
+
+
+# --- functions of one's own ---
+
+OWN = {
+    "a number": lambda y, t: np.mean((y - t) ** 2),
+    "one per row": lambda y, t: np.mean((y - t) ** 2, axis=1),
+    "one per row, with an axis": lambda y, t: np.mean((y - t) ** 2, axis=1, keepdims=True),
+    "one per output": lambda y, t: (y - t) ** 2,
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_functions_of_ones_own(kind):
+    loss = loss_of(OWN[kind])
+    expected = dr.value_and_grad(lambda y: loss_of("mse")(y, T))(Y)
+    found = dr.value_and_grad(lambda y: loss(y, T))(Y)
+    np.testing.assert_allclose(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (
+            lambda y, t: (y[:, :1] - t[:, 0]) ** 2,
+            r"returned shape \(6, 6\) for outputs of shape \(6, 3\)",
+        ),
+        (
+            lambda y, t: np.ones(3),
+            r"returned shape \(3,\).*one number, one per row, or one per output",
+        ),
+        (lambda y, t: np.ones((6, 3, 2)), r"returned shape \(6, 3, 2\)"),
+        (lambda y, t: None, "returned None"),
+        (lambda y, t: "small", "returned 'small'"),
+    ],
+)
+def test_results_that_are_no_loss(returned, words):
+    with pytest.raises(ShapeError, match=words):
+        loss_of(returned)(Y, T)
+
+
+def test_names():
+    with pytest.raises(
+        DataError, match=r"no loss is called 'mean'; known: mse, half_squared_error"
+    ):
+        loss_of("mean")
+    with pytest.raises(DataError, match="no loss is called None"):
+        loss_of(None)
+    assert loss_of("mse").name == "mse" and loss_of("cross_entropy").classes
+    assert loss_of(OWN["a number"]).name == "<lambda>" and not loss_of(OWN["a number"]).classes
+    assert isinstance(loss_of(loss_of("mse")), Loss)
+
+
+# --- weights of rows ---
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_weights_multiply_the_rows(name):
+    t, weight = FORMULAS[name][0], np.array([0.5, 1, 2, 0, 1, 1.5])
+    expected = np.mean(weight * LOSSES[name](Y, t))
+    assert loss_of(name)(Y, t, weight) == pytest.approx(expected, rel=1e-14)
+    dr.check_grads(lambda y: loss_of(name)(y, t, weight), Y)
+
+
+def test_weights_need_rows():
+    with pytest.raises(ShapeError, match=r"one loss per row; <lambda> returned a single number"):
+        loss_of(OWN["a number"])(Y, T, np.ones(6))
+    with pytest.raises(ShapeError, match=r"weights have shape \(6, 1\); \(6,\) is needed"):
+        loss_of("mse")(Y, T, np.ones((6, 1)))
