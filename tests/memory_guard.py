@@ -1,4 +1,4 @@
-"""Run generated programs with arrays that end, or begin, at a page that must not be touched. A stray access kills the process.
+"""Run generated programs between pages that must not be touched: a stray access kills the process.
 
 In: how many programs. Out: exit status 0.
 """
@@ -10,12 +10,12 @@ import mmap
 import sys
 
 import numpy as np
-from compiling import assert_same, reference
-from test_compile_graphs import program_of
 
+from compiling import assert_same, reference
 from deltarule.compile import native
 from deltarule.compile.lower import schedule
 from deltarule.compile.rewrite import rewrite
+from test_compile_graphs import program_of
 
 PAGE = mmap.PAGESIZE
 C = ctypes.CDLL(None, use_errno=True)
@@ -32,7 +32,14 @@ def guarded(shape, dtype, at_end: bool):
     shape = (shape,) if isinstance(shape, int) else shape
     nbytes = int(np.prod(shape)) * dtype.itemsize
     inner = -(-nbytes // PAGE) * PAGE
-    start = C.mmap(None, inner + 2 * PAGE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    start = C.mmap(
+        None,
+        inner + 2 * PAGE,
+        mmap.PROT_READ | mmap.PROT_WRITE,
+        mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+        -1,
+        0,
+    )
     HELD.append((start, inner + 2 * PAGE))
     for page in (start, start + PAGE + inner):
         assert C.mprotect(page, PAGE, 0) == 0

@@ -1,7 +1,7 @@
-"""Generated programs: compiled, rewritten by any subset of passes, or both, they give what the interpreter gives.
+"""Generated programs: compiled, rewritten, or both, they give what the interpreter gives.
 
-Inputs are small integers held as floats and every operation keeps them so: then all orders of summation agree exactly, and results
-must be equal, not close.
+Inputs are small integers held as floats and every operation keeps them so: then all orders of
+summation agree exactly, and results must be equal, not close.
 """
 
 from __future__ import annotations
@@ -178,11 +178,14 @@ class Builder:
         if x is None:
             return None
         axis = self.integer(0, len(x.type.shape) - 1)
-        cut = lambda shape: shape[:axis] + shape[axis + 1 :]  # noqa: E731
-        fits = lambda n: (
-            len(n.type.shape) == len(x.type.shape) and cut(n.type.shape) == cut(x.type.shape)
-        )
-        y = self.pick(lambda n: n.type.dtype == self.dtype and fits(n))
+        rest = x.type.shape[:axis] + x.type.shape[axis + 1 :]
+
+        def fits(node: Node) -> bool:
+            shape = node.type.shape
+            same = len(shape) == len(x.type.shape) and shape[:axis] + shape[axis + 1 :] == rest
+            return same and node.type.dtype == self.dtype
+
+        y = self.pick(fits)
         return apply("concatenate", x, y, x, axis=axis)
 
     def index(self, n: int) -> Node:
@@ -287,9 +290,9 @@ class Builder:
 
 
 STEPS = (
-    "unary unary binary binary binary binary binary compare compare select select cast cast literal reduce reduce reduce "
-    "reshape reshape transpose transpose broadcast slice pad update concatenate gather scatter matmul matmul einsum einsum "
-    "bits scan"
+    "unary unary binary binary binary binary binary compare compare select select cast cast "
+    "literal reduce reduce reduce reshape reshape transpose transpose broadcast slice pad update "
+    "concatenate gather scatter matmul matmul einsum einsum bits scan"
 ).split()
 
 

@@ -1,4 +1,4 @@
-"""``dr.compile``: versions by kinds of arguments, static values, nested trees, captured arrays, derivatives through it."""
+"""`dr.compile`: kinds of arguments, nested trees, captured arrays, derivatives through it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans: views are NumPy's views, chains are computed in one loop, shared values once, and memory is used again."""
+"""Plans: views are NumPy's, chains are one loop, shared values computed once, memory used again."""
 
 from __future__ import annotations
 

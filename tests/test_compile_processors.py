@@ -1,4 +1,4 @@
-"""Code for smaller processors, run on this one: the same results without AVX-512, and without AVX and fused multiply-add."""
+"""Code for smaller processors, run on this one: without AVX-512, and without AVX and FMA."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import platform
 
 import numpy as np
 import pytest
-from compiling import assert_close, assert_same, graph_of, reference, terms_of
-from test_compile_graphs import program_of
 
 import deltarule.derive  # noqa: F401
+from compiling import assert_close, assert_same, graph_of, reference, terms_of
 from deltarule.compile.lower import schedule
 from deltarule.compile.native import Native
 from deltarule.compile.rewrite import rewrite
 from deltarule.program import Graph, primitives
+from test_compile_graphs import program_of
 
 pytestmark = [
     pytest.mark.native,
@@ -33,7 +33,9 @@ def processor_of(name: str):
 
 def run(graph: Graph, args, name: str):
     plan, codes = schedule(rewrite(graph))
-    return Native(plan, codes, processor_of(name))([np.ascontiguousarray(x) for x in args], frozenset())
+    return Native(plan, codes, processor_of(name))(
+        [np.ascontiguousarray(x) for x in args], frozenset()
+    )
 
 
 @pytest.mark.parametrize("name", SMALLER)

@@ -1,4 +1,4 @@
-"""The vector functions against exact values: within 2 ulp in float32, 4 ulp in float64, and right at the edges."""
+"""The vector functions within 2 ulp (float32) or 4 ulp (float64) of exact values, edges too."""
 
 from __future__ import annotations
 

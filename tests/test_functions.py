@@ -120,7 +120,8 @@ np.all(M); np.all(M, axis=0); np.any(M, axis=1, keepdims=True); np.any(A > 1); n
 np.count_nonzero(M); np.count_nonzero(A > 1, axis=0); np.allclose(A, D); np.array_equal(A, A)
 np.cumsum(A); np.cumsum(A, axis=0); np.cumsum(A, axis=-1); np.cumsum(V); np.cumprod(V)
 np.cumprod(A, axis=1); A.cumsum(1); np.cumsum(I); np.diff(V); np.diff(A, axis=0); np.diff(V, n=2)
-np.cumsum(F); np.ediff1d(V); np.gradient(V); np.trapezoid(V); np.trapezoid(A, V); np.trapezoid(A, x=A, axis=0); np.trapezoid(A, dx=0.5)
+np.cumsum(F); np.ediff1d(V); np.gradient(V); np.trapezoid(V); np.trapezoid(A, V)
+np.trapezoid(A, x=A, axis=0); np.trapezoid(A, dx=0.5)
 np.linalg.norm(V); np.linalg.norm(A); np.linalg.norm(A, axis=0); np.linalg.norm(A, axis=1, keepdims=True)
 np.linalg.norm(V, 1); np.linalg.norm(V, np.inf); np.linalg.norm(A, "fro"); np.linalg.norm(V, ord=2)
 np.linalg.norm(V, 3); np.linalg.norm(A, 1, axis=1); np.linalg.norm(V, -np.inf); np.linalg.norm(I)
@@ -170,7 +171,8 @@ A[0]; A[-1]; A[0, 1]; A[:, 1]; A[1:, ::-1]; A[..., 0]; A[0, ...]; A[...]; A[()];
 A[:, :, None]; A[::2]; A[5:]; A[-2:, -2:]; V[::-2]; C[0, :, 1]; C[:, 1:2, :]; Z[()]; Z[...]; Z[None]; S[()]
 S[None]; S[...]; A[np.int64(1)]; A[np.int32(0), 1]
 A[[0, 1, 0]]; A[:, [2, 0]]; A[[0, 1], [2, 0]]; A[[0, 1], :]; A[J - 1]; A[:, J]
-A[np.array([[0, 1], [1, 0]])]; C[:, [0, 2], [1, 3]]; C[[0, 1], :, [1, 3]]; C[0, :, [1, 3]]
+A[np.array([[0, 1], [1, 0]])]; C[:, [0, 2], [1, 3]]; C[[0, 1], :, [1, 3]]; C[None][:, [0, 1], :, [1, 3]]
+C[[0, 1], None, [1, 0]]; C[:, None, [0, 2], [1, 3]]; C[0, None, [1, 2]]; C[None, :, [0, 1], 0]; C[0, :, [1, 3]]
 C[[0, 1], 1:, [1, 3]]; A[[-1, 0]]; A[np.array([0]), 1]; V[J]; V[[0, 0]]; V[L - 1]; V[U - 1]
 A[np.ix_([0, 1], [0, 2])]; A[[]]; V[np.array([], int)]; A[[True, False]]; A[1, [0, 2]]; C[1, [0, 2]]
 A[None, [0, 1]]; A[[0, 1], None]; C[..., [0, 1]]; A[([0, 1], [1, 2])]; C[[[0], [1]], [0, 2]]
@@ -215,7 +217,8 @@ np.arange(V.size); np.zeros(A.shape[0]); np.tri(3) @ V; np.zeros_like(V, float);
 np.logspace(0, 1, 3) * V; np.fromfunction(lambda i: i + 1.0, (3,)) * V
 A.round(); A.round(1); A.any(); A.all(); A.squeeze(); np.iscomplexobj(A); np.result_type(A, F)
 np.can_cast(I.dtype, float); np.polyval([1.0, 2.0, 3.0], V); np.polyval(V, 2.0); np.convolve(V, [1.0, 0.5])
-np.correlate(V, W); np.correlate(V, V[:2], "same"); np.correlate(V[:2], V, "full"); np.correlate(V[:2], V); np.convolve(V[:2], V, "same")
+np.correlate(V, W); np.correlate(V, V[:2], "same"); np.correlate(V[:2], V, "full"); np.correlate(V[:2], V)
+np.convolve(V[:2], V, "same")
  np.convolve(V, W, "valid"); np.gradient(B)[1]; np.gradient(V, 0.5); np.cov(A); np.corrcoef(A)
 """
 
@@ -231,11 +234,15 @@ STEPS = """
     astype(int) np.signbit np.nan_to_num np.exp(M) np.where(A, np.array_equal np.allclose np.isclose
 """.split()
 # These depend on values while they are traced: a mask or a count decides the shape.
-BY_VALUE = (
-    "A[M] | A[A | V[K] | A[:, K] | A[[True, False] | C[M] | A[0][K] | A[~M] | V[V | C[:, K] | C[0, K] | V[:, None][K] | "
-    "A[np.array([True, False])] | V[int( | np.where(A > 1)[ | np.argwhere | np.nonzero | np.flatnonzero | np.extract | "
-    "np.compress | np.bincount | np.unique | np.allclose | np.array_equal | max(V) | min(V)"
-).split(" | ")
+BY_VALUE = """
+    A[M] | A[A | A[M & | A[~M] | A[0][K] | A[:, K] | A[[True, False] | A[np.array([True, False])] | V[K]
+    V[V | V[int( | V[:, None][K] | C[M] | C[:, K] | C[0, K] | np.where(A > 1)[ | np.argwhere | np.nonzero
+    np.flatnonzero | np.extract | np.compress | np.bincount | np.unique | np.allclose | np.array_equal
+    max(V) | min(V)
+"""
+BY_VALUE = [
+    word.strip() for line in BY_VALUE.split("\n") for word in line.split(" | ") if word.strip()
+]
 
 
 def names_of(expression):

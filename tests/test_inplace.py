@@ -198,6 +198,14 @@ def methods_that_write(x):
     return weighted(a, b)
 
 
+def indexed_on_separate_axes(x):
+    a = np.zeros((2, 3, 2, 4))
+    a[:, [0, 2], :, [1, 3]] = x[:2, None, None] * np.ones((2, 2, 2))
+    a[0, :, [1, 0]] += x[2]
+    a[1, [0, 1], :, 2] -= x[3]
+    return np.sum(np.sin(a) * np.arange(48.0).reshape(a.shape))
+
+
 def broadcasting(x):
     a = np.zeros((2, 4))
     a[:] = x
@@ -366,9 +374,17 @@ def into_integers(x):
     n += x
 
 
+def half_into_integers(x):
+    n = np.zeros(4, int)
+    n += 0.5
+
+
 def copied_into_integers(x):
     np.copyto(np.zeros(4, int), 0.5)
-    np.copyto(np.zeros(4, int), x)
+
+
+def computed_into_integers(x):
+    np.add(np.ones(4), 0.5, out=np.zeros(4, int))
 
 
 @pytest.mark.parametrize(
@@ -381,7 +397,9 @@ def test_what_numpy_refuses(f):
         dr.grad(lambda x: f(x) or x.sum())(X)
 
 
-@pytest.mark.parametrize("f", [into_integers, copied_into_integers])
+@pytest.mark.parametrize(
+    "f", [into_integers, half_into_integers, copied_into_integers, computed_into_integers]
+)
 def test_floats_are_not_cut(f):
     with pytest.raises(TypeError):
         f(X.copy())

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deltarule.derive.proof import CHECKS, UNSAMPLED, cases, prove, staged
+from deltarule.derive.case import cases, staged
+from deltarule.derive.proof import CHECKS, UNSAMPLED, prove
 from deltarule.program import TABLE, interpret, primitives
 
 ALL = list(primitives())

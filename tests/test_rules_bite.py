@@ -1,6 +1,6 @@
 """Rules broken on purpose: each must be caught, and by the check that is there for it.
 
-In: primitives of the table with one field exchanged for a wrong one. Out: a failure where that goes unnoticed.
+In: primitives with one field exchanged for a wrong one. Out: failures where that goes unnoticed.
 """
 
 from __future__ import annotations

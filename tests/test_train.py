@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import deltarule as dr
@@ -52,10 +54,10 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("rule", [dr.SGD(0.1, 0.9), dr.Adam(0.02)], ids=["sgd", "adam"])
 def test_fit_is_the_loop_by_hand(case, rule, backend):
-    make, settings, loss, targets = CASES[case]
+    make, how, loss, targets = CASES[case]
     net, hand = make(), make()
-    run = dr.fit(net, X, targets, loss=loss, optimizer=rule, epochs=3, seed=5, **settings)
-    batch, shuffle = settings["batch_size"], settings.get("shuffle", True)
+    run = dr.fit(net, X, targets, loss=loss, optimizer=rule, epochs=3, seed=5, **how)
+    batch, shuffle = how["batch_size"], how.get("shuffle", True)
     history = by_hand(hand, X, targets, loss, rule, 3, batch, 5, shuffle)
     assert_close(net, hand, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(run.history["loss"], history, rtol=1e-9)
@@ -103,6 +105,22 @@ def test_a_loss_of_ones_own_gets_class_indices_as_integers(backend):
     for n, loss in ((net, likelihood), (ours, "cross_entropy")):
         dr.fit(n, X, LABELS, loss=loss, epochs=2, batch_size=10, seed=2)
     assert_close(net, ours, rtol=1e-9)
+
+
+counts = st.integers(1, 15)
+
+
+@given(counts, counts, st.integers(0, 3), st.integers(0, 2**40), st.booleans())
+@settings(max_examples=25)
+def test_any_sizes(rows, batch, epochs, seed, shuffle):
+    net, hand, rule = mlp(dr.Dropout(0.2)), mlp(dr.Dropout(0.2)), dr.Adam(0.02)
+    run = dr.fit(
+        net, X[:rows], Y[:rows], optimizer=rule, epochs=epochs, batch_size=batch, seed=seed,
+        shuffle=shuffle,
+    )  # fmt: skip
+    history = by_hand(hand, X[:rows], Y[:rows], "mse", rule, epochs, batch, seed, shuffle)
+    assert_close(net, hand, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(run.history["loss"], history, rtol=1e-9)
 
 
 # --- it learns ---
@@ -169,9 +187,9 @@ def test_without_a_seed_one_is_drawn_and_kept():
 @pytest.mark.parametrize("rule", [dr.SGD(0.1, 0.9), dr.Adam(0.02)], ids=["sgd", "adam"])
 def test_resuming_gives_the_bits_of_the_unsplit_run(rule, batch, backend):
     whole, split = statistics(), statistics()
-    settings = dict(optimizer=rule, batch_size=batch, seed=3)
-    long = dr.fit(whole, X, Y, epochs=5, **settings)
-    first = dr.fit(split, X, Y, epochs=2, **settings)
+    how = dict(optimizer=rule, batch_size=batch, seed=3)
+    long = dr.fit(whole, X, Y, epochs=5, **how)
+    first = dr.fit(split, X, Y, epochs=2, **how)
     again = dr.fit(split, X, Y, epochs=3, optimizer=rule, batch_size=batch, resume=first)
     assert_same_bits(whole, split)
     assert again.history["loss"] == long.history["loss"]
@@ -305,10 +323,10 @@ def test_more_axes_and_several_outputs(backend):
 # --- weights of rows and classes ---
 
 
-def full_batch(rows, targets, **settings):
+def full_batch(rows, targets, **weights):
     net = mlp()
     run = dr.fit(
-        net, rows, targets, optimizer=dr.SGD(0.1), epochs=3, batch_size=99, seed=0, **settings
+        net, rows, targets, optimizer=dr.SGD(0.1), epochs=3, batch_size=99, seed=0, **weights
     )
     return net, run
 
@@ -351,8 +369,8 @@ def test_class_weights_are_row_weights():
 def test_class_weights_of_two_classes():
     def trained(targets, **weights):
         net = mlp()
-        settings = dict(loss="binary_cross_entropy", epochs=2, batch_size=10, seed=0)
-        dr.fit(net, X, targets, **settings, **weights)
+        how = dict(loss="binary_cross_entropy", epochs=2, batch_size=10, seed=0)
+        dr.fit(net, X, targets, **how, **weights)
         return net
 
     two = LABELS > 0
@@ -423,6 +441,8 @@ def test_metrics_without_validation_are_of_the_training_rows():
     [
         ("cross_entropy", 3, LABELS, lambda y: y.argmax(1) == LABELS),
         ("cross_entropy", 3, np.eye(3)[LABELS], lambda y: y.argmax(1) == LABELS),
+        ("cross_entropy", 3, np.eye(3, dtype=int)[LABELS], lambda y: y.argmax(1) == LABELS),
+        ("cross_entropy", 3, LABELS[:, None], lambda y: y.argmax(1) == LABELS),
         ("mse", 3, np.eye(3)[LABELS], lambda y: y.argmax(1) == LABELS),
         ("binary_cross_entropy", 1, LABELS > 0, lambda y: (y[:, 0] > 0) == (LABELS > 0)),
         ("mse", 1, LABELS > 0, lambda y: (y[:, 0] > 0.5) == (LABELS > 0)),

@@ -61,6 +61,16 @@ REFUSED = {
         classes(y=LABELS * 1.0),
         r"float64; cross_entropy takes class indices.*y.astype\(int\)",
     ),
+    "two classes, from 1": (
+        {"y": 1 + (LABELS > 0), "loss": "binary_cross_entropy"},
+        r"y\[\d+\] is 2; binary_cross_entropy takes 0, 1, or probabilities between",
+    ),
+    "two classes, signs": (
+        {"y": np.where(LABELS > 0, 1.0, -1.0), "loss": "binary_cross_entropy"},
+        r"is -1.0; binary_cross_entropy takes",
+    ),
+    "no probabilities": (classes(y=2 * np.eye(3)[LABELS]), r"is 2.0; cross_entropy takes"),
+    "probabilities of 2": (classes(y=np.full((37, 3), 0.5)), r"y\[0\] adds up to 1.5"),
     "one output": (
         {"y": LABELS, "loss": "cross_entropy"},
         "For one output use binary_cross_entropy",
@@ -289,6 +299,14 @@ def test_the_step_and_the_weights_do_not_depend_on_chunks_and_blocks(backend, mo
         assert same == message
         for a, b in zip(leaves(net), leaves(other), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_epoch_of_a_resumed_run_is_named(monkeypatch):
+    choose("interpreted", monkeypatch)
+    net = dr.Sequential(dr.Dense(8, "relu"), dr.Dense(1)).init((1, 3), seed=0)
+    slow = dr.fit(net, X, Y, optimizer=dr.SGD(1e-6), epochs=3, batch_size=5, seed=0)
+    with pytest.raises(NonFiniteLoss, match=r"in epoch [4-9], step 2[5-9]\."):
+        dr.fit(net, X, Y, optimizer=dr.SGD(100.0), epochs=9, batch_size=37, resume=slow)
 
 
 def test_epochs_run_together_fail_at_the_same_step(backend, monkeypatch):

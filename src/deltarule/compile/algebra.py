@@ -1,7 +1,7 @@
 """Algebra on one node that is exact for every number: signed zeros, infinities and NaN included.
 
-In: a node whose arguments are simplified already. Out: an equal node, mostly the same. Powers with small exponents become
-products, within 2 ulp.
+In: a node whose arguments are simplified already. Out: an equal node, mostly the same. Powers with
+small exponents become products, within 2 ulp.
 """
 
 from __future__ import annotations
@@ -134,6 +134,8 @@ def _power(node: Node) -> Node:
     if value == 2 or value == 3:
         square = node_of(ops.mul, x, x, like=node)
         return spread(square if value == 2 else node_of(ops.mul, square, x, like=node), node)
+    if value == 0.5 and n.type.shape == ():  # as NumPy does it, where the exponent is one number
+        return node_of(ops.sqrt, x, like=node)
     if value == -1 and x.type.dtype.kind == "f":
         return spread(node_of(ops.div, literal(1, x.type.dtype, node), x, like=node), node)
     return node

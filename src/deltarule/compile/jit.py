@@ -118,7 +118,13 @@ class Compiled:
         self.last = version
         return version.call([leaves[i] for i in version.traced])
 
-    def keep(self, version: Version, key: Any, args: Any, kwargs: Any) -> None:
+    def keep(
+        self,
+        version: Version,
+        key: Any,
+        args: Any,
+        kwargs: Any,
+    ) -> None:
         """Use a version for all calls of its kind."""
         self.versions[key] = version
         self.keys.append(key)
@@ -145,7 +151,14 @@ class Compiled:
 
         staged = stage(body, [type_of_leaf(leaves[i], i, spec) for i in traced])
         donated = self.donated(spec, traced)
-        return Version(staged.graph, staged.captured, traced, donated, out_spec, plain)
+        return Version(
+            staged.graph,
+            staged.captured,
+            traced,
+            donated,
+            out_spec,
+            plain,
+        )
 
     def donated(self, spec: Any, traced: Sequence[int]) -> frozenset[int]:
         """Which inputs belong to donated arguments."""

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
-from deltarule.compile.kernels import Apply, Load, MapKernel, Number, Scalar
+from deltarule.compile.kernels import (
+    Apply,
+    Load,
+    MapKernel,
+    Number,
+    Scalar,
+)
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
 from deltarule.compile.schedule import Rule, Scheduler
@@ -74,7 +80,15 @@ def reduce(s: Scheduler, node: Node) -> None:
     (arg,) = node.args
     scalars, made = s.inlined(arg, node)
     axes = tuple(node.attrs["axes"])
-    combine(s, node, arg.type.shape, scalars, lowering.op, axes, (*made, node))
+    combine(
+        s,
+        node,
+        arg.type.shape,
+        scalars,
+        lowering.op,
+        axes,
+        (*made, node),
+    )
 
 
 def combine(
@@ -95,7 +109,16 @@ def combine(
         steps = iter(out.strides)
         strides = tuple(0 if i in axes else next(steps) for i in range(len(shape)))
         spread = View(out.buffer, out.dtype, shape, strides)
-        s.append(kernels.ReduceKernel(nodes, shape, scalars, op, axes, spread))
+        s.append(
+            kernels.ReduceKernel(
+                nodes,
+                shape,
+                scalars,
+                op,
+                axes,
+                spread,
+            )
+        )
 
 
 def contract(s: Scheduler, node: Node) -> None:
@@ -119,10 +142,23 @@ def contract(s: Scheduler, node: Node) -> None:
         scalars: tuple[Scalar, ...] = tuple(map(Load, views))
         if len(views) == 2:
             scalars = (*scalars, Apply("x0 * x1", (0, 1), node.type.dtype))
-        combine(s, node, product.shape, scalars, "sum", product.axes, (node,))
+        combine(
+            s,
+            node,
+            product.shape,
+            scalars,
+            "sum",
+            product.axes,
+            (node,),
+        )
 
 
-def matrix_product(s: Scheduler, node: Node, product: Product, views: list[View]) -> None:
+def matrix_product(
+    s: Scheduler,
+    node: Node,
+    product: Product,
+    views: list[View],
+) -> None:
     """A product of two with rows of one and columns of the other."""
     choice = choose_vector(product, views)
     vectors = choice.vectors
@@ -134,7 +170,15 @@ def matrix_product(s: Scheduler, node: Node, product: Product, views: list[View]
     out = product.spread_result(s.result(node))
     shape, axes = product.shape, product.axes
     s.append(
-        kernels.ContractKernel((node,), shape, axes, choice.scalars, vectors, out, choice.axis)
+        kernels.ContractKernel(
+            (node,),
+            shape,
+            axes,
+            choice.scalars,
+            vectors,
+            out,
+            choice.axis,
+        )
     )
 
 
@@ -161,7 +205,13 @@ def moved(move: str, s: Scheduler, node: Node, **attrs: Any) -> None:
     s.where[node] = view
 
 
-def pad(s: Scheduler, node: Node, shape: Ints, start: Ints, step: Ints) -> None:
+def pad(
+    s: Scheduler,
+    node: Node,
+    shape: Ints,
+    start: Ints,
+    step: Ints,
+) -> None:
     """Zeros, then the values in their places."""
     (arg,) = node.args
     out = s.result(node)
@@ -171,7 +221,12 @@ def pad(s: Scheduler, node: Node, shape: Ints, start: Ints, step: Ints) -> None:
     s.copy(arg, out.slice(start, arg.type.shape, step), node)
 
 
-def update(s: Scheduler, node: Node, start: Ints, step: Ints) -> None:
+def update(
+    s: Scheduler,
+    node: Node,
+    start: Ints,
+    step: Ints,
+) -> None:
     """A copy, then the new values in their places."""
     old, new = node.args
     out = s.result(node)
@@ -205,7 +260,16 @@ def scatter(add: bool, s: Scheduler, node: Node) -> None:
     values, places = s.contiguous(new), s.contiguous(where)
     s.copy(x, out, node)
     if where.type.size:
-        s.append(kernels.ScatterKernel((node,), places, values, out, add, s.code(node)))
+        s.append(
+            kernels.ScatterKernel(
+                (node,),
+                places,
+                values,
+                out,
+                add,
+                s.code(node),
+            )
+        )
 
 
 # The rest.
@@ -221,7 +285,16 @@ def random(s: Scheduler, node: Node) -> None:
         keys = s.view(key).broadcast((*lead, 2))
         steps = s.view(step).broadcast(lead)
         site = node.attrs["site"]
-        s.append(kernels.RandomKernel((node,), keys, steps, out, site, count))
+        s.append(
+            kernels.RandomKernel(
+                (node,),
+                keys,
+                steps,
+                out,
+                site,
+                count,
+            )
+        )
 
 
 def opaque(s: Scheduler, node: Node) -> None:

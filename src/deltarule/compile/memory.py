@@ -91,7 +91,10 @@ def lifetimes(kernels: Sequence[Kernel]) -> dict[int, tuple[int, int]]:
 
 
 def overwritten(
-    kernel: Kernel, new: int, dying: Sequence[int], lengths: dict[int, int]
+    kernel: Kernel,
+    new: int,
+    dying: Sequence[int],
+    lengths: dict[int, int],
 ) -> int | None:
     """A dying buffer that a Map reads only at the point where it writes ``new``."""
     for old in dying:

@@ -35,7 +35,12 @@ class Native:
         What it is made for; this machine by default.
     """
 
-    def __init__(self, plan: Plan, codes: Sequence[Node], processor: Any = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        codes: Sequence[Node],
+        processor: Any = None,
+    ) -> None:
         from deltarule.compile.llvm.load import load, this_processor
         from deltarule.compile.llvm.module import ENTRY, write
 
@@ -63,7 +68,12 @@ class Native:
         self.free.append(space)
         return results
 
-    def give_over(self, arrays: Sequence[Any], donated: frozenset[int], results: list[Any]) -> None:
+    def give_over(
+        self,
+        arrays: Sequence[Any],
+        donated: frozenset[int],
+        results: list[Any],
+    ) -> None:
         """Put results into arrays that were given away, where that is safe."""
         for i, j in sorted(self.plan.in_place):
             array = arrays[i]

@@ -214,7 +214,10 @@ def trimmed(node: Node, wanted: set[int]) -> Replacement:
 
 
 def needed_results(
-    body: Graph, consts: int, carries: int, wanted: set[int]
+    body: Graph,
+    consts: int,
+    carries: int,
+    wanted: set[int],
 ) -> tuple[list[int], set[Node]]:
     """Results of a body that are wanted, or carried to what is; and all nodes these need."""
     results = set(wanted)

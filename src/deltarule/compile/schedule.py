@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.drafts import Draft, Pending, renumbered
-from deltarule.compile.kernels import Apply, Kernel, Load, MapKernel, Number, Scalar
+from deltarule.compile.kernels import (
+    Apply,
+    Kernel,
+    Load,
+    MapKernel,
+    Number,
+    Scalar,
+)
 from deltarule.compile.memory import finish
 from deltarule.compile.plan import Plan
 from deltarule.compile.views import Ints, View
@@ -139,7 +146,12 @@ class Scheduler:
         self.copy(node, out)
         return out
 
-    def copy(self, node: Node, out: View, reader: Node | None = None) -> None:
+    def copy(
+        self,
+        node: Node,
+        out: View,
+        reader: Node | None = None,
+    ) -> None:
         """Write a value to a place; a chain that only ``reader`` reads is computed on the way."""
         scalars, nodes = self.inlined(node, reader)
         if out.size:
@@ -154,7 +166,12 @@ class Scheduler:
         assert isinstance(lowering, Map)
         self.compute(node, lowering.expression, node.args)
 
-    def compute(self, node: Node, expression: str, args: Sequence[Node]) -> None:
+    def compute(
+        self,
+        node: Node,
+        expression: str,
+        args: Sequence[Node],
+    ) -> None:
         """A node's value is an expression of the elements of others."""
         shape = node.type.shape
         draft = self.draft(shape, max((self.ready(arg) for arg in args), default=0))
@@ -216,7 +233,12 @@ class Scheduler:
         made = (draft.makers[i] for i, scalar in found.items() if isinstance(scalar, Apply))
         return renumbered(found), tuple(maker for maker in made if maker)
 
-    def read_only_within(self, node: Node, draft: Draft, places: set[int]) -> bool:
+    def read_only_within(
+        self,
+        node: Node,
+        draft: Draft,
+        places: set[int],
+    ) -> bool:
         """Whether all readers of a node are values of a draft at the given places."""
         for reader in self.readers[node]:
             where = self.where.get(reader) if reader else None

@@ -55,7 +55,12 @@ class View:
         kept = (stride if n == m else 0 for n, stride, m in ends)
         return replace(self, shape=tuple(shape), strides=(0,) * lead + tuple(kept))
 
-    def slice(self, start: Ints, size: Ints, step: Ints) -> View:
+    def slice(
+        self,
+        start: Ints,
+        size: Ints,
+        step: Ints,
+    ) -> View:
         """Every ``step``-th element from ``start``."""
         moved = self.offset + sum(a * s for a, s in zip(start, self.strides, strict=True))
         strides = tuple(a * s for a, s in zip(step, self.strides, strict=True))

@@ -11,17 +11,17 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from deltarule.derive.case import ATOL, RTOL, SEED, Case, cases, staged
 from deltarule.derive.check import MODES, STEP, directional_difference, inner, prove_derivatives
 from deltarule.derive.differentiate import jvp, vjp
 from deltarule.derive.trace import Staged, stage
 from deltarule.errors import CheckFailed, GradientError, TypeRuleError
-from deltarule.program import ArrayType, Graph, Primitive, interpret, ops, type_of
+from deltarule.program import Graph, Primitive, interpret, ops, type_of
 from deltarule.program.lowering import Contract, Map
 
 UNSAMPLED = {
@@ -31,79 +31,10 @@ UNSAMPLED = {
     "foreign": "it stands for Python code on a tape; tests of dr.custom_vjp prove it",
 }
 OTHER_DTYPES = "bool int8 uint8 int32 uint32 int64 float16 float32".split()
-RTOL, ATOL = 1e-6, 1e-8
 EXAMPLES = 3
-SEED = 0
 
 Check = Callable[[Primitive, np.random.Generator], int]
 CHECKS: dict[str, Check] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A primitive on one of its samples. The arguments are read-only: a rule that writes to them fails."""
-
-    primitive: Primitive
-    args: tuple[Any, ...]
-    attrs: dict[str, Any]
-    derivative: tuple[Any, ...] | None = None
-
-    def __str__(self) -> str:
-        attrs = {k: v for k, v in self.attrs.items() if not isinstance(v, Graph)}
-        given = ", ".join(
-            [*(repr(type_of(x)) for x in self.args), *(f"{k}={v}" for k, v in attrs.items())]
-        )
-        return f"{self.primitive.name}({given})"
-
-    @property
-    def types(self) -> tuple[ArrayType, ...]:
-        """Types of the arguments."""
-        return tuple(type_of(x) for x in self.args)
-
-    @property
-    def floats(self) -> list[int]:
-        """Arguments that can carry a derivative."""
-        return [i for i, x in enumerate(self.args) if x.dtype.kind == "f"]
-
-    def results(self, args: Sequence[Any] | None = None) -> list[Any]:
-        """What the primitive gives for other arguments (default: its own), always as a list."""
-        out = self.primitive(*(self.args if args is None else args), **self.attrs)
-        return list(out) if isinstance(out, tuple) else [out]
-
-    def cotangents(self, cts: Sequence[Any], ys: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-        """What the vjp rule gives for each argument; None for integers, and where the rule gives None."""
-        rule, floats = self.primitive.vjp, self.floats
-        assert rule is not None
-        if self.primitive.joint:
-            needs = [i in floats for i in range(len(args))]
-            return list(rule(needs, cts, tuple(ys), *args, **self.attrs))
-        return [
-            rule(i, cts[0], ys[0], *args, **self.attrs) if i in floats else None
-            for i in range(len(args))
-        ]
-
-    def tangents(self, ts: Sequence[Any], ys: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-        """What the jvp rule gives for each result."""
-        rule = self.primitive.jvp
-        assert rule is not None
-        if self.primitive.joint:
-            return list(rule(ts, tuple(ys), *args, **self.attrs))
-        return [rule(ts, ys[0], *args, **self.attrs)]
-
-    def fail(self, check: str, message: str) -> None:
-        """Raise, naming what was proven on what."""
-        raise CheckFailed(f"{check}: {self}: {message}")
-
-
-def cases(primitive: Primitive, seed: int = SEED, special: bool = False) -> list[Case]:
-    """The samples of a primitive, or its special points. Tests of other back ends start here."""
-    found = primitive.special() if special else primitive.samples(np.random.default_rng(seed))
-    return [Case(primitive, tuple(map(_frozen, s.args)), s.attrs, s.derivative) for s in found]
-
-
-def staged(case: Case) -> Staged:
-    """The closed graph of a case: one node, or as many as it has results."""
-    return stage(lambda *args: case.results(args), case.types)
 
 
 def prove(primitive: Primitive, seed: int = SEED) -> dict[str, int]:
@@ -147,30 +78,6 @@ def check_of(name: str) -> Callable[[Check], Check]:
         return guarded
 
     return declare
-
-
-def _frozen(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
-        x = x.copy()
-        x.flags.writeable = False
-    return x
-
-
-def _same(case: Case, check: str, found: Any, expected: Any) -> None:
-    """Equal types and equal values, bit for bit but for the sign of zero."""
-    if type_of(found) != type_of(expected):
-        case.fail(check, f"gives {type_of(found)}, expected {type_of(expected)}")
-    if not np.array_equal(found, expected, equal_nan=found.dtype.kind in "fc"):
-        case.fail(check, f"gives {found}, expected {expected}")
-
-
-def _close(
-    case: Case, check: str, found: Any, expected: Any, rtol: float = RTOL, atol: float = ATOL
-) -> None:
-    if np.shape(found) != np.shape(expected):
-        case.fail(check, f"gives shape {np.shape(found)}, expected {np.shape(expected)}")
-    if not np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=True):
-        case.fail(check, f"gives {found}, expected {expected} within {rtol:g}")
 
 
 def _normal(rng: np.random.Generator, like: Sequence[Any]) -> list[Any]:
@@ -361,7 +268,7 @@ def _jvp(primitive: Primitive, rng: np.random.Generator) -> int:
             found = case.tangents([vs.get(i) for i in range(len(case.args))], ys, case.args)
             floats = [t for t, y in zip(_filled(found, ys), ys, strict=True) if y.dtype.kind == "f"]
             for t, expected in zip(floats, _difference(case, vs), strict=True):
-                _close(case, "jvp", t, expected)
+                case.close("jvp", t, expected)
             n += 1
     return n
 
@@ -422,8 +329,8 @@ def _special(primitive: Primitive, rng: np.random.Generator) -> int:
             for i, expected in enumerate(case.derivative or ()):
                 if expected is not None:
                     given = np.zeros(case.args[i].shape) if found[i] is None else found[i]
-                    _close(case, "special", given, expected, rtol=1e-12, atol=0)
-                    _close(case, "special", _columns(case, ys, i), expected, rtol=1e-12, atol=0)
+                    case.close("special", given, expected, rtol=1e-12, atol=0)
+                    case.close("special", _columns(case, ys, i), expected, rtol=1e-12, atol=0)
             _zeros_stay(case, ys)
             _zeros_stay_twice(case, ys)
             n += 1
@@ -517,7 +424,7 @@ def _batch_is_a_loop(case: Case, flags: list[bool], args: list[Any]) -> None:
                 case.fail(
                     "batch", f"over arguments {flags} gives {type_of(y)}, the loop {type_of(e)}"
                 )
-            _close(case, f"batch over arguments {flags}", y, e, rtol=1e-12, atol=1e-14)
+            case.close(f"batch over arguments {flags}", y, e, rtol=1e-12, atol=1e-14)
 
 
 @check_of("staged")
@@ -557,7 +464,7 @@ def _round_trip(case: Case, whole: Staged, args: Sequence[Any], expected: Sequen
         )
     for program in (graph, again):
         for y, e in zip(interpret(program, *args, *whole.captured), expected, strict=True):
-            _same(case, "staged", y, np.asarray(e)[()] if not hasattr(e, "dtype") else e)
+            case.same("staged", y, np.asarray(e)[()] if not hasattr(e, "dtype") else e)
 
 
 @check_of("lowering")
@@ -580,7 +487,7 @@ def _lowering(primitive: Primitive, rng: np.random.Generator) -> int:
                 found = np.einsum(primitive.lowering.spec(*case.types, **case.attrs), *case.args)
             else:
                 continue
-        _close(case, "lowering", np.asarray(found, y.dtype), y, rtol=1e-12, atol=1e-14)
+        case.close("lowering", np.asarray(found, y.dtype), y, rtol=1e-12, atol=1e-14)
         n += 1
     return n
 

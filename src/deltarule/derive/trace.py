@@ -157,7 +157,8 @@ class Trace:
 
     def add(self, node: Node) -> Any:
         """Put a node on the tape if an active value reaches it; return its traced results."""
-        active, kind = self.active, node.type
+        active = self.active
+        kind: Any = node.type
         several = isinstance(kind, tuple)
         for arg in node.args:
             if arg in active:
@@ -171,10 +172,8 @@ class Trace:
                     self.tape.append(node)
                 break
         if several:
-            return tuple(
-                self.record(ops.result, (Tracer(self, node),), {"index": i})
-                for i in range(len(kind))
-            )  # type: ignore[arg-type]
+            whole = Tracer(self, node)
+            return tuple(self.record(ops.result, (whole,), {"index": i}) for i in range(len(kind)))
         return Tracer(self, node, not kind.shape)
 
     def call(self, args: tuple[Node, ...], results: tuple[Any, ...], attrs: dict[str, Any]) -> Any:

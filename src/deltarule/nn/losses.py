@@ -51,8 +51,9 @@ def aligned(outputs: Any, targets: Any, name: str) -> tuple[Any, Any]:
     if t.shape != y.shape:
         if (*t.shape, 1) != y.shape and t.shape != (*y.shape, 1):
             raise ShapeError(
-                f"{name}: outputs have shape {y.shape}, targets {t.shape}; one target is needed "
-                "for each output: reshape the targets, or give the last layer as many units"
+                f"{name}: outputs have shape {y.shape}, targets {t.shape}; one target is needed for "
+                "each output: reshape the targets, or give the last layer as many units. Class "
+                "indices need cross_entropy"
             )
         t = ops.reshape(t, shape=y.shape)
     return y, t if t.dtype == y.dtype else ops.cast(t, dtype=y.dtype)

@@ -79,7 +79,7 @@ class Callback:
         """After each epoch."""
 
     def on_end(self, moment: Moment) -> None:
-        """After the last epoch."""
+        """After the last epoch, also when the training was stopped or interrupted."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
 from deltarule.train.checkpoint import Loaded
-from deltarule.train.epoch import Carry, Epochs, Orders, step_of
+from deltarule.train.epoch import Carry, Epochs, Orders, Program, step_of
 from deltarule.train.failure import find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
 from deltarule.train.pairing import check_pairing
@@ -180,6 +180,7 @@ class Training:
         self.dtype = net.dtype
         self.slots = flatten(net.slots())[0]  # of the first leaves
         self.record = self._first_record(resume)
+        self.begun = self.record.epochs, int(carry.count)
         self.orders = Orders(self.seed, self.data.rows, shuffle)
         together = not (self.callbacks or self.metrics or self.data.held)
         step = step_of(net, self.loss, self.optimizer)
@@ -270,8 +271,9 @@ class Training:
 
     def _block(self, first: int, count: int, display: Quiet) -> Moment:
         """Some epochs, one after the other; what is known after the last."""
+        chunks = self.epochs.chunks(self.orders(first, count))  # compiled, where they are new
         start = time.perf_counter()
-        losses = self._train(first, count, display)
+        losses = self._train(chunks, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
         logs: dict[str, float] = {}
         for i, found in enumerate(losses):
@@ -286,17 +288,17 @@ class Training:
             self._call("on_epoch", moment)
         return moment
 
-    def _train(self, first: int, count: int, display: Quiet) -> Array:
-        """The losses of all steps, one row per epoch."""
+    def _train(self, chunks: Sequence[tuple[Program, Array]], display: Quiet) -> Array:
+        """The losses of all steps."""
         losses = []
-        for program, part in self.epochs.chunks(self.orders(first, count)):
+        for program, part in chunks:
             self.stretches = [*self.stretches[-1:], (self.leaves, part)]
             self.leaves, found = program(self.leaves, self.epochs.fixed, part)
             if not np.isfinite(found).all():
                 self._fail()
             losses.append(found)
             display.rows(len(part))
-        return np.concatenate(losses).reshape(count, -1)
+        return np.concatenate(losses)
 
     @property
     def carry(self) -> Carry:
@@ -349,7 +351,8 @@ class Training:
                 "the loss became NaN or infinite, but not when the steps were repeated"
             )
         step = int(start.count) + failure.index
-        epoch = step // math.ceil(self.data.rows / self.batch)
+        done, steps_done = self.begun
+        epoch = done + (step - steps_done) // math.ceil(self.data.rows / self.batch)
         self.leaves = list(failure.good)
         what = (
             "the loss became"

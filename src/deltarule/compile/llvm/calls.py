@@ -52,7 +52,12 @@ def write_loop(kernel: LoopKernel, body: str) -> Written:
     return f, pointers.addresses
 
 
-def rows(f: Function, names: Sequence[str], views: Sequence[View], index: str) -> list[str]:
+def rows(
+    f: Function,
+    names: Sequence[str],
+    views: Sequence[View],
+    index: str,
+) -> list[str]:
     """Addresses of one row of each array."""
     found = []
     for name, view in zip(names, views, strict=True):
@@ -60,7 +65,12 @@ def rows(f: Function, names: Sequence[str], views: Sequence[View], index: str) -
     return found
 
 
-def other(f: Function, now: Value, home: str, away: str) -> Value:
+def other(
+    f: Function,
+    now: Value,
+    home: str,
+    away: str,
+) -> Value:
     """Where the next step writes a carry: the place that is not ``now``."""
     if home == away:
         return now

@@ -28,7 +28,12 @@ SHORTEST = 4  # multiply-adds that must be under way to hide their latency
 class Contraction:
     """The parts of a Contract kernel that its loops share. Strides stand in the order a, b, out."""
 
-    def __init__(self, kernel: ContractKernel, vector_bytes: int, registers: int) -> None:
+    def __init__(
+        self,
+        kernel: ContractKernel,
+        vector_bytes: int,
+        registers: int,
+    ) -> None:
         self.dtype = kernel.out.dtype
         self.lanes = max(1, vector_bytes // self.dtype.itemsize)
         self.registers = registers
@@ -74,7 +79,12 @@ class Contraction:
         _, height, width = min(sizes)
         return height, width
 
-    def cost(self, height: int, width: int, vectors: int) -> float:
+    def cost(
+        self,
+        height: int,
+        width: int,
+        vectors: int,
+    ) -> float:
         """Cycles for one step of the sum in all tiles."""
         total = 0.0
         for w, across in ((width, vectors // width), (vectors % width, 1)):
@@ -95,7 +105,12 @@ class Contraction:
             lanes = [self.lanes] * vectors + [last] * (last > 0)
             yield tiles * sum(full), 1, lanes
 
-    def rows(self, offsets: Sequence[str], height: int, lanes: Sequence[int]) -> None:
+    def rows(
+        self,
+        offsets: Sequence[str],
+        height: int,
+        lanes: Sequence[int],
+    ) -> None:
         """All tiles below each other."""
         f = self.function
         tiles, rest = divmod(self.row.size, height)
@@ -105,7 +120,12 @@ class Contraction:
                     row = f.plus(f.scaled(loop.index, rows), str(start))
                     self.block(advance(f, offsets, row, self.row.strides), rows, lanes)
 
-    def block(self, offsets: Sequence[str], rows: int, lanes: Sequence[int]) -> None:
+    def block(
+        self,
+        offsets: Sequence[str],
+        rows: int,
+        lanes: Sequence[int],
+    ) -> None:
         """One tile of results."""
         f = self.function
         zeros = [constant(0, self.dtype, n) for _ in range(rows) for n in lanes]
@@ -117,7 +137,11 @@ class Contraction:
             write(f, total, self.out, f.plus(offsets[2], str(place)), along)
 
     def total(
-        self, axes: Sequence[Axis], offsets: Sequence[str], totals: list[Value], rows: int
+        self,
+        axes: Sequence[Axis],
+        offsets: Sequence[str],
+        totals: list[Value],
+        rows: int,
     ) -> list[Value]:
         """Loops over the summed axes, handing on the tile."""
         if not axes:
@@ -128,7 +152,12 @@ class Contraction:
             loop.next = self.total(axes[1:], at, loop.carried, rows)
         return loop.results
 
-    def step(self, offsets: Sequence[str], totals: list[Value], rows: int) -> list[Value]:
+    def step(
+        self,
+        offsets: Sequence[str],
+        totals: list[Value],
+        rows: int,
+    ) -> list[Value]:
         """One multiply-add for each vector of the tile."""
         f = self.function
         width = len(totals) // rows
@@ -148,7 +177,12 @@ class Contraction:
             found.append(self.multiply_add(left, right[vector], Term(f, total)).value)
         return found
 
-    def multiply_add(self, a: Term, b: Term, total: Term) -> Term:
+    def multiply_add(
+        self,
+        a: Term,
+        b: Term,
+        total: Term,
+    ) -> Term:
         """a * b + total."""
         return a.fma(b, total) if self.dtype.kind == "f" else a * b + total
 

@@ -132,7 +132,11 @@ class Library:
     """
 
     def __init__(
-        self, code: bytes, exports: Iterable[str], imports: Iterable[str], processor: Processor
+        self,
+        code: bytes,
+        exports: Iterable[str],
+        imports: Iterable[str],
+        processor: Processor,
     ) -> None:
         binding = llvm()
         builder = binding.JITLibraryBuilder()
@@ -146,7 +150,12 @@ class Library:
             self.engine = binding.create_lljit_compiler(machine(processor, for_loading=True))
             self.code = builder.link(self.engine, "program")
 
-    def function(self, name: str, result: Any, *args: Any) -> Any:
+    def function(
+        self,
+        name: str,
+        result: Any,
+        *args: Any,
+    ) -> Any:
         """A C function, which keeps the library alive."""
         found: Any = ctypes.CFUNCTYPE(result, *args)(self.code[name])
         found.library = self
@@ -154,7 +163,10 @@ class Library:
 
 
 def load(
-    text: str, exports: Iterable[str], imports: Iterable[str], processor: Processor
+    text: str,
+    exports: Iterable[str],
+    imports: Iterable[str],
+    processor: Processor,
 ) -> Library:
     """The functions of a module of LLVM assembly, ready to be called."""
     return Library(emit(text, processor), exports, imports, processor)

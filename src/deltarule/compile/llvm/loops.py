@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from deltarule.compile.kernels import Apply, Load, MapKernel, Number, Scalar, applied
+from deltarule.compile.kernels import (
+    Apply,
+    Load,
+    MapKernel,
+    Number,
+    Scalar,
+    applied,
+)
 from deltarule.compile.llvm.scalar import evaluate
 from deltarule.compile.llvm.text import Function, Value, constant
 from deltarule.compile.llvm.vectormath import from_library
@@ -54,7 +61,12 @@ def axes_of(shape: Ints, strides: Sequence[Ints], chosen: Sequence[int]) -> list
     return [Axis(n, tuple(s)) for n, *s in merge_axes(sizes, steps)]
 
 
-def advance(f: Function, offsets: Sequence[str], index: str, strides: Ints) -> list[str]:
+def advance(
+    f: Function,
+    offsets: Sequence[str],
+    index: str,
+    strides: Ints,
+) -> list[str]:
     """Offsets moved by ``index`` along an axis."""
     pairs = zip(offsets, strides, strict=True)
     return [f.plus(offset, f.scaled(index, stride)) for offset, stride in pairs]
@@ -71,7 +83,12 @@ def nest(f: Function, axes: Sequence[Axis], offsets: Sequence[str]) -> Iterator[
         yield inside
 
 
-def along(f: Function, size: int, lanes: int, body: Callable[[str, int], None]) -> None:
+def along(
+    f: Function,
+    size: int,
+    lanes: int,
+    body: Callable[[str, int], None],
+) -> None:
     """Call ``body(index, count)`` for vectors of ``lanes``, and for one shorter vector."""
     blocks, rest = divmod(size, lanes)
     if blocks:
@@ -94,7 +111,12 @@ class Walk:
         Addresses of the views.
     """
 
-    def __init__(self, function: Function, scalars: Sequence[Scalar], pointers: Pointers) -> None:
+    def __init__(
+        self,
+        function: Function,
+        scalars: Sequence[Scalar],
+        pointers: Pointers,
+    ) -> None:
         self.function = function
         self.scalars = scalars
         loads = {i: s.view for i, s in enumerate(scalars) if isinstance(s, Load)}
@@ -119,7 +141,11 @@ class Walk:
         return known
 
     def values(
-        self, offsets: Sequence[str], steps: Ints, lanes: int, known: dict[int, Value]
+        self,
+        offsets: Sequence[str],
+        steps: Ints,
+        lanes: int,
+        known: dict[int, Value],
     ) -> list[Value]:
         """All scalars at ``lanes`` points."""
         f = self.function
@@ -130,14 +156,26 @@ class Walk:
             elif isinstance(scalar, Load):
                 at = self.order[place]
                 name = self.names[place]
-                found[place] = read(f, name, offsets[at], steps[at], scalar.view, lanes)
+                found[place] = read(
+                    f,
+                    name,
+                    offsets[at],
+                    steps[at],
+                    scalar.view,
+                    lanes,
+                )
             elif isinstance(scalar, Number):
                 found[place] = constant(scalar.value, scalar.dtype, lanes)
             else:
                 found[place] = self.apply(scalar, found, lanes)
         return [found[place] for place in range(len(self.scalars))]
 
-    def apply(self, scalar: Apply, found: dict[int, Value], lanes: int) -> Value:
+    def apply(
+        self,
+        scalar: Apply,
+        found: dict[int, Value],
+        lanes: int,
+    ) -> Value:
         """An expression of values found; arguments not among these are numbers."""
         args = []
         for arg in scalar.args:
@@ -150,7 +188,14 @@ class Walk:
         return evaluate(scalar.expression, args, scalar.dtype, self.function)
 
 
-def read(f: Function, pointer: str, offset: str, step: int, view: View, lanes: int) -> Value:
+def read(
+    f: Function,
+    pointer: str,
+    offset: str,
+    step: int,
+    view: View,
+    lanes: int,
+) -> Value:
     """``lanes`` elements, ``step`` apart."""
     if step == 0 and lanes > 1:
         return f.spread(f.load(pointer, offset, view.dtype), lanes)
@@ -163,7 +208,13 @@ def read(f: Function, pointer: str, offset: str, step: int, view: View, lanes: i
     return out
 
 
-def write(f: Function, x: Value, pointer: str, offset: str, step: int) -> None:
+def write(
+    f: Function,
+    x: Value,
+    pointer: str,
+    offset: str,
+    step: int,
+) -> None:
     """Store lanes, ``step`` apart."""
     if x.lanes == 1 or step == 1:
         f.store(x, pointer, offset)
@@ -180,6 +231,13 @@ def lanes_of(scalars: Sequence[Scalar], vector_bytes: int) -> int:
     return max(1, vector_bytes // widest)
 
 
+def is_copy(kernel: MapKernel) -> bool:
+    """Whether a kernel copies elements in their order: nothing is to be done in place."""
+    views = (*kernel.reads, *kernel.writes)
+    same = len({view.strides for view in views}) == 1
+    return same and len(kernel.scalars) == len(kernel.stores) == 1 and len(views) == 2
+
+
 def write_map(kernel: MapKernel, vector_bytes: int) -> Written:
     """The function of a Map kernel."""
     pointers = Pointers()
@@ -193,6 +251,9 @@ def write_map(kernel: MapKernel, vector_bytes: int) -> Written:
     loads = len(walk.views)
     steps, jumps = inner.strides[:loads], inner.strides[loads:]
     lanes = lanes_of(kernel.scalars, vector_bytes)
+    if is_copy(kernel):
+        source, target = (pointers.name(view) for view in views)
+        f.stop_if(f.now(f"icmp eq ptr {source}, {target}"))
     moves_apart = applied(kernel.scalars) == 0 and any(step > 1 or step < 0 for step in steps)
     if moves_apart or any(jump != 1 for jump in jumps):
         lanes = 1

@@ -132,7 +132,12 @@ class Writer:
         return Module(text, tuple(sorted(self.imports)))
 
 
-def pointer(run: Function, plan: Plan, constants: Sequence[str], address: Address) -> str:
+def pointer(
+    run: Function,
+    plan: Plan,
+    constants: Sequence[str],
+    address: Address,
+) -> str:
     """The value of an address in a function that runs a plan."""
     number, offset = address
     buffer = plan.buffers[number]

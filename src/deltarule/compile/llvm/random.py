@@ -13,7 +13,13 @@ from functools import partial
 import numpy as np
 
 from deltarule.compile.kernels import RandomKernel
-from deltarule.compile.llvm.loops import Pointers, Written, along, axes_of, nest
+from deltarule.compile.llvm.loops import (
+    Pointers,
+    Written,
+    along,
+    axes_of,
+    nest,
+)
 from deltarule.compile.llvm.scalar import Term, cast
 from deltarule.compile.llvm.text import I64, Function, Value, constant
 from deltarule.compile.views import row_major
@@ -75,7 +81,12 @@ def stretches(count: int) -> list[tuple[int, int, list[int]]]:
 
 
 def block(
-    f: Function, stream: Stream, starts: Sequence[int], first: int, index: str, lanes: int
+    f: Function,
+    stream: Stream,
+    starts: Sequence[int],
+    first: int,
+    index: str,
+    lanes: int,
 ) -> None:
     """The words of ``lanes`` blocks from ``first + index`` on."""
     index = f.plus(index, str(first))

@@ -102,7 +102,12 @@ class Reduction:
             index = str(blocks * lanes)
             self.results(advance(f, offsets, index, axis.strides), rest, axis)
 
-    def results(self, offsets: Sequence[str], lanes: int, axis: Axis) -> None:
+    def results(
+        self,
+        offsets: Sequence[str],
+        lanes: int,
+        axis: Axis,
+    ) -> None:
         """Results side by side, each reduced by itself."""
         if self.op == "argmax":
             found = self.argmax(offsets, lanes, axis)
@@ -130,7 +135,12 @@ class Reduction:
         total = self.over(others, offsets, self.nothing(lanes), row)
         self.store(self.fold(total), offsets, 1)
 
-    def row(self, offsets: Sequence[str], total: Value, axis: Axis) -> Value:
+    def row(
+        self,
+        offsets: Sequence[str],
+        total: Value,
+        axis: Axis,
+    ) -> Value:
         """All elements along the vector's axis."""
         f = self.function
         lanes = total.lanes
@@ -144,7 +154,13 @@ class Reduction:
             total = self.combine(total, self.widen(self.element(at, axis, rest), lanes))
         return total
 
-    def over(self, axes: Sequence[Axis], offsets: Sequence[str], total: Value, step: Step) -> Value:
+    def over(
+        self,
+        axes: Sequence[Axis],
+        offsets: Sequence[str],
+        total: Value,
+        step: Step,
+    ) -> Value:
         """Loops over axes, each trip handing its partial result to the next."""
         if not axes:
             return step(offsets, total)
@@ -154,7 +170,12 @@ class Reduction:
             loop.next = [self.over(axes[1:], at, loop.carried[0], step)]
         return loop.results[0]
 
-    def element(self, offsets: Sequence[str], axis: Axis, lanes: int) -> Value:
+    def element(
+        self,
+        offsets: Sequence[str],
+        axis: Axis,
+        lanes: int,
+    ) -> Value:
         """What is reduced, at ``lanes`` points along an axis."""
         return self.walk.values(offsets[:-1], axis.strides[:-1], lanes, {})[-1]
 
@@ -187,7 +208,12 @@ class Reduction:
             x = self.combine(low, high)
         return x
 
-    def argmax(self, offsets: Sequence[str], lanes: int, axis: Axis) -> Value:
+    def argmax(
+        self,
+        offsets: Sequence[str],
+        lanes: int,
+        axis: Axis,
+    ) -> Value:
         """Index of the first largest; of the first NaN where there is one."""
         f = self.function
         gone = self.gone[0] if self.gone else self.still
@@ -203,7 +229,12 @@ class Reduction:
             loop.next = [choose(better, new, best).value, choose(better, here, place).value]
         return loop.results[1]
 
-    def store(self, x: Value, offsets: Sequence[str], step: int) -> None:
+    def store(
+        self,
+        x: Value,
+        offsets: Sequence[str],
+        step: int,
+    ) -> None:
         """Write results; a mean is divided by the number of elements."""
         if self.op == "mean":
             count = math.prod(axis.size for axis in self.gone)

@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.compile.llvm.text import BOOL, F32, F64, I32, I64, Function, Value, constant
+from deltarule.compile.llvm.text import (
+    BOOL,
+    F32,
+    F64,
+    I32,
+    I64,
+    Function,
+    Value,
+    constant,
+)
 
 INT_OF = {F32: I32, F64: I64}
 U32, U64 = np.dtype("uint32"), np.dtype("uint64")
@@ -51,13 +60,23 @@ class Term:
             return x
         return Term(self.function, constant(x, self.dtype, self.value.lanes))
 
-    def write(self, instruction: str, *others: Operand, dtype: Any = None) -> Term:
+    def write(
+        self,
+        instruction: str,
+        *others: Operand,
+        dtype: Any = None,
+    ) -> Term:
         """An instruction on this term and others of its type."""
         values = [self.same(x).value for x in others]
         found = self.function.op(instruction, self.value, *values, dtype=dtype)
         return Term(self.function, found)
 
-    def of_kind(self, floats: str, integers: str, bools: str) -> str:
+    def of_kind(
+        self,
+        floats: str,
+        integers: str,
+        bools: str,
+    ) -> str:
         """The instruction for this dtype."""
         return {"f": floats, "b": bools}.get(self.dtype.kind, integers)
 
@@ -148,7 +167,12 @@ class Term:
 class Choice:
     """A choice between two bare numbers, whose type is that of what it meets."""
 
-    def __init__(self, condition: Term, a: Any, b: Any) -> None:
+    def __init__(
+        self,
+        condition: Term,
+        a: Any,
+        b: Any,
+    ) -> None:
         self.condition, self.a, self.b = condition, a, b
 
     def of(self, dtype: np.dtype[Any], lanes: int) -> Term:
@@ -233,7 +257,10 @@ def code_of(expression: str) -> CodeType:
 
 
 def evaluate(
-    expression: str, args: Sequence[Value], dtype: np.dtype[Any], function: Function
+    expression: str,
+    args: Sequence[Value],
+    dtype: np.dtype[Any],
+    function: Function,
 ) -> Value:
     """Write the instructions of an expression over x0, x1, ... and give its value."""
     from deltarule.compile.llvm.vectormath import FUNCTIONS

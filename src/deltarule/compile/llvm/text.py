@@ -1,6 +1,7 @@
 """One function of LLVM assembly under construction: values, addresses, loops.
 
-In: instructions. Out: text. Equal instructions without effects are written once (within the loops where they are known).
+In: instructions. Out: text. Equal instructions without effects are written once (within the loops
+where they are known).
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ class Function:
         self.lines: list[str] = []
         self.needs: set[str] = set()
         self.fails = False
+        self.stops = False
         self._known: list[dict[str, str]] = [{}]
         self._count = 0
         self._block = "entry"
@@ -110,7 +112,8 @@ class Function:
         head = f"define internal {self.result} @{name}({arguments}) {ATTRIBUTES} {{"
         last = "  ret void" if self.result == "void" else "  ret i32 0"
         fail = ["fail:", "  ret i32 1"] if self.fails else []
-        return "\n".join([head, "entry:", *self.lines, last, *fail, "}", ""])
+        stop = ["stop:", last] if self.stops else []
+        return "\n".join([head, "entry:", *self.lines, last, *stop, *fail, "}", ""])
 
     def fresh(self) -> str:
         """A name not used yet."""
@@ -135,13 +138,23 @@ class Function:
         """An instruction without a value."""
         self.lines.append(f"  {instruction}")
 
-    def op(self, instruction: str, *args: Value, dtype: np.dtype[Any] | None = None) -> Value:
+    def op(
+        self,
+        instruction: str,
+        *args: Value,
+        dtype: np.dtype[Any] | None = None,
+    ) -> Value:
         """A value of an instruction on operands of one type, say ``fadd``."""
         first = args[0]
         text = self.pure(f"{instruction} {first.type} " + ", ".join(arg.text for arg in args))
         return Value(text, dtype or first.dtype, first.lanes)
 
-    def convert(self, instruction: str, x: Value, dtype: np.dtype[Any]) -> Value:
+    def convert(
+        self,
+        instruction: str,
+        x: Value,
+        dtype: np.dtype[Any],
+    ) -> Value:
         """``x`` converted, say by ``bitcast`` or ``sitofp``."""
         text = self.pure(f"{instruction} {x} to {llvm_type(dtype, x.lanes)}")
         return Value(text, dtype, x.lanes)
@@ -163,11 +176,21 @@ class Function:
         vector = "" if lanes == 1 else f"v{lanes}"
         return self.call(f"llvm.{name}.{vector}{letter}{8 * dtype.itemsize}", *args)
 
-    def select(self, condition: Value, a: Value, b: Value) -> Value:
+    def select(
+        self,
+        condition: Value,
+        a: Value,
+        b: Value,
+    ) -> Value:
         """a where the condition holds, else b."""
         return a._replace(text=self.pure(f"select {condition}, {a}, {b}"))
 
-    def insert(self, x: Value, number: Value, lane: int) -> Value:
+    def insert(
+        self,
+        x: Value,
+        number: Value,
+        lane: int,
+    ) -> Value:
         """x with one lane replaced."""
         return x._replace(text=self.pure(f"insertelement {x}, {number}, i64 {lane}"))
 
@@ -178,7 +201,12 @@ class Function:
         one = self.insert(Value("poison", x.dtype, lanes), x, 0)
         return self.shuffle(one, [0] * lanes)
 
-    def shuffle(self, x: Value, lanes: Sequence[int], y: Value | None = None) -> Value:
+    def shuffle(
+        self,
+        x: Value,
+        lanes: Sequence[int],
+        y: Value | None = None,
+    ) -> Value:
         """The given lanes of x (and of y after them)."""
         count = len(lanes)
         if count == 1:
@@ -206,13 +234,24 @@ class Function:
             return str(int(a) + int(b))
         return a if b == "0" else self.pure(f"add nsw i64 {a}, {b}")
 
-    def address(self, pointer: str, offset: str, dtype: np.dtype[Any]) -> str:
+    def address(
+        self,
+        pointer: str,
+        offset: str,
+        dtype: np.dtype[Any],
+    ) -> str:
         """Where the element at an offset lies."""
         if offset == "0":
             return pointer
         return self.pure(f"getelementptr {scalar_type(stored(dtype))}, ptr {pointer}, i64 {offset}")
 
-    def load(self, pointer: str, offset: str, dtype: np.dtype[Any], lanes: int = 1) -> Value:
+    def load(
+        self,
+        pointer: str,
+        offset: str,
+        dtype: np.dtype[Any],
+        lanes: int = 1,
+    ) -> Value:
         """Elements that lie side by side. A bool is a byte in memory, one bit in a value."""
         at = self.address(pointer, offset, dtype)
         kind = stored(dtype)
@@ -222,7 +261,12 @@ class Function:
             return x
         return self.op("icmp ne", x, constant(0, kind, lanes), dtype=dtype)
 
-    def store(self, x: Value, pointer: str, offset: str) -> None:
+    def store(
+        self,
+        x: Value,
+        pointer: str,
+        offset: str,
+    ) -> None:
         """Write elements side by side."""
         assert x.dtype is not None
         at = self.address(pointer, offset, x.dtype)
@@ -276,6 +320,13 @@ class Function:
         self.label(after)
         loop.results = loop.next
 
+    def stop_if(self, condition: str) -> None:
+        """Return where the condition (an i1) holds."""
+        self.stops = True
+        go_on = self.name_block()
+        self.do(f"br i1 {condition}, label %stop, label %{go_on}")
+        self.label(go_on)
+
     def fail_if(self, condition: str) -> None:
         """Return 1 where the condition (an i1) holds."""
         self.fails = True
@@ -283,7 +334,12 @@ class Function:
         self.do(f"br i1 {condition}, label %fail, label %{go_on}")
         self.label(go_on)
 
-    def inside(self, index: Value, size: int, code: int) -> None:
+    def inside(
+        self,
+        index: Value,
+        size: int,
+        code: int,
+    ) -> None:
         """Go on only where 0 <= index < size; else write to the state what is wrong, and fail."""
         wrong, go_on = self.name_block(), self.name_block()
         bad = self.now(f"icmp uge {index}, {size}")

@@ -162,7 +162,12 @@ def split(x: Term, kind: Format) -> tuple[Term, Term]:
     return e.convert("sitofp", x.dtype), m.convert("bitcast", x.dtype)
 
 
-def log_of(f: Term, e: Term, correction: Any, kind: Format) -> Term:
+def log_of(
+    f: Term,
+    e: Term,
+    correction: Any,
+    kind: Format,
+) -> Term:
     """log(2^e (1 + f)), with a small correction added, by powers of s = f / (2 + f)."""
     s = f / (f + 2)
     z = s * s

@@ -29,10 +29,10 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def axis_of(axis: Any, ndim: int) -> int:
     """One axis, counted from the front."""
-    axis = int(operator.index(axis))
-    if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(axis, ndim)
-    return axis % ndim
+    index: int = operator.index(axis)
+    if not -ndim <= index < ndim:
+        raise np.exceptions.AxisError(index, ndim)
+    return index % ndim
 
 
 def as_array(x: Any) -> Any:

@@ -127,8 +127,8 @@ def _odd(x: Any, f: Callable[[Any], Any]) -> Any:
 @ufunc_rule(np.arcsinh)
 def _arcsinh(x: Any) -> Any:
     def positive(x: Any) -> Any:
-        square = x * x
-        return ops.log1p(x + square / (1 + ops.sqrt(square + 1)))
+        root = _hypot(x, x.dtype.type(1))
+        return ops.log1p(x + x * (x / (1 + root)))
 
     return _odd(x, positive)
 
@@ -150,10 +150,11 @@ def _cbrt(x: Any) -> Any:
 
 @ufunc_rule(np.hypot)
 def _hypot(a: Any, b: Any) -> Any:
-    scale = ops.maximum(ops.abs(a), ops.abs(b))
-    one = ops.select(ops.eq(scale, 0 * scale), scale.dtype.type(1), scale)
-    one = ops.stop_gradient(one)
-    return one * safe_sqrt((a / one) ** 2 + (b / one) ** 2)
+    size = ops.stop_gradient(ops.maximum(ops.abs(a), ops.abs(b)))
+    none, one = size.dtype.type(0), size.dtype.type(1)
+    ordinary = ops.and_(ops.gt(size, none), _isfinite(size))
+    scale = ops.select(ordinary, size, one)  # against overflow; no derivative depends on it
+    return scale * safe_sqrt(_square(a / scale) + _square(b / scale))
 
 
 @ufunc_rule(np.deg2rad, np.radians)

@@ -4,23 +4,17 @@ In: families and NumPy. Out: the filled table, and the primitives as functions o
 Import a primitive from here: ``ops.tanh(x)`` evaluates it on an array, and records it on a traced value.
 """
 
+from deltarule.program.ops.circular import arccos, arcsin, arctan, arctan2, cos, sin
 from deltarule.program.ops.contract import einsum, matmul
 from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
 from deltarule.program.ops.control import input_ as input
 from deltarule.program.ops.elementwise import abs_ as abs
 from deltarule.program.ops.elementwise import (
     add,
-    arccos,
-    arcsin,
-    arctan,
-    arctan2,
-    cos,
     div,
     erf,
     exp,
     expm1,
-    floor,
-    floor_divide,
     log,
     log1p,
     maximum,
@@ -29,11 +23,8 @@ from deltarule.program.ops.elementwise import (
     neg,
     power,
     relu,
-    remainder,
-    rint,
     sigmoid,
     sign,
-    sin,
     sqrt,
     sub,
     tanh,
@@ -60,6 +51,7 @@ from deltarule.program.ops.reduce import argmax, argsort, mean
 from deltarule.program.ops.reduce import max_ as max
 from deltarule.program.ops.reduce import min_ as min
 from deltarule.program.ops.reduce import sum_ as sum
+from deltarule.program.ops.rounding import floor, floor_divide, remainder, rint
 from deltarule.program.ops.shape import broadcast, concatenate, pad, reshape, transpose, update
 from deltarule.program.ops.shape import slice_ as slice
 

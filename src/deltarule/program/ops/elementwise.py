@@ -18,7 +18,7 @@ from deltarule.program.families import (
     total,
     unbroadcast,
 )
-from deltarule.program.lowering import Map, Opaque
+from deltarule.program.lowering import Map
 from deltarule.program.ops.logic import cast, eq, gt, lt, select
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.samples import array, span
@@ -247,26 +247,6 @@ erf = elementwise(
     doc="Error function.",
 )
 
-sin = elementwise(
-    "sin",
-    evaluate=np.sin,
-    partials=[lambda y, x: cos(x)],
-    scalar="sin(x0)",
-    notation=r"\sin({0})",
-    samples=span(-4, 4),
-    doc="Sine.",
-)
-
-cos: Primitive = elementwise(
-    "cos",
-    evaluate=np.cos,
-    partials=[lambda y, x: -sin(x)],
-    scalar="cos(x0)",
-    notation=r"\cos({0})",
-    samples=span(-4, 4),
-    doc="Cosine.",
-)
-
 
 def _power_base(y: Any, x: Any, n: Any) -> Any:
     """n x^(n-1), and 0 where n is 0, even at x = 0."""
@@ -359,119 +339,4 @@ sign: Primitive = elementwise(
     kinds="iuf",
     kinks=(Kink("x = 0", "sign 0, derivative 0 everywhere"),),
     doc="Sign: -1, 0 or 1. Its derivative is zero.",
-)
-
-floor = elementwise(
-    "floor",
-    evaluate=np.floor,
-    partials=[None],
-    scalar="floor(x0)",
-    notation=r"\lfloor {0} \rfloor",
-    samples=span(0.1, 0.9),
-    kinds="f",
-    kinks=(Kink("x an integer", "0, as everywhere"),),
-    doc="Largest integer not above x. Its derivative is zero.",
-)
-
-rint = elementwise(
-    "rint",
-    evaluate=np.rint,
-    partials=[None],
-    scalar="rint(x0)",
-    lowering=Opaque("NumPy rounds halves to even"),
-    notation=r"\mathrm{{round}}({0})",
-    samples=span(0.6, 1.4),
-    kinds="f",
-    kinks=(Kink("x halfway between integers", "0, as everywhere"),),
-    doc="Nearest integer, halves to the even one. Its derivative is zero.",
-)
-
-arctan = elementwise(
-    "arctan",
-    evaluate=np.arctan,
-    partials=[lambda y, x: 1 / (1 + x * x)],
-    scalar="arctan(x0)",
-    lowering=Opaque("no vector code yet"),
-    notation=r"\arctan({0})",
-    samples=span(-3, 3),
-    kinds="f",
-    special=lambda: [Sample(array([0.0, 1e9]), derivative=array([1.0, 1e-18]))],
-    doc="Inverse of the tangent.",
-)
-
-arcsin = elementwise(
-    "arcsin",
-    evaluate=np.arcsin,
-    partials=[lambda y, x: 1 / sqrt((1 - x) * (1 + x))],
-    singular=(0,),
-    scalar="arcsin(x0)",
-    lowering=Opaque("no vector code yet"),
-    notation=r"\arcsin({0})",
-    samples=span(-0.8, 0.8),
-    kinds="f",
-    kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
-    special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([np.inf, 1.0, np.inf]))],
-    doc="Inverse of the sine.",
-)
-
-arccos = elementwise(
-    "arccos",
-    evaluate=np.arccos,
-    partials=[lambda y, x: -1 / sqrt((1 - x) * (1 + x))],
-    singular=(0,),
-    scalar="arccos(x0)",
-    lowering=Opaque("no vector code yet"),
-    notation=r"\arccos({0})",
-    samples=span(-0.8, 0.8),
-    kinds="f",
-    kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
-    special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([-np.inf, -1.0, -np.inf]))],
-    doc="Inverse of the cosine.",
-)
-
-arctan2 = elementwise(
-    "arctan2",
-    evaluate=np.arctan2,
-    partials=[lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b)],
-    singular=(0, 1),
-    scalar="arctan2(x0, x1)",
-    lowering=Opaque("no vector code yet"),
-    notation=r"\mathrm{{atan2}}({0}, {1})",
-    samples=span(0.3, 3, (-2, 2), arity=2),
-    kinds="f",
-    kinks=(Kink("a = b = 0", "not a number; 0 where the cotangent is 0"),),
-    special=lambda: [
-        Sample(array([0.0, 2.0], [2.0, 0.0]), derivative=array([0.5, 0.0], [0.0, -0.5]))
-    ],
-    doc="Angle of the point (b, a), counted from the first axis.",
-)
-
-floor_divide = elementwise(
-    "floor_divide",
-    evaluate=np.floor_divide,
-    partials=[None, None],
-    scalar="floor(x0 / x1)",
-    lowering=Opaque("exact where a / b rounds up to an integer"),
-    notation=r"\lfloor {0} / {1} \rfloor",
-    samples=span(0.1, 0.9, (1.2, 2), arity=2),
-    kinds="iuf",
-    kinks=(Kink("a / b an integer", "0, as everywhere"),),
-    doc="Largest integer not above a / b. Its derivative is zero.",
-)
-
-remainder = elementwise(
-    "remainder",
-    evaluate=np.remainder,
-    partials=[1, lambda y, a, b: -floor_divide(a, b)],
-    singular=(1,),
-    scalar="x0 - floor(x0 / x1) * x1",
-    lowering=Opaque("exact where a / b rounds up to an integer"),
-    notation=r"{0} \bmod {1}",
-    samples=span(2.4, 2.6, (0.95, 1.05), arity=2),
-    kinds="iuf",
-    kinks=(Kink("a / b an integer", "d/da = 1, d/db = -a / b"),),
-    special=lambda: [
-        Sample(array([3.0, -3.0], [1.5, 2.0]), derivative=array([1.0, 1.0], [-2.0, 2.0]))
-    ],
-    doc="Remainder of a division, with the sign of the divisor.",
 )
