@@ -1,7 +1,10 @@
-"""What a training step takes: networks of four sizes, beside scikit-learn, PyTorch and JAX, epoch by epoch in turns.
+"""What a training step takes: networks of four sizes, beside scikit-learn, PyTorch and JAX, epoch
+by epoch in turns.
 
-In: random data of each job's shape. Out: microseconds a step as medians over epochs, shuffle, gather and loss record
-included, the ratios to deltarule, and the limit: multiply-adds over the measured peak of this machine. Peers that are not
+In: random data of each job's shape. Out: microseconds a step as medians over epochs, shuffle,
+gather and loss record
+included, the ratios to deltarule, and the limit: multiply-adds over the measured peak of this
+machine. Peers that are not
 installed are left out. `steps.py tiny mnist` runs only these jobs.
 """
 
@@ -206,7 +209,8 @@ def main() -> None:
         results[name] = {"microseconds_a_step": steps, "first_epoch_seconds": first}
         layers = "-".join(map(str, job.sizes))
         print(
-            f"{name}: {layers}, batch {job.batch}, {THREADS} threads; microseconds a step, medians of {job.epochs - 1} epochs"
+            f"{name}: {layers}, batch {job.batch}, {THREADS} threads; "
+            f"microseconds a step, medians of {job.epochs - 1} epochs"
         )
         for peer, value in steps.items():
             print(f"  {peer:<14}{value:>10.1f}{value / steps['deltarule']:>8.2f} x deltarule")

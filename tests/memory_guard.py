@@ -82,4 +82,5 @@ def main(count: int) -> None:
             C.munmap(*HELD.pop())
 
 
-main(int(sys.argv[1]))
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

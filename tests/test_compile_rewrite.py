@@ -197,6 +197,8 @@ def test_products_of_three_become_products_of_two():
     new = after("pairwise", product, inputs=(a, b, c, d))
     assert names(new) == ["einsum"] * 3
     assert all(len(node.args) == 2 for node in new.nodes[4:])
+    product = apply("einsum", d, d, d, d, spec="i,j,k,l->ijkl")
+    assert names(after("pairwise", product, inputs=(d,))) == ["einsum"] * 3
 
 
 def test_a_pass_that_finds_nothing_gives_the_graph_itself():

@@ -172,7 +172,8 @@ A[:, :, None]; A[::2]; A[5:]; A[-2:, -2:]; V[::-2]; C[0, :, 1]; C[:, 1:2, :]; Z[
 S[None]; S[...]; A[np.int64(1)]; A[np.int32(0), 1]
 A[[0, 1, 0]]; A[:, [2, 0]]; A[[0, 1], [2, 0]]; A[[0, 1], :]; A[J - 1]; A[:, J]
 A[np.array([[0, 1], [1, 0]])]; C[:, [0, 2], [1, 3]]; C[[0, 1], :, [1, 3]]; C[None][:, [0, 1], :, [1, 3]]
-C[[0, 1], None, [1, 0]]; C[:, None, [0, 2], [1, 3]]; C[0, None, [1, 2]]; C[None, :, [0, 1], 0]; C[0, :, [1, 3]]
+C[[0, 1], None, [1, 0]]; C[:, None, [0, 2], [1, 3]]; C[0, None, [1, 2]]; C[None, :, [0, 1], 0]
+C[0, :, [1, 3]]
 C[[0, 1], 1:, [1, 3]]; A[[-1, 0]]; A[np.array([0]), 1]; V[J]; V[[0, 0]]; V[L - 1]; V[U - 1]
 A[np.ix_([0, 1], [0, 2])]; A[[]]; V[np.array([], int)]; A[[True, False]]; A[1, [0, 2]]; C[1, [0, 2]]
 A[None, [0, 1]]; A[[0, 1], None]; C[..., [0, 1]]; A[([0, 1], [1, 2])]; C[[[0], [1]], [0, 2]]
@@ -227,6 +228,7 @@ CASES = [
     for line in EXPRESSIONS.splitlines()
     if line and not line.startswith("#")
     for expression in line.split("; ")
+    if hasattr(np, "matvec") or not re.search(r"np\.(matvec|vecmat)", expression)  # NumPy 2.2
 ]
 # Kinks, steps and integers: the value is compared, the gradient is not.
 STEPS = """

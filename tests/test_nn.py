@@ -360,11 +360,11 @@ def test_errors_of_numpy_in_a_layer_name_it_in_a_note():
 
 
 def test_nodes_carry_the_path_of_their_layer():
-    net = dr.Sequential(dr.Dense(2), dr.Sequential(dr.Dense(2, "tanh"))).init((1, 3))
+    net = dr.Sequential(dr.Dense(2), np.sin, dr.Sequential(dr.Dense(2, "tanh"))).init((1, 3))
     graph = stage(lambda x: [net(x)], [ArrayType((4, 3), np.dtype("float32"))]).graph
     scopes = [(n.primitive.name, n.origin.scope) for n in graph.nodes if n.origin and n.args]
     assert [s for name, s in scopes if name == "matmul"] == ["dense1", "sequential1.dense1"]
-    assert ("tanh", "sequential1.dense1") in scopes
+    assert ("tanh", "sequential1.dense1") in scopes and ("sin", "") in scopes
 
 
 def test_a_network_may_be_made_inside_the_call_of_another():

@@ -1,6 +1,7 @@
 """Worked examples of backpropagation with exact numbers: textbooks' and our own, to twelve digits.
 
-Sources: M1 is Mazur's 2-2-2 network (2015), M2 the 3-2-1 network of Han and Kamber; the others are cases computed by hand and
+Sources: M1 is Mazur's 2-2-2 network (2015), M2 the 3-2-1 network of Han and Kamber; the others are
+cases computed by hand and
 checked by central differences.
 """
 

@@ -1,9 +1,11 @@
 """deltarule: neural networks by backpropagation, fast, proven, and shown.
 
-In: NumPy functions, networks, tables. Out: gradients, trained networks, and the arithmetic behind every number. The public names
-stand here in the order of the story: differentiate, build, train, keep.
+In: NumPy functions, networks, tables. Out: gradients, trained networks, and the arithmetic behind
+every number. The public names stand here in the order of the story: differentiate, compile, build,
+train, keep.
 """
 
+from deltarule.compile.jit import compile  # the function; the floor of that name by `from` only
 from deltarule.derive import (
     check_grads,
     custom_vjp,

@@ -1,6 +1,7 @@
 """The exceptions of deltarule. Each docstring is its help page: the cause, an example, the cure.
 
-In: a plain sentence that names the thing, its actual value, the place and the cure. Out: an exception that is also of the
+In: a plain sentence that names the thing, its actual value, the place and the cure. Out: an
+exception that is also of the
 built-in kind (``TypeError``, ``ValueError`` ...) which callers of NumPy expect.
 """
 
@@ -8,19 +9,23 @@ from __future__ import annotations
 
 
 class DeltaruleError(Exception):
-    """The base of every error that deltarule raises on purpose; catch this one to catch them all."""
+    """The base of every error that deltarule raises on purpose; catch this one to catch them
+    all."""
 
 
 class TypeRuleError(DeltaruleError, TypeError):
-    """Arguments do not fit an operation: shapes that do not broadcast, dtypes that differ, axes out of range.
+    """Arguments do not fit an operation: shapes that do not broadcast, dtypes that differ,
+    axes out of range.
 
     Cause: ``np.matmul`` of a (2, 3) and a (4, 5) array inside a differentiated function.
-    Cure: the message names the operation, both types and the user's line; reshape or transpose there.
+    Cure: the message names the operation, both types and the user's line; reshape or transpose
+    there.
     """
 
 
 class GraphError(DeltaruleError, ValueError):
-    """A graph, or its text form, is malformed: an unknown primitive, a use before the definition, a wrong type.
+    """A graph, or its text form, is malformed: an unknown primitive, a use before the
+    definition, a wrong type.
 
     Cause: text handed to ``Graph.from_text`` that was edited or cut.
     Cure: write the text again with ``Graph.to_text``.
@@ -28,18 +33,22 @@ class GraphError(DeltaruleError, ValueError):
 
 
 class TracedValueError(DeltaruleError, TypeError):
-    """A number was asked of a traced value: ``float(t)``, ``int(t)``, ``t.item()``, ``np.asarray(t)`` by foreign code.
+    """A number was asked of a traced value: ``float(t)``, ``int(t)``, ``t.item()``,
+    ``np.asarray(t)`` by foreign code.
 
     Cause: ``z[0] = t`` where ``z`` is an array made outside the traced function, or ``math.sin(t)``.
-    Cure: make ``z`` inside the function; use ``np.sin``; take the plain number with ``dr.value(t)`` (no gradient flows through).
+    Cure: make ``z`` inside the function; use ``np.sin``; take the plain number with
+    ``dr.value(t)`` (no gradient flows through).
     """
 
 
 class BranchError(TracedValueError):
-    """Python asked whether a traced value is true while its value is not known (``dr.compile``, ``dr.vmap``, ``dr.scan``).
+    """Python asked whether a traced value is true while its value is not known
+    (``dr.compile``, ``dr.vmap``, ``dr.scan``).
 
     Cause: ``if x > 0: ...`` on a traced ``x``.
-    Cure: ``np.where(x > 0, a, b)``; in plain ``dr.grad`` the branch is fine, values are known there.
+    Cure: ``np.where(x > 0, a, b)``; in plain ``dr.grad`` the branch is fine, values are known
+    there.
     """
 
 
@@ -47,7 +56,8 @@ class EscapedTracer(DeltaruleError, RuntimeError):
     """A traced value was used after the trace that made it had ended.
 
     Cause: a traced value kept in a global, an attribute or a closure and used in a later call.
-    Cure: return it from the function instead; take its number with ``dr.value(t)`` before the function ends.
+    Cure: return it from the function instead; take its number with ``dr.value(t)`` before the
+    function ends.
     """
 
 
@@ -55,7 +65,8 @@ class NoRuleError(DeltaruleError, NotImplementedError):
     """A NumPy function, or a form of it, has no rule for traced values.
 
     Cause: ``np.some_function(t)`` that deltarule does not trace.
-    Cure: the message names the nearest thing that works; or give the rule yourself with ``dr.custom_vjp``.
+    Cure: the message names the nearest thing that works; or give the rule yourself with
+    ``dr.custom_vjp``.
     """
 
 
@@ -68,7 +79,8 @@ class NoMethodError(NoRuleError, AttributeError):
 
 
 class GradientError(DeltaruleError, TypeError):
-    """A derivative was asked for that does not exist: a loss that is not a scalar, an integer input, a wrong argnum.
+    """A derivative was asked for that does not exist: a loss that is not a scalar, an integer
+    input, a wrong argnum.
 
     Cause: ``dr.grad(f)(x)`` where ``f(x)`` has shape (3,), or ``x`` holds integers.
     Cure: sum the result, or use ``dr.jacobian``; pass floats.
@@ -76,31 +88,38 @@ class GradientError(DeltaruleError, TypeError):
 
 
 class CheckFailed(DeltaruleError, AssertionError):
-    """A proof of a gradient did not hold: the message names the mode, the argument, both numbers and the tolerance."""
+    """A proof of a gradient did not hold: the message names the mode, the argument, both
+    numbers and the tolerance."""
 
 
 class CompileError(DeltaruleError, RuntimeError):
-    """A graph could not be turned into machine code. ``DELTARULE_BACKEND=numpy`` runs the same graph without it."""
+    """A table cannot be read or does not have what was asked for: a missing column (the nearest
+    name is offered), an empty file."""
 
 
 class ShapeError(DeltaruleError, ValueError):
-    """Arrays given to a network do not fit it: the message gives both shapes, the layer and the cure."""
+    """Arrays given to a network do not fit it: the message gives both shapes, the layer and
+    the cure."""
 
 
 class DataError(DeltaruleError, ValueError):
-    """Training data cannot be used as it is: not finite, of no rows, labels out of range, lengths that differ."""
+    """Training data cannot be used as it is: not finite, of no rows, labels out of range,
+    lengths that differ."""
 
 
 class TableError(DataError):
-    """A table cannot be read or does not have what was asked for: a missing column (the nearest name is offered), an empty file."""
+    """A table cannot be read or does not have what was asked for: a missing column (the
+    nearest name is offered), an empty file."""
 
 
 class ModelFileError(DeltaruleError, ValueError):
-    """A model file is corrupt, truncated, foreign, or of a newer version. The file is never changed by reading it."""
+    """A model file is corrupt, truncated, foreign, or of a newer version. The file is never
+    changed by reading it."""
 
 
 class NonFiniteLoss(DeltaruleError, ArithmeticError):
-    """The loss became NaN or infinite. The last good weights are kept; the message names the step and the first layer.
+    """The loss became NaN or infinite. The last good weights are kept; the message names the
+    step and the first layer.
 
     Cause: a learning rate too large, targets or inputs on a scale of thousands, NaN in the data.
     Cure: scale the inputs and the target, lower the learning rate.

@@ -25,6 +25,7 @@ from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
 from deltarule.compile.schedule import Rule, Scheduler
 from deltarule.compile.views import Ints, View
+from deltarule.errors import CompileError
 from deltarule.program import ArrayType, Graph, Node
 from deltarule.program.lowering import (
     Alias,
@@ -307,15 +308,18 @@ def opaque(s: Scheduler, node: Node) -> None:
 
 def alias(s: Scheduler, node: Node) -> None:
     """A literal, one of several results, or the same value."""
-    if node.primitive.name == "literal" and node.type.shape:
-        out = s.result(node)
-        s.constants[out.buffer] = np.asarray(node.primitive.evaluate(**node.attrs))
-    elif node.primitive.name == "literal":
-        s.where[node] = Number(node.attrs["value"], node.type.dtype)
-    elif node.primitive.name == "result":
-        s.where[node] = s.where[node.args[0]][node.attrs["index"]]
-    else:
-        s.where[node] = s.where[node.args[0]]
+    match node.primitive.name:
+        case "literal" if node.type.shape:
+            out = s.result(node)
+            s.constants[out.buffer] = np.asarray(node.primitive.evaluate(**node.attrs))
+        case "literal":
+            s.where[node] = Number(node.attrs["value"], node.type.dtype)
+        case "result":
+            s.where[node] = s.where[node.args[0]][node.attrs["index"]]
+        case "stop_gradient":
+            s.where[node] = s.where[node.args[0]]
+        case name:
+            raise CompileError(f"{name} ({node.origin}) has no value in a closed graph")
 
 
 def loop(s: Scheduler, node: Node) -> None:

@@ -22,6 +22,7 @@ from deltarule.program.primitive import TABLE
 Replacement = Any  # a Node, or a tuple of nodes for the results of one with several
 Rule = Callable[[Node], Replacement]
 Done = dict[Graph, Graph]
+Labelled = tuple[str, Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +121,27 @@ def pairwise(node: Node) -> Replacement:
     waiting = list(zip(given.split(","), node.args, strict=True))
     for step in order:
         chosen = [waiting.pop(i) for i in sorted(step, reverse=True)]
-        later = set(result).union(*(letters for letters, _ in waiting))
-        kept = kept_labels([letters for letters, _ in chosen], later) if waiting else result
-        inner = ",".join(letters for letters, _ in chosen) + "->" + kept
-        args = [arg for _, arg in chosen]
-        waiting.append((kept, make("einsum", *args, spec=inner, origin=node.origin)))
+        while len(chosen) > 1:
+            two, chosen = chosen[:2], chosen[2:]
+            others = [*chosen, *waiting]
+            later = set(result).union(*(letters for letters, _ in others))
+            kept = kept_labels(two, later) if others else result
+            chosen.append((kept, product_of(two, kept, node)))
+        waiting += chosen
     return waiting[0][1]
 
 
-def kept_labels(operands: Sequence[str], later: set[str]) -> str:
+def kept_labels(operands: Sequence[Labelled], later: set[str]) -> str:
     """Labels of operands that are wanted later, in order."""
-    labels = dict.fromkeys("".join(operands))
+    labels = dict.fromkeys("".join(letters for letters, _ in operands))
     return "".join(label for label in labels if label in later)
+
+
+def product_of(operands: Sequence[Labelled], kept: str, like: Node) -> Node:
+    """Some operands of ``like``, multiplied and summed over the labels that are not kept."""
+    spec = ",".join(letters for letters, _ in operands) + "->" + kept
+    args = [arg for _, arg in operands]
+    return make("einsum", *args, spec=spec, origin=like.origin)
 
 
 # Common subexpressions.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.compile.llvm.division import floor_divide, remainder
 from deltarule.compile.llvm.scalar import INT_OF, Term, absolute, choose
 from deltarule.compile.llvm.text import BOOL, F32, F64, Function
 
@@ -252,7 +253,21 @@ def library(name: str) -> Callable[..., Term]:
     return call
 
 
+# Functions of expressions, by NumPy's names, that call the C library by its own.
+LIBRARY = {
+    "sin": "sin",
+    "cos": "cos",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "erf": "erf",
+    "pow": "pow",
+    "floor_divide": "fmod",
+    "remainder": "fmod",
+}
 FUNCTIONS: dict[str, Callable[..., Term]] = {
+    **{word: library(name) for word, name in LIBRARY.items()},
     "exp": exp,
     "log": log,
     "log1p": log1p,
@@ -260,18 +275,18 @@ FUNCTIONS: dict[str, Callable[..., Term]] = {
     "sqrt": sqrt,
     "tanh": tanh,
     "erf": erf,
-    **{name: library(name) for name in ("sin", "cos", "pow")},
+    "floor_divide": floor_divide,
+    "remainder": remainder,
 }
-LIBRARY = ("erf", "sin", "cos", "pow")
 
 
 def from_library(expression: str, dtype: np.dtype[Any]) -> bool:
     """Whether an expression needs a function that is not written in vectors."""
-    words = [name for name in LIBRARY if f"{name}(" in expression]
+    words = [word for word in LIBRARY if f"{word}(" in expression]
     return bool(words) and not (words == ["erf"] and dtype == F32)
 
 
 def imports(function: Function) -> set[str]:
     """Library functions that a function calls."""
-    words = {name + suffix for name in LIBRARY for suffix in ("", "f")}
-    return {word for word in words if any(f"@{word}(" in need for need in function.needs)}
+    names = {name + suffix for name in LIBRARY.values() for suffix in ("", "f")}
+    return {name for name in names if any(f"@{name}(" in need for need in function.needs)}

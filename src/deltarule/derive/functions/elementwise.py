@@ -313,14 +313,17 @@ def _matmul(a: Any, b: Any) -> Any:
     return out if shape == out.shape else ops.reshape(out, shape=shape)
 
 
-@raw_rule(np.matvec)
 def _matvec(a: Any, b: Any) -> Any:
     return _matmul(a, operand(b)[..., None])[..., 0]
 
 
-@raw_rule(np.vecmat)
 def _vecmat(a: Any, b: Any) -> Any:
     return _matmul(operand(a)[..., None, :], b)[..., 0, :]
+
+
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    raw_rule(np.matvec)(_matvec)
+    raw_rule(np.vecmat)(_vecmat)
 
 
 @raw_rule(np.vecdot)

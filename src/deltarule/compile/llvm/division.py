@@ -1,0 +1,52 @@
+"""Whole quotients and remainders as NumPy has them: the remainder has the sign of the divisor.
+
+In: two ``Term`` of one dtype. Out: a ``Term``. Integers divided by 0 give 0; floats follow CPython's
+``divmod``, exact where a / b rounds up to an integer.
+"""
+
+from __future__ import annotations
+
+from deltarule.compile.llvm.scalar import Term, choose
+from deltarule.compile.llvm.text import F32
+
+
+def floor_divide(a: Term, b: Term) -> Term:
+    """The largest integer not above a / b."""
+    return (float_divmod(a, b) if a.dtype.kind == "f" else integer_divmod(a, b))[0]
+
+
+def remainder(a: Term, b: Term) -> Term:
+    """a - b floor(a / b)."""
+    return (float_divmod(a, b) if a.dtype.kind == "f" else integer_divmod(a, b))[1]
+
+
+def float_divmod(a: Term, b: Term) -> tuple[Term, Term]:
+    """Quotient and remainder of floats."""
+    function = a.function
+    word = "fmodf" if a.dtype == F32 else "fmod"
+    rest = Term(function, function.call(word, a.value, b.value))
+    quotient = (a - rest) / b
+    turn = (rest != 0) & ((b < 0) != (rest < 0))
+    signed_zero = a.same(0).intrinsic("copysign", b)
+    modulus = choose(turn, rest + b, choose(rest != 0, rest, signed_zero))
+    quotient = choose(turn, quotient - 1, quotient)
+    whole = quotient.intrinsic("floor")
+    whole = choose(quotient - whole > 0.5, whole + 1, whole)
+    whole = choose(quotient == 0, a.same(0).intrinsic("copysign", a / b), whole)
+    return choose(b == 0, a / b, whole), modulus
+
+
+def integer_divmod(a: Term, b: Term) -> tuple[Term, Term]:
+    """Quotient and remainder of integers; the processor never divides by 0, or the least by -1."""
+    by_zero = b == 0
+    if a.dtype.kind == "u":
+        divisor = choose(by_zero, 1, b)
+        quotient, rest = a.write("udiv", divisor), a.write("urem", divisor)
+        return choose(by_zero, 0, quotient), choose(by_zero, 0, rest)
+    by_minus_one = b == -1
+    divisor = choose(by_zero | by_minus_one, 1, b)
+    quotient, rest = a.write("sdiv", divisor), a.write("srem", divisor)
+    turn = (rest != 0) & ((rest < 0) != (b < 0))
+    quotient = choose(by_minus_one, -a, choose(turn, quotient - 1, quotient))
+    rest = choose(turn, rest + b, rest)
+    return choose(by_zero, 0, quotient), choose(by_zero | by_minus_one, 0, rest)
