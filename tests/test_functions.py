@@ -239,8 +239,8 @@ STEPS = """
 BY_VALUE = """
     A[M] | A[A | A[M & | A[~M] | A[0][K] | A[:, K] | A[[True, False] | A[np.array([True, False])] | V[K]
     V[V | V[int( | V[:, None][K] | C[M] | C[:, K] | C[0, K] | np.where(A > 1)[ | np.argwhere | np.nonzero
-    np.flatnonzero | np.extract | np.compress | np.bincount | np.unique | np.allclose | np.array_equal
-    max(V) | min(V)
+    np.flatnonzero | np.extract | np.compress | np.bincount | np.unique | np.count_nonzero(M)
+    np.allclose | np.array_equal | max(V) | min(V)
 """
 BY_VALUE = [
     word.strip() for line in BY_VALUE.split("\n") for word in line.split(" | ") if word.strip()
