@@ -498,6 +498,7 @@ SCALAR_FUNCTIONS: dict[str, Any] = {
     "erf": lambda x: ops.erf(x),
     **{
         name: getattr(np, name)
-        for name in "exp log log1p expm1 sqrt tanh sin cos abs floor maximum minimum".split()
+        for name in "exp log log1p expm1 sqrt tanh sin cos abs floor maximum minimum rint arctan arcsin arccos "
+            "arctan2 floor_divide remainder".split()
     },
 }

@@ -30,7 +30,7 @@ BLOCK_FLOPS = 2e8
 BLOCK_ROWS = 1 << 16
 NODE_SECONDS = 4e-6
 FLOP_SECONDS = 5e-10
-COMPILE_SECONDS = 0.4
+COMPILE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
