@@ -290,3 +290,18 @@ def test_weights_need_rows():
         loss_of(OWN["a number"])(Y, T, np.ones(6))
     with pytest.raises(ShapeError, match=r"weights have shape \(6, 1\); \(6,\) is needed"):
         loss_of("mse")(Y, T, np.ones((6, 1)))
+
+
+@pytest.mark.parametrize(("target", "gradient"), [(0.0, 0.5), (1.0, -0.5), (0.3, 0.2)])
+def test_binary_cross_entropy_at_a_logit_of_zero(target, gradient):
+    """Where max(z, 0) and |z| have kinks the loss has none: dL/dz = 1/2 - t, d2L/dz2 = 1/4."""
+    z, t = np.zeros(1), np.array([target])
+    loss = lambda z: loss_of("binary_cross_entropy")(z, t)  # noqa: E731
+    np.testing.assert_allclose(dr.grad(loss)(z), [gradient], rtol=1e-15)
+    np.testing.assert_allclose(dr.hessian(loss)(z), [[0.25]], rtol=1e-15)
+
+
+def test_huber_is_a_parabola_at_no_error():
+    loss = lambda y: loss_of("huber")(y, np.zeros(1))  # noqa: E731
+    assert dr.grad(loss)(np.zeros(1))[0] == 0
+    assert dr.hessian(loss)(np.zeros(1))[0, 0] == 1

@@ -1,5 +1,4 @@
-"""From a Python function to its derivatives: trace it, then walk its nodes backward, forward, or in
-batches.
+"""From a Python function to its derivatives: trace it, then walk its nodes back, forth, or in batches.
 
 In: functions in plain NumPy over nested parameters. Out: functions that give gradients, Jacobians, products
 with them, and closed graphs for the compiler.

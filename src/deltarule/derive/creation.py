@@ -1,5 +1,4 @@
-"""Array creation inside a traced function: ``np.zeros(3)`` and the like give arrays that traced values can
-be written to.
+"""Array creation in a traced function: ``np.zeros(3)`` gives an array that traced values can be written to.
 
 In: NumPy's names, replaced while a trace is open. Out: traced constants, for calls from the traced function
 in its own thread; every other call (other threads, NumPy and SciPy themselves) gets the original function.

@@ -1,5 +1,4 @@
-"""Proofs of primitives: every claim of a declaration is checked on the samples that the declaration
-carries.
+"""Proofs of primitives: every claim of a declaration is checked on the samples that it carries.
 
 In: a ``Primitive``. Out: the number of comparisons made, or ``CheckFailed`` naming the primitive, the
 check, the sample and both numbers. Whoever adds a primitive calls ``prove(primitive)``; the tests do so for
@@ -492,13 +491,13 @@ def _lowering(primitive: Primitive, rng: np.random.Generator) -> int:
     return n
 
 
+NUMPY_WORDS = """
+    exp log log1p expm1 sqrt tanh sin cos arctan arcsin arccos arctan2
+    abs floor rint maximum minimum floor_divide remainder
+""".split()
 SCALAR_FUNCTIONS: dict[str, Any] = {
     "select": np.where,
     "pow": np.power,
     "erf": lambda x: ops.erf(x),
-    **{
-        name: getattr(np, name)
-        for name in "exp log log1p expm1 sqrt tanh sin cos abs floor maximum minimum rint arctan arcsin arccos "
-            "arctan2 floor_divide remainder".split()
-    },
+    **{name: getattr(np, name) for name in NUMPY_WORDS},
 }

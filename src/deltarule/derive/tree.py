@@ -1,5 +1,4 @@
-"""Nested parameters: dicts, lists, tuples, named tuples and dataclasses, taken apart into leaves and put
-together again.
+"""Nested parameters (dicts, lists, tuples, named tuples, dataclasses), taken apart and put together again.
 
 In: a tree. Out: its leaves with their paths, and a spec (optree) that rebuilds it from other leaves.
 """

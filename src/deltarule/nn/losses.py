@@ -94,9 +94,9 @@ def huber(outputs: Any, targets: Any) -> Any:
     dL/dy_j = clip(y_j - t_j, -1, 1) / k. A mean over outputs.
     """
     y, t = aligned(outputs, targets, "huber")
-    size = ops.abs(y - t)
-    near = ops.minimum(size, size.dtype.type(1))
-    return _rows(near * (size - near * 0.5))
+    error, one = y - t, y.dtype.type(1)
+    near = ops.clip(error, -one, one)
+    return _rows(near * (error - near * 0.5))
 
 
 def log_softmax(logits: Any) -> Any:
@@ -208,7 +208,10 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     array([0.371101])
     """
     z, t = aligned(logits, targets, "binary_cross_entropy")
-    return _rows(ops.relu(z) - z * t + ops.log1p(ops.exp(-ops.abs(z))))
+    zero = z.dtype.type(0)
+    larger = ops.ge(z, zero)  # a choice, not max and |z|: both have derivative 0 at a logit of 0
+    high, low = ops.select(larger, z, zero), ops.select(larger, zero, z)
+    return _rows(high - z * t + ops.log1p(ops.exp(low - high)))
 
 
 LOSSES: dict[str, PerRow] = {

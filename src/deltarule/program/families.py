@@ -1,5 +1,4 @@
-"""Families of primitives: what all elementwise operations, or all reductions, have in common is said once,
-here.
+"""Families of primitives: what all elementwise operations have in common is said once, here.
 
 In: the few facts that differ (the partial derivatives, the scalar expression). Out: a full ``Primitive``
 with type rule, broadcasting, vjp, jvp and batch rule.

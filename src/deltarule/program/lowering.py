@@ -1,5 +1,4 @@
-"""Lowering is data: how each primitive is to be computed, said in a few kinds that every backend
-implements.
+"""Lowering is data: how each primitive is computed, said in a few kinds that every backend implements.
 
 In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias | Opaque``, stored in a
 primitive's record.

@@ -1,5 +1,4 @@
-"""Builders of the samples that a primitive's declaration carries: random values in a domain, in shapes that
-find mistakes.
+"""Builders of the samples that a declaration carries: random values in shapes that find mistakes.
 
 In: bounds and shapes. Out: functions of a random generator that give ``Sample``s; float64 unless said
 otherwise.

@@ -1,5 +1,4 @@
-"""Structure: inputs, literals, results of operations with several, loops, and functions with a derivative
-of their own.
+"""Structure: inputs, literals, one of several results, loops, functions with a derivative of their own.
 
 In: arrays and closed subgraphs as attrs. Out: one or several arrays.
 """

@@ -1,5 +1,4 @@
-"""Reading and writing at computed places along the first axis. All of NumPy's advanced indexing is brought
-to this form.
+"""Reading and writing at computed places along the first axis: all of NumPy's indexing comes to this form.
 
 In: arrays and integer indices in [0, n). Out: arrays. An index outside is an error, never a stray read or
 write.

@@ -1,5 +1,6 @@
-"""Random bits from a counter: Philox 4x32-10 (Salmon and others, 2011, "Parallel random numbers: as easy as
-1, 2, 3").
+"""Random bits from a counter: Philox 4x32-10.
+
+Salmon and others, 2011, "Parallel random numbers: as easy as 1, 2, 3".
 
 In: a key, a step, and the site in the program. Out: bits that depend on these and on the position only: no
 state, any order, the same on every backend and any number of threads.

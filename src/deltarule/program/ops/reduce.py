@@ -1,5 +1,4 @@
-"""Reductions along axes; the reduced axes disappear (the NumPy layer puts ``keepdims`` back with a
-reshape).
+"""Reductions along axes, which disappear (the NumPy layer puts ``keepdims`` back with a reshape).
 
 In: an array and ``axes``, a sorted tuple. Out: an array without those axes.
 """
