@@ -18,6 +18,7 @@ from compiling import (
     reference,
     terms_of,
 )
+from deltarule.compile import lower
 from deltarule.errors import DeltaruleError
 from deltarule.program import Graph, primitives, type_of
 from deltarule.program.lowering import Alias, Map
@@ -243,7 +244,8 @@ WITHOUT_CODE = [  # primitives that may be NumPy's for now, and the expressions 
 def test_expressions_that_lowerings_may_use(name, expression, monkeypatch):
     primitive = next(p for p in PRIMITIVES if p.name == name)
     monkeypatch.setattr(
-        "deltarule.compile.lower.rule_of",
+        lower,
+        "rule_of",
         lambda node: lambda s, node: s.compute(node, expression, node.args),
     )
     arity = len(primitive.samples(np.random.default_rng(0))[0].args)

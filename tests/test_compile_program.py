@@ -15,6 +15,7 @@ import pytest
 
 import deltarule.derive  # noqa: F401
 from compiling import apply, assert_same, compiled, given, graph_of, number, reference, results
+from deltarule.compile import program
 from deltarule.compile.lower import schedule
 from deltarule.compile.program import Executable, Native, build
 from deltarule.compile.rewrite import PASSES, rewrite
@@ -378,7 +379,7 @@ def test_a_long_chain_runs_and_a_longer_one_is_interpreted(monkeypatch):
     args = (np.array([1.0, 2.0]),)
     wanted = reference(graph, args)
     assert_same(compiled(graph, args), wanted)
-    monkeypatch.setattr("deltarule.compile.program.LONGEST", 1000)
+    monkeypatch.setattr(program, "LONGEST", 1000)
     run = Executable(graph)
     assert "interpreted" in str(run.plan) and run.plan.native == 0
     assert_same(run(*args), wanted)
