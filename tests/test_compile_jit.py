@@ -137,6 +137,10 @@ def test_donated_arrays_are_written_over_where_that_is_safe():
     np.testing.assert_array_equal(w, np.arange(4.0))
     turn = compile(lambda w: w[::-1] + 1.0, donate=(0,))
     np.testing.assert_array_equal(turn(np.arange(4.0)), [4, 3, 2, 1])
+    both = compile(lambda a, b: (a + 1.0, b[::-1] * 2.0), donate=(0,))
+    w = np.arange(40.0)
+    for found, wanted in zip(both(w, w), (w + 1, w[::-1] * 2), strict=True):
+        np.testing.assert_array_equal(found, wanted)
     twice = compile(lambda a, b: (a + b, a - b), donate=(0, 1))
     w = np.arange(4.0)
     for found, wanted in zip(twice(w, w), (2 * np.arange(4.0), np.zeros(4)), strict=True):

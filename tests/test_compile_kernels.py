@@ -175,6 +175,7 @@ def test_nan_and_ties_in_reductions(where):
 
 
 PRODUCTS = [
+    ("ijb,jkb->ikb", (3, 4, 20), (4, 5, 20)), ("bij,bjk->ikb", (20, 3, 4), (20, 4, 5)),
     ("ij,jk->ik", (1, 1), (1, 1)), ("ij,jk->ik", (7, 5), (5, 3)),
     ("ij,jk->ik", (64, 33), (33, 50)), ("ij,jk->ik", (13, 40), (40, 1)),
     ("ij,jk->ik", (1, 40), (40, 70)), ("ij,kj->ik", (9, 20), (35, 20)),

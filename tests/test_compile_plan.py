@@ -95,6 +95,24 @@ def test_a_value_with_several_readers_is_computed_once():
     assert count == 1
 
 
+def test_a_value_read_outside_a_chain_is_not_computed_again_in_it():
+    x, y = of(8, 3), of(8, 3)
+    z = apply("exp", x)
+    total = apply("sum", apply("mul", z, z), axes=(0, 1))
+    for outputs in ((total, apply("mul", z, y)), (apply("mul", z, y), total)):
+        kernels = plan_of(*outputs, inputs=(x, y)).kernels
+        assert sum(node.primitive.name == "exp" for k in kernels for node in k.nodes) == 1
+
+
+def test_a_part_of_a_value_is_copied_to_be_an_output():
+    x = of(8, 3)
+    z = apply("exp", x)
+    first = apply("slice", z, start=(0, 0), size=(2, 3), step=(1, 1))
+    plan = plan_of(first, inputs=(x,))
+    assert [b.size for b in plan.buffers if b.place == "output"] == [6]
+    assert [b.size for b in plan.buffers if b.place == "arena"] == [24]
+
+
 def test_loops_over_one_shape_run_together_and_keep_their_order():
     x, y = of(8), of(8)
     one, two = apply("exp", x), apply("exp", y)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.lowering import Lowering, Map
+from deltarule.program.lowering import Map
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import Samples
 from deltarule.program.types import ArrayType
@@ -127,7 +127,6 @@ def elementwise(
     singular: Sequence[int] = (),
     kinds: str = "fc",
     result: str | None = None,
-    lowering: Lowering | None = None,
     kinks: tuple[Kink, ...] = (),
     special: Callable[[], list[Sample]] = list,
     errors: tuple[ErrorSample, ...] = (),
@@ -163,7 +162,7 @@ def elementwise(
         vjp=vjp if differentiable else None,
         jvp=jvp if differentiable else None,
         batch=batch_elementwise(name),
-        lowering=lowering or Map(scalar),
+        lowering=Map(scalar),
         notation=notation,
         samples=samples,
         errors=(*errors, *shape_errors, *_dtype_errors(len(partials), kinds)),

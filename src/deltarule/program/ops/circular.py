@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from deltarule.program.families import elementwise
-from deltarule.program.lowering import Opaque
 from deltarule.program.ops.elementwise import sqrt
 from deltarule.program.primitive import Kink, Primitive, Sample
 from deltarule.program.samples import array, span
@@ -38,7 +37,6 @@ arctan = elementwise(
     evaluate=np.arctan,
     partials=[lambda y, x: 1 / (1 + x * x)],
     scalar="arctan(x0)",
-    lowering=Opaque("no vector code yet"),
     notation=r"\arctan({0})",
     samples=span(-3, 3),
     kinds="f",
@@ -52,7 +50,6 @@ arcsin = elementwise(
     partials=[lambda y, x: 1 / sqrt((1 - x) * (1 + x))],
     singular=(0,),
     scalar="arcsin(x0)",
-    lowering=Opaque("no vector code yet"),
     notation=r"\arcsin({0})",
     samples=span(-0.8, 0.8),
     kinds="f",
@@ -67,7 +64,6 @@ arccos = elementwise(
     partials=[lambda y, x: -1 / sqrt((1 - x) * (1 + x))],
     singular=(0,),
     scalar="arccos(x0)",
-    lowering=Opaque("no vector code yet"),
     notation=r"\arccos({0})",
     samples=span(-0.8, 0.8),
     kinds="f",
@@ -82,7 +78,6 @@ arctan2 = elementwise(
     partials=[lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b)],
     singular=(0, 1),
     scalar="arctan2(x0, x1)",
-    lowering=Opaque("no vector code yet"),
     notation=r"\mathrm{{atan2}}({0}, {1})",
     samples=span(0.3, 3, (-2, 2), arity=2),
     kinds="f",

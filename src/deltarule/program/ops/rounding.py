@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from deltarule.program.families import elementwise
-from deltarule.program.lowering import Opaque
 from deltarule.program.primitive import Kink, Sample
 from deltarule.program.samples import array, span
 
@@ -29,7 +28,6 @@ rint = elementwise(
     evaluate=np.rint,
     partials=[None],
     scalar="rint(x0)",
-    lowering=Opaque("NumPy rounds halves to even"),
     notation=r"\mathrm{{round}}({0})",
     samples=span(0.6, 1.4),
     kinds="f",
@@ -42,7 +40,6 @@ floor_divide = elementwise(
     evaluate=np.floor_divide,
     partials=[None, None],
     scalar="floor_divide(x0, x1)",
-    lowering=Opaque("exact where a / b rounds up to an integer"),
     notation=r"\lfloor {0} / {1} \rfloor",
     samples=span(0.1, 0.9, (1.2, 2), arity=2),
     kinds="iuf",
@@ -56,7 +53,6 @@ remainder = elementwise(
     partials=[1, lambda y, a, b: -floor_divide(a, b)],
     singular=(1,),
     scalar="remainder(x0, x1)",
-    lowering=Opaque("exact where a / b rounds up to an integer"),
     notation=r"{0} \bmod {1}",
     samples=span(2.4, 2.6, (0.95, 1.05), arity=2),
     kinds="iuf",
