@@ -18,7 +18,6 @@ from compiling import (
     reference,
     terms_of,
 )
-from deltarule.compile import lower
 from deltarule.errors import DeltaruleError
 from deltarule.program import Graph, primitives, type_of
 from deltarule.program.lowering import Alias, Map
@@ -231,32 +230,3 @@ def test_random_bits_are_those_of_the_reference(count):
     k, s = given(type_of(keys)), given(type_of(steps))
     graph = Graph((k, s), (apply("random_bits", k, s, site=7, shape=(count,)),))
     assert_same(compiled(graph, (keys, steps)), reference(graph, (keys, steps)), graph)
-
-
-WITHOUT_CODE = [  # primitives that may be NumPy's for now, and the expressions that machine code knows
-    ("rint", "rint(x0)"), ("floor_divide", "floor_divide(x0, x1)"), ("remainder", "remainder(x0, x1)"),
-    ("arctan", "arctan(x0)"), ("arcsin", "arcsin(x0)"), ("arccos", "arccos(x0)"),
-    ("arctan2", "arctan2(x0, x1)"),
-]  # fmt: skip
-
-
-@pytest.mark.native
-@pytest.mark.parametrize(("name", "expression"), WITHOUT_CODE)
-def test_expressions_that_lowerings_may_use(name, expression, monkeypatch):
-    primitive = next(p for p in PRIMITIVES if p.name == name)
-    monkeypatch.setattr(
-        lower,
-        "rule_of",
-        lambda node: lambda s, node: s.compute(node, expression, node.args),
-    )
-    arity = len(primitive.samples(np.random.default_rng(0))[0].args)
-    for dtype in NATIVE:
-        if dtype.kind == "b" or (dtype.kind != "f" and arity + (name == "arctan2") != 2):
-            continue
-        every = list(itertools.product(edge_values(dtype), repeat=arity))
-        args = tuple(np.array([row[i] for row in every], dtype) for i in range(arity))
-        graph = graph_of(primitive, args, {})
-        (found,), (wanted,) = compiled(graph, args), reference(graph, args)
-        assert_close(found, wanted, 1.0, 1, f"{name} in {dtype}")
-        zero = (wanted == 0) & (dtype.kind == "f")
-        np.testing.assert_array_equal(np.signbit(found[zero]), np.signbit(wanted[zero]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -131,12 +132,16 @@ def backend() -> str:
 
 
 BUILT: weakref.WeakValueDictionary[tuple[str, str], Executable] = weakref.WeakValueDictionary()
+RECENT: deque[Executable] = deque(
+    maxlen=16
+)  # the next training of the same shapes compiles nothing
 
 
 def build(graph: Graph) -> Executable:
-    """The executable of a graph; an equal graph has the same one for as long as it is in use."""
+    """The executable of a graph; an equal graph has the same one while that is in use or recent."""
     key = (graph.to_text(), backend())
     found = BUILT.get(key)
     if found is None:
         found = BUILT[key] = Executable(graph)
+        RECENT.append(found)
     return found
