@@ -32,7 +32,7 @@ UNSAMPLED = {
 OTHER_DTYPES = "bool int8 uint8 int32 uint32 int64 float16 float32".split()
 EXAMPLES = 3
 
-Check = Callable[[Primitive, np.random.Generator], int]
+Check = Callable[[Primitive, "np.random.Generator"], int]
 CHECKS: dict[str, Check] = {}
 
 

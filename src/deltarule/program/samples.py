@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.program.primitive import Sample
 
-Samples = Callable[[np.random.Generator], list[Sample]]
+Samples = Callable[["np.random.Generator"], list[Sample]]  # a name: numpy.random loads late
 
 UNARY = (((),), ((3,),), ((2, 3),), ((0, 3),), ((1, 1),))
 BINARY = (

@@ -6,7 +6,7 @@ In: a network, data, a loss, an update rule. Out: the network trained in place, 
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -397,7 +397,7 @@ def seed_of(seed: int | None, resume: Run | None) -> int:
         if seed not in (None, resume.seed):
             raise DataError(f"resume continues a run of seed {resume.seed}; seed={seed} was given")
         return resume.seed
-    return secrets.randbits(32) if seed is None else int(seed)
+    return int.from_bytes(os.urandom(4), "little") if seed is None else int(seed)
 
 
 def callbacks_of(given: Any) -> tuple[Callback, ...]:
