@@ -1,10 +1,11 @@
-"""An Arrow table to a file: ``write_table``."""
+"""An Arrow table to a file, ``write_table``, and any bytes to a file as a whole, ``write_whole``."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from deltarule.errors import TableError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows has text files too
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
@@ -35,10 +37,25 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
         raw = delimited(table, "\t" if ".tsv" in path.suffixes else ",")
     if path.suffix == ".gz":
         raw = gzip.compress(raw, mtime=0)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    write_whole(path, raw)
+
+
+def write_whole(path: Path, raw: bytes) -> None:
+    """Write beside the place and move: a reader sees the old file or the new one, never a part.
+
+    Raises
+    ------
+    OSError
+        The place cannot be written; a file that was there is as it was.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        unfinished.write_bytes(raw)
-        unfinished.replace(path)
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 

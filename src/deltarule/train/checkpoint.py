@@ -8,14 +8,13 @@ format. It is data only: reading it executes nothing.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.data import Preprocessor
+from deltarule.data.write import write_whole
 from deltarule.derive.batch import batch_walk
 from deltarule.derive.trace import baked, stage
 from deltarule.errors import DeltaruleError, ModelFileError, ShapeError
@@ -95,35 +94,13 @@ def save(
         for kind, tree in (("params", net.params), ("state", net.state))
         for names, x in flat(tree)
     }
-    write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the place and move: a reader sees the old file or the new one, never a part."""
-    name = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException as error:
-        if name is not None:
-            os.unlink(name)
-        if isinstance(error, OSError):
-            raise ModelFileError(
-                f"cannot write {path}: {error.strerror}. A file that was there is as it was; "
-                "choose a folder that exists and is writable"
-            ) from None
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot write {path}: {error.strerror}. A file that was there is as it was; "
+            "choose a folder that exists and is writable"
+        ) from None
 
 
 # --- what the file says about the network ---
