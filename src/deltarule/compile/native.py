@@ -14,12 +14,55 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.kernels import OpaqueKernel
+from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
+from deltarule.compile.llvm.module import ALIGNMENT
+from deltarule.compile.llvm.team import CONTROL, SCRATCH
 from deltarule.compile.plan import Plan
+from deltarule.compile.share import seconds
+from deltarule.compile.threads import TEAM, thread_count
 from deltarule.program import Node
 
-ALIGNMENT = 64
-STATE = 4  # numbers: code of a failed node, index, size; address of the callback
+PAGE = 4096
+LEAST = 3e-4  # seconds of work of one thread that are worth waking another
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
+
+
+class Space:
+    """Memory for one call: workspace, control block, and a block of its own for each thread.
+
+    Attributes
+    ----------
+    arena, control : array of int8, int64
+        The control block holds the code of a failed node, an index, a size, and the callback's address;
+        the rest is where threads meet.
+    members : array of int64 (threads, numbers)
+        Own blocks: number of the thread, number of threads, then its scratch memory.
+    own : list of int
+        Addresses of these.
+    """
+
+    def __init__(
+        self,
+        arena: int,
+        scratch: int,
+        threads: int,
+        callback: int,
+    ) -> None:
+        self.arena = aligned(arena)
+        self.control = aligned(CONTROL).view(np.int64)
+        self.control[:] = 0
+        self.control[CALLBACK_PLACE] = callback
+        length = -(-(SCRATCH + scratch) // PAGE) * PAGE
+        self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
+        self.members[:, :2] = 0, 1
+        self.own = [self.members.ctypes.data + i * length for i in range(threads)]
+
+
+def aligned(nbytes: int) -> np.ndarray[Any, Any]:
+    """Memory that starts at a multiple of the alignment."""
+    memory = np.empty(nbytes + ALIGNMENT, np.int8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + nbytes]
 
 
 class Native:
@@ -49,12 +92,13 @@ class Native:
         self.processor = processor or this_processor()
         self.module = write(plan, self.processor)
         library = load(self.module.text, (ENTRY,), self.module.imports, self.processor)
-        self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p)
+        self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
+        self.most = most_threads(plan)
         self.opaque = {kernel.code: kernel for kernel in plan.opaque}
         self.callback = CALLBACK(self.call_numpy) if self.opaque else None
         self.results = [(t.shape, t.dtype) for t in plan.outputs]
         self.pack = struct.Struct(f"{len(plan.inputs) + len(plan.outputs) + 2}N").pack
-        self.free: list[tuple[Any, Any]] = []  # workspaces
+        self.free: list[Space] = []
         self.thread = threading.local()
 
     def __call__(self, arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
@@ -63,10 +107,25 @@ class Native:
         if donated:
             self.give_over(arrays, donated, results)
         space = self.free.pop() if self.free else self.workspace()
-        if self.code(self.pack(*map(id, arrays), *map(id, results), *map(id, space))):
-            self.fail(space[1])
+        table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
+        if self.most == 1:
+            failed = self.code(table, space.own[0])
+        else:
+            failed = self.run_together(table, space)
+        if failed:
+            self.fail(space.control)
         self.free.append(space)
         return results
+
+    def run_together(self, table: bytes, space: Space) -> int:
+        """Run the program with as many threads as are free."""
+        with TEAM.join(self.most) as helpers:
+            members = 1 + len(helpers)
+            for number in range(members):
+                space.members[number, :2] = number, members
+            for number, helper in enumerate(helpers, 1):
+                helper.start(self.code, table, space.own[number], space)
+            return int(self.code(table, space.own[0]))
 
     def give_over(
         self,
@@ -81,12 +140,12 @@ class Native:
             if i in donated and not shared and array.flags.writeable:
                 results[j] = array
 
-    def workspace(self) -> tuple[Any, Any]:
-        """An arena, and the state in which machine code tells what failed."""
-        state = np.zeros(STATE, np.int64)
+    def workspace(self) -> Space:
+        """Memory for one call."""
+        callback = 0
         if self.callback is not None:
-            state[STATE - 1] = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
-        return np.empty(self.plan.arena + ALIGNMENT, np.int8), state
+            callback = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
+        return Space(self.plan.arena, self.module.scratch, self.most, callback)
 
     def fail(self, state: Any) -> None:
         """Raise what went wrong."""
@@ -114,6 +173,13 @@ class Native:
         from deltarule.compile.llvm.load import assembly
 
         return assembly(self.module.text, self.processor)
+
+
+def most_threads(plan: Plan) -> int:
+    """How many threads a plan can use."""
+    if not plan.shared or sum(map(seconds, plan.kernels)) < LEAST:
+        return 1
+    return thread_count()
 
 
 def evaluate(kernel: OpaqueKernel, addresses: int) -> None:
