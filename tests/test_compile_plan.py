@@ -166,5 +166,5 @@ def test_a_carry_is_not_written_in_place_where_other_elements_are_read(op):
 def test_a_plan_prints_kernels_buffers_and_nodes():
     x, y = of(20, 6), of(6, 4)
     text = str(plan_of(apply("exp", apply("matmul", x, y)), inputs=(x, y)))
-    assert "plan of 2 kernels" in text and "native 1.00" in text
-    assert "contract b0[20,4,6]" in text and "map b2[20,4]" in text
+    assert "plan of 1 kernels" in text and "native 1.00" in text
+    assert "contract b0[20,4,6]" in text and "-> b3[20,4]: matmul exp" in text

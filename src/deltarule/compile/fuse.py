@@ -19,7 +19,6 @@ from deltarule.compile.kernels import (
     MapKernel,
     Number,
     Scalar,
-    Sum,
 )
 from deltarule.compile.views import View
 
@@ -38,9 +37,10 @@ def fused(kernels: Sequence[Kernel], wanted: Iterable[int]) -> list[Kernel]:
     wanted : iterable of int
         Buffers that are outputs.
     """
-    fusion = Fusion(list(kernels), frozenset(wanted))
+    fusion = Fusion(kernels, frozenset(wanted))
     fusion.join_loops()
     fusion.join_products()
+    fusion.gather_loops()
     return [kernel for kernel in fusion.kernels if kernel is not None]
 
 
@@ -53,35 +53,46 @@ class Use:
 
 
 class Fusion:
-    """Kernels while they are joined; one that was joined to another is None."""
+    """Kernels while they are joined; one that was joined to another is None.
 
-    def __init__(self, kernels: list[Kernel | None], wanted: frozenset[int]) -> None:
-        self.kernels = kernels
+    Loops are taken apart first, into parts that have no expression in common; ``home`` is the place of
+    the whole one. Parts of one loop that are still there in the end are one loop again.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], wanted: frozenset[int]) -> None:
+        self.kernels: list[Kernel | None] = []
+        self.home: list[int] = []
+        for i, kernel in enumerate(kernels):
+            parts = components(kernel) if isinstance(kernel, MapKernel) else [kernel]
+            self.kernels += parts
+            self.home += [i] * len(parts)
         self.wanted = wanted
         self.uses: dict[int, Use] = defaultdict(lambda: Use([], []))
-        for position in range(len(kernels)):
+        for position in range(len(self.kernels)):
             self.note(position)
 
     def note(self, position: int) -> None:
         """Enter what a kernel reads and writes."""
         kernel = self.kernels[position]
         if kernel is not None:
-            for view in {view.buffer: view for view in kernel.reads}.values():
-                self.uses[view.buffer].reads.append(position)
-            for view in {view.buffer: view for view in kernel.writes}.values():
-                self.uses[view.buffer].writes.append(position)
+            for number in {view.buffer for view in kernel.reads}:
+                self.uses[number].reads.append(position)
+            for number in {view.buffer for view in kernel.writes}:
+                self.uses[number].writes.append(position)
 
     def put(self, position: int, kernel: Kernel | None) -> None:
         """Replace a kernel."""
-        for use in self.uses.values():
-            for positions in (use.reads, use.writes):
-                if position in positions:
-                    positions.remove(position)
+        old = self.kernels[position]
+        if old is not None:
+            for number in {view.buffer for view in old.reads}:
+                self.uses[number].reads.remove(position)
+            for number in {view.buffer for view in old.writes}:
+                self.uses[number].writes.remove(position)
         self.kernels[position] = kernel
         self.note(position)
 
     def movable(self, kernel: Kernel, start: int, end: int) -> bool:
-        """Whether a kernel reads the same where it stands and just before another."""
+        """Whether a kernel reads the same where it stands and at a later place."""
         return not any(
             start < position < end
             for view in kernel.reads
@@ -98,31 +109,36 @@ class Fusion:
                 self.hand_on(position, kernel)
 
     def hand_on(self, position: int, kernel: MapKernel) -> None:
-        """Move what a loop stores for one later loop there."""
-        for part in components(kernel):
-            readers = {r for _, view in part.stores for r in self.uses[view.buffer].reads}
-            if len(readers) != 1 or not all(self.only_here(position, v) for _, v in part.stores):
-                continue
-            (reader,) = readers
-            other = self.kernels[reader]
-            if not isinstance(other, MapKernel) or reader <= position:
-                continue
-            if not self.movable(part, position, reader):
-                continue
-            joined = into(part, other)
-            if joined is None:
-                continue
-            self.put(reader, joined)
-            rest = without(kernel, part.stores)
-            self.put(position, rest)
-            if rest is None:
-                return
-            kernel = rest
+        """Move a loop into the only one that reads what it stores."""
+        readers = {r for view in kernel.writes for r in self.uses[view.buffer].reads}
+        if len(readers) != 1 or not all(self.only_here(position, v) for v in kernel.writes):
+            return
+        (reader,) = readers
+        other = self.kernels[reader]
+        if isinstance(other, MapKernel) and reader > position:
+            joined = into(kernel, other)
+            if joined is not None and self.movable(kernel, position, reader):
+                self.put(position, None)
+                self.put(reader, joined)
 
     def only_here(self, position: int, view: View) -> bool:
-        """Whether a buffer is written by one kernel only, whole, and is no output."""
-        alone = self.uses[view.buffer].writes == [position]
-        return alone and view.buffer not in self.wanted
+        """Whether a buffer is written by one kernel only, and is no output."""
+        return self.uses[view.buffer].writes == [position] and view.buffer not in self.wanted
+
+    def gather_loops(self) -> None:
+        """Parts of one loop become one again, where the last of them stands."""
+        last: dict[int, int] = {}
+        for position, kernel in enumerate(self.kernels):
+            if not isinstance(kernel, MapKernel):
+                continue
+            earlier = last.get(self.home[position])
+            other = None if earlier is None else self.kernels[earlier]
+            if earlier is not None and isinstance(other, MapKernel):
+                both = side_by_side(other, kernel)
+                if both is not None:
+                    self.put(earlier, None)
+                    self.put(position, both)
+            last[self.home[position]] = position
 
     # Products.
 
@@ -133,24 +149,35 @@ class Fusion:
                 self.finish(position, kernel)
 
     def finish(self, position: int, kernel: ContractKernel) -> None:
-        """Join a product with the first loop that reads its sums."""
+        """Join a product with the first loop that reads its sums, and with all parts of that loop."""
         ((_, view),) = kernel.stores
         use = self.uses[view.buffer]
-        if use.writes != [position] or not use.reads or view.offset or not view.contiguous:
+        if use.writes != [position] or not use.reads:
             return
-        reader = min(use.reads)
-        loop = self.kernels[reader]
-        if not isinstance(loop, MapKernel) or loop.shape != kernel.kept or reader < position:
+        first = min(use.reads)
+        readers = [r for r in sorted(use.reads) if self.home[r] == self.home[first]]
+        loops = [self.kernels[r] for r in readers]
+        if first < position or not self.movable(kernel, position, first):
             return
-        loads = [s.view for s in loop.scalars if isinstance(s, Load) and s.view.buffer == view.buffer]
-        if loads != [view] or not self.movable(kernel, position, reader):
+        joined = kernel
+        for loop in loops:
+            if not (isinstance(loop, MapKernel) and reads_sums(loop, joined, view)):
+                return
+            joined = finished(joined, loop, view)
+        if len(joined.scalars) > MOST_SCALARS:
             return
-        (part,) = (p for p in components(loop) if view in p.reads)
-        keep = len(use.reads) > 1 or view.buffer in self.wanted
-        joined = finished(kernel, part, view, keep)
-        rest = without(loop, part.stores)
-        self.put(position, rest)
-        self.put(reader, joined)
+        if len(readers) == len(use.reads) and view.buffer not in self.wanted:
+            joined = replace(joined, stores=joined.stores[1:])
+        self.put(position, None)
+        for reader in readers:
+            self.put(reader, None)
+        self.put(first, joined)
+
+
+def reads_sums(loop: MapKernel, product: ContractKernel, view: View) -> bool:
+    """Whether a loop reads the sums of a product, each at the point where it is made."""
+    loads = [load for load in loop.reads if load.buffer == view.buffer]
+    return loop.shape == product.kept and loads == [view]
 
 
 def needed(scalars: Scalars, places: Iterable[int]) -> set[int]:
@@ -190,13 +217,6 @@ def part_of(kernel: MapKernel, stores: Stores) -> MapKernel:
     return replace(kernel, scalars=scalars, stores=found)
 
 
-def without(kernel: MapKernel, gone: Stores) -> MapKernel | None:
-    """A loop without some stores; None where none is left."""
-    views = [view for _, view in gone]
-    stores = tuple((place, view) for place, view in kernel.stores if view not in views)
-    return part_of(kernel, stores) if stores else None
-
-
 def into(part: MapKernel, reader: MapKernel) -> MapKernel | None:
     """A loop computed inside the one that reads what it stores; None where that cannot be."""
     if part.shape != reader.shape or len(part.scalars) + len(reader.scalars) > MOST_SCALARS:
@@ -214,21 +234,33 @@ def into(part: MapKernel, reader: MapKernel) -> MapKernel | None:
     )
 
 
+def side_by_side(first: MapKernel, second: MapKernel) -> MapKernel | None:
+    """Two loops over one shape as one; None where that is too long."""
+    if first.shape != second.shape or len(first.scalars) + len(second.scalars) > MOST_SCALARS:
+        return None
+    scalars, places = appended(first.scalars, second.scalars, {})
+    stores = tuple((places[place], view) for place, view in second.stores)
+    return replace(
+        second,
+        nodes=tuple(dict.fromkeys((*first.nodes, *second.nodes))),
+        scalars=scalars,
+        stores=(*first.stores, *stores),
+    )
+
+
 def finished(
     product: ContractKernel,
     loop: MapKernel,
     view: View,
-    keep: bool,
 ) -> ContractKernel:
-    """A product and the loop that reads its sums."""
-    start: Scalars = (Sum(view.dtype),)
-    scalars, places = appended(start, loop.scalars, {view: 0})
+    """A product and a loop that reads its sums, of which the first is stored still."""
+    scalars, places = appended(product.scalars, loop.scalars, {view: 0})
     stores = tuple((places[place], target) for place, target in loop.stores)
     return replace(
         product,
         nodes=tuple(dict.fromkeys((*product.nodes, *loop.nodes))),
         scalars=scalars,
-        stores=((0, view), *stores) if keep else stores,
+        stores=(*product.stores, *stores),
     )
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from deltarule.compile.kernels import OpaqueKernel
 from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
-from deltarule.compile.llvm.module import ALIGNMENT
+from deltarule.compile.llvm.clock import TIMES
+from deltarule.compile.llvm.module import ALIGNMENT, Module
 from deltarule.compile.llvm.team import CONTROL, SCRATCH
 from deltarule.compile.plan import Plan
 from deltarule.compile.share import seconds
@@ -39,12 +40,14 @@ class Space:
         Own blocks: number of the thread, number of threads, then its scratch memory.
     own : list of int
         Addresses of these.
+    times : array of int64 (threads, kernels, 2)
+        Nanoseconds and calls of each kernel whose time is taken.
     """
 
     def __init__(
         self,
         arena: int,
-        scratch: int,
+        module: Module,
         threads: int,
         callback: int,
     ) -> None:
@@ -52,9 +55,11 @@ class Space:
         self.control = aligned(CONTROL).view(np.int64)
         self.control[:] = 0
         self.control[CALLBACK_PLACE] = callback
-        length = -(-(SCRATCH + scratch) // PAGE) * PAGE
+        length = -(-(SCRATCH + module.scratch) // PAGE) * PAGE
         self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
         self.members[:, :2] = 0, 1
+        self.times = np.zeros((threads, max(1, len(module.clocked)), 2), np.int64)
+        self.members[:, TIMES // 8] = [row.ctypes.data for row in self.times]
         self.own = [self.members.ctypes.data + i * length for i in range(threads)]
 
 
@@ -76,6 +81,8 @@ class Native:
         The nodes that the code names by number, from 1.
     processor : Processor, optional
         What it is made for; this machine by default.
+    profile : bool
+        Whether the time of each kernel is taken.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class Native:
         plan: Plan,
         codes: Sequence[Node],
         processor: Any = None,
+        profile: bool = False,
     ) -> None:
         from deltarule.compile.llvm.load import load, this_processor
         from deltarule.compile.llvm.module import ENTRY, write
@@ -90,7 +98,7 @@ class Native:
         self.plan = plan
         self.codes = codes
         self.processor = processor or this_processor()
-        self.module = write(plan, self.processor)
+        self.module = write(plan, self.processor, profile)
         library = load(self.module.text, (ENTRY,), self.module.imports, self.processor)
         self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
         self.most = most_threads(plan)
@@ -145,7 +153,7 @@ class Native:
         callback = 0
         if self.callback is not None:
             callback = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
-        return Space(self.plan.arena, self.module.scratch, self.most, callback)
+        return Space(self.plan.arena, self.module, self.most, callback)
 
     def fail(self, state: Any) -> None:
         """Raise what went wrong."""

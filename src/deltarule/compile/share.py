@@ -63,7 +63,9 @@ def stages_of(
     in_place: frozenset[tuple[int, int]],
 ) -> tuple[Stage, ...]:
     """The stages of a plan; one that nobody shares where the work is small."""
-    shared = [is_shared(kernel) for kernel in kernels]
+    shared = [
+        is_shared(kernel) and not moves_nothing(kernel, buffers, in_place) for kernel in kernels
+    ]
     if not any(shared):
         return (Stage(0, len(kernels), False, False),) if kernels else ()
     found: list[Stage] = []
@@ -80,6 +82,20 @@ def stages_of(
         else:
             found.append(Stage(i, i + 1, shared[i], meet))
     return tuple(found)
+
+
+def moves_nothing(
+    kernel: Kernel,
+    buffers: Sequence[Buffer],
+    in_place: frozenset[tuple[int, int]],
+) -> bool:
+    """Whether a kernel copies an input to the output that may be the same memory."""
+    if not (isinstance(kernel, MapKernel) and len(kernel.scalars) == len(kernel.reads) == 1):
+        return False
+    places = [buffers[view.buffer] for view in (*kernel.reads, *kernel.writes)]
+    if [place.place for place in places] != ["input", "output"]:
+        return False
+    return (places[0].at, places[1].at) in in_place
 
 
 class Touched:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from deltarule.compile.kernels import ContractKernel, Sum, applied
 from deltarule.compile.llvm.load import Processor
@@ -33,8 +34,20 @@ WIDEST = 4  # vectors of a tile
 SHORTEST = 4  # multiply-adds that must be under way to hide their latency
 UNROLLED = 120  # expressions written out for a tile; more are looped over
 CROWDED = 512  # bytes from row to row, from which on a panel is worth a copy
-FAR = 1 << 18  # bytes of an operand that is asked for ahead
+NEAR = 1 << 17  # bytes of panels that stay in the second cache
+TALL = 512  # rows from which on threads share rows: each copies all panels for itself
+FAR = 1 << 20  # bytes of an operand that is asked for ahead
 Tile = tuple[int, int]  # rows, vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Panels from ``first`` on: ``groups`` of ``panels`` each, all ``columns`` wide."""
+
+    first: int
+    groups: int
+    panels: int
+    columns: int
 
 
 class Contraction:
@@ -67,6 +80,7 @@ class Contraction:
         self.tile = self.best_tile()
         self.panel = self.packed()
         self.split = self.split_axis() if shared else ""
+        self.group = self.grouped()
 
     def arrange(self, kernel: ContractKernel) -> None:
         """Rows are those of a alone, columns of b alone; the rest lies outside."""
@@ -125,10 +139,6 @@ class Contraction:
         if step == 1 and (tiles < 4 or along < CROWDED):
             return None
         f = self.function
-        depth = 1
-        for axis in self.summed:
-            depth *= axis.size
-        f.scratch = depth * self.tile[1] * self.lanes * self.dtype.itemsize
         return Panel(f, self.b, "%scratch", self.dtype, self.lanes, self.summed, step)
 
     def split_axis(self) -> str:
@@ -140,19 +150,36 @@ class Contraction:
         if self.function.units >= 8:
             return "outside"
         idle = {n: -(-n // 2) / n for n in (panels, tiles)}
-        word = "columns" if panels > 1 and idle[panels] <= idle[tiles] + 0.05 else "rows"
+        few = self.row.size < TALL or tiles < 16
+        word = "columns" if few and panels > 1 and idle[panels] <= idle[tiles] + 0.05 else "rows"
         self.function.units = panels if word == "columns" else tiles
         return word
+
+    def grouped(self) -> int:
+        """Panels that are copied before tiles are walked, so that rows are left for long stretches."""
+        panels = self.column.size // (self.tile[1] * self.lanes)
+        if self.panel is None or self.split == "columns":
+            return 1
+        most = max(1, NEAR // self.panel.nbytes(self.tile[1] * self.lanes))
+        count = max((n for n in range(1, most + 1) if panels % n == 0), default=1)
+        self.function.scratch = count * self.panel.nbytes(self.tile[1] * self.lanes)
+        return count
 
     # Loops.
 
     def write(self) -> Written:
         """The function, and the addresses it takes."""
         with self.places() as offsets:
-            for start, tiles, columns in self.stretches():
-                first = start // (self.tile[1] * self.lanes)
-                with self.function.part(self.split == "columns", first, tiles) as index:
-                    self.stretch(offsets, index, start, columns)
+            for stretch in self.stretches():
+                with self.function.part(
+                    self.split == "columns", stretch.first, stretch.groups
+                ) as i:
+                    column = self.function.plus(
+                        self.function.scaled(i, stretch.panels * stretch.columns),
+                        str(stretch.first * self.tile[1] * self.lanes),
+                    )
+                    at = advance(self.function, offsets, column, self.column.strides)
+                    self.panels(at, stretch)
         return self.function, self.addresses
 
     @contextmanager
@@ -176,53 +203,55 @@ class Contraction:
         loads = range(2, 2 + len(self.walk.views))
         return tuple(max(abs(axis.strides[i]) for axis in axes) for i in loads)
 
-    def stretches(self) -> Iterator[tuple[int, int, int]]:
-        """Stretches of columns: the first one, how many panels, the columns of each."""
+    def stretches(self) -> Iterator[Stretch]:
+        """The columns: groups of whole panels, then what is left."""
         width = self.tile[1] * self.lanes
         panels, rest = divmod(self.column.size, width)
         if panels:
-            yield 0, panels, width
+            yield Stretch(0, panels // self.group, self.group, width)
         if rest:
-            yield panels * width, 1, rest
+            yield Stretch(panels, 1, 1, rest)
 
-    def stretch(
-        self,
-        offsets: Sequence[str],
-        index: str,
-        start: int,
-        columns: int,
-    ) -> None:
-        """All tiles of one panel."""
-        f = self.function
-        column = f.plus(f.scaled(index, columns), str(start))
-        at = advance(f, offsets, column, self.column.strides)
+    def panels(self, offsets: Sequence[str], stretch: Stretch) -> None:
+        """All tiles of a group of panels."""
+        columns = stretch.columns
         if self.panel is None:
-            self.rows(at, columns, self.b, self.summed)
+            self.rows(offsets, stretch, self.b, self.summed, columns * self.column.strides[1])
             return
+        f = self.function
         width = -(-columns // self.lanes) * self.lanes
-        self.panel.fill(at[1], columns, width)
-        at[1] = "0"
-        self.rows(at, columns, self.panel.target, self.panel.axes(width))
+        length = self.panel.nbytes(width) // self.dtype.itemsize
+        f.scratch = max(f.scratch, stretch.panels * self.panel.nbytes(width))
+        with f.loop(stretch.panels) as loop:
+            start = f.plus(offsets[1], f.scaled(loop.index, columns * self.column.strides[1]))
+            self.panel.fill(start, f.scaled(loop.index, length), columns, width)
+        at = [offsets[0], "0", *offsets[2:]]
+        self.rows(at, stretch, self.panel.target, self.panel.axes(width), length)
 
     def rows(
         self,
         offsets: Sequence[str],
-        columns: int,
+        stretch: Stretch,
         b: str,
         summed: Sequence[Axis],
+        length: int,
     ) -> None:
-        """All tiles below each other."""
+        """All tiles: below each other, and side by side where several panels are copied."""
         f, height = self.function, self.tile[0]
+        columns = stretch.columns
+        strides = (0, length, *(columns * step for step in self.column.strides[2:]))
         tiles, rest = divmod(self.row.size, height)
         for first, count, rows in ((0, tiles, height), (tiles, 1, rest)):
             if not (count and rows):
                 continue
             with f.part(self.split == "rows", first, count) as index:
                 row = f.plus(f.scaled(index, rows), str(first * height))
-                at = advance(f, offsets, row, self.row.strides)
-                self.ahead(at, rows, columns)
-                tile = Sums(self, rows, columns, b)
-                self.finish(tile.total(summed, at), at, rows, columns)
+                below = advance(f, offsets, row, self.row.strides)
+                with f.loop(stretch.panels) as loop:
+                    at = advance(f, below, loop.index, strides)
+                    self.ahead(at, rows, columns)
+                    tile = Sums(self, rows, columns, b)
+                    self.finish(tile.total(summed, at), at, rows, columns)
 
     def ahead(self, offsets: Sequence[str], rows: int, columns: int) -> None:
         """Ask for what the scalars load from large operands."""
@@ -235,7 +264,7 @@ class Contraction:
             for row in range(rows):
                 for column in range(0, columns, 64 // view.dtype.itemsize):
                     place = row * self.row.strides[2 + i] + column
-                    f.prefetch(name, f.plus(offsets[2 + i], str(place)), view.dtype)
+                    f.prefetch(name, f.plus(offsets[2 + i], str(place)), view.dtype, True)
 
     # What is done with the sums.
 

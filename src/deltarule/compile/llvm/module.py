@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.compile import kernels
 from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.calls import write_loop, write_opaque
+from deltarule.compile.llvm.clock import CLOCK
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import Processor
@@ -33,18 +34,32 @@ DATA_OFFSET = object.__basicsize__  # in an ndarray, the data pointer follows th
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """Text of a module, the names of the C functions that it needs, and bytes that a thread needs."""
+    """A module's text.
+
+    Attributes
+    ----------
+    text : str
+        LLVM assembly.
+    imports : tuple of str
+        C functions that it needs.
+    scratch : int
+        Bytes of memory that each thread needs for itself.
+    clocked : tuple of Kernel
+        Those whose time is taken, in the order of their rows.
+    """
 
     text: str
     imports: tuple[str, ...]
     scratch: int
+    clocked: tuple[Kernel, ...]
 
 
 class Writer:
     """A module under construction."""
 
-    def __init__(self, processor: Processor) -> None:
+    def __init__(self, processor: Processor, profile: bool) -> None:
         self.processor = processor
+        self.clocked: list[Kernel] | None = [] if profile else None
         self.names: dict[str, str] = {}  # of functions and constants, by their text without it
         self.texts: list[str] = []
         self.needs: set[str] = set()
@@ -55,6 +70,8 @@ class Writer:
         """The name of a function, written unless an equal one is there."""
         self.needs |= f.needs
         self.imports |= imports(f)
+        if f.clock:
+            self.imports.add(CLOCK)
         key = f.finish("")
         if key not in self.names:
             name = self.names[key] = f"{word}{len(self.names)}"
@@ -122,11 +139,11 @@ class Writer:
         widths = f'"min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
         attributes = f'attributes #0 = {{ nounwind "no-builtins" {widths} }}\n'
         text = "\n".join([*self.texts, *sorted(self.needs), attributes])
-        return Module(text, tuple(sorted(self.imports)), self.scratch)
+        return Module(text, tuple(sorted(self.imports)), self.scratch, tuple(self.clocked or ()))
 
 
-def write(plan: Plan, processor: Processor) -> Module:
+def write(plan: Plan, processor: Processor, profile: bool = False) -> Module:
     """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, control."""
-    writer = Writer(processor)
+    writer = Writer(processor, profile)
     writer.entry(plan)
     return writer.finish()

@@ -7,6 +7,7 @@ blocks of registers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -82,16 +83,27 @@ class Panel:
             step *= axis.size
         return found[::-1]
 
-    def fill(self, start: str, columns: int, width: int) -> None:
-        """Copy ``columns`` columns from an offset of the operand on."""
+    def nbytes(self, width: int) -> int:
+        """Length of a panel."""
+        depth = math.prod(axis.size for axis in self.summed)
+        return depth * width * self.dtype.itemsize
+
+    def fill(
+        self,
+        start: str,
+        place: str,
+        columns: int,
+        width: int,
+    ) -> None:
+        """Copy ``columns`` columns from an offset of the operand on to a place in the panels."""
         pairs = zip(self.summed, self.axes(width), strict=True)
         walks = [Axis(own.size, (own.strides[1], new.strides[1])) for own, new in pairs]
         inner = walks[-1]
         if self.stride != 1 and inner.strides[0] == 1 and inner.size >= self.lanes:
-            with nest(self.function, walks[:-1], [start, "0"]) as offsets:
+            with nest(self.function, walks[:-1], [start, place]) as offsets:
                 self.blocks(offsets, inner, columns, width)
             return
-        with nest(self.function, walks, [start, "0"]) as offsets:
+        with nest(self.function, walks, [start, place]) as offsets:
             for first in range(0, width, self.lanes):
                 count = min(self.lanes, columns - first)
                 self.put(self.row(offsets[0], first, count), offsets[1], first)

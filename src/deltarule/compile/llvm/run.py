@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltarule.compile.kernels import Kernel, LoopKernel
+from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
 from deltarule.compile.llvm.team import MEMBER, MEMBERS, SCRATCH, meet
 from deltarule.compile.llvm.text import Function
@@ -22,6 +23,7 @@ class Module(Protocol):
     """What is wanted of the module under construction."""
 
     scratch: int
+    clocked: list[Kernel] | None
 
     def kernel(self, kernel: Kernel, shared: bool) -> Written:
         """The function of a kernel."""
@@ -76,6 +78,18 @@ class Run:
         """Call the function of a kernel; one that cannot be split is the first thread's."""
         run = self.function
         f, addresses = self.module.kernel(kernel, shared)
+        with clocked(run, kernel, self.module.clocked):
+            self.split(kernel, f, addresses, shared)
+
+    def split(
+        self,
+        kernel: Kernel,
+        f: Function,
+        addresses: list[Address],
+        shared: bool,
+    ) -> None:
+        """Call a kernel's function for this thread's part."""
+        run = self.function
         if shared and not f.units and not isinstance(kernel, LoopKernel):
             with run.when(run.pure(f"icmp eq i64 {self.member}, 0")):
                 self.call_function(kernel, f, addresses, shared)

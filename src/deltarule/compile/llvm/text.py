@@ -103,6 +103,7 @@ class Function:
         self.needs: set[str] = set()
         self.scratch = 0  # bytes of memory of its own that it wants
         self.units = 0  # what it can be split into, among threads; 0: it runs whole
+        self.clock = False  # whether it reads the clock
         self.fails = False
         self.stops = False
         self._known: list[dict[str, str]] = [{}]
@@ -298,7 +299,7 @@ class Function:
         """Ask for an element before it is needed."""
         self.needs.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         at = self.address(pointer, offset, dtype)
-        self.do(f"call void @llvm.prefetch.p0(ptr {at}, i32 {int(write)}, i32 3, i32 1)")
+        self.do(f"call void @llvm.prefetch.p0(ptr {at}, i32 {int(write)}, i32 1, i32 1)")
 
     # Blocks.
 
