@@ -1,47 +1,22 @@
 """Sines and cosines, and the angles that they come from.
 
-In: terms of float32 or float64. Out: a ``Term``. Sources: Cody and Waite (1980) for the reduction by
-multiples of pi / 2. Far from 0 there are too many of them; the C library knows pi to enough digits.
+In: terms of float32 or float64. Out: a ``Term``.
 """
 
 from __future__ import annotations
 
-import math
-
-from deltarule.compile.llvm.exponential import rounded
-from deltarule.compile.llvm.library import rescued
 from deltarule.compile.llvm.polynomials import ARCSIN, ARCTAN, COS, SIN, polynomial
 from deltarule.compile.llvm.scalar import Term, absolute, as_float, as_integer, choose, is_negative
-from deltarule.compile.llvm.text import BOOL, F32, F64
+from deltarule.compile.llvm.text import F32, F64
+from deltarule.compile.llvm.turns import quarter_turns
 
-FAR = 1e6  # up to here there are fewer than 2^20 multiples of pi / 2
-# pi / 2 in parts of 33 bits, whose products with so many are exact, and a last one.
-QUARTER = {
-    F32: (float.fromhex("0x1.921fb54400000p+0"), 6.077100506506192e-11),
-    F64: (
-        float.fromhex("0x1.921fb54400000p+0"),
-        float.fromhex("0x1.0b4611a600000p-34"),
-        float.fromhex("0x1.3198a2e000000p-69"),
-        8.4784276603689e-32,
-    ),
-}
 HALF_PI = {F32: (1.5707963705062866, -4.3711390001862426e-08)}  # as a sum of two numbers
 HALF_PI[F64] = (1.5707963267948966, 6.123233995736766e-17)
 
 
-def quarters(size: Term) -> tuple[Term, Term]:
-    """n and r with size = n pi / 2 + r, abs(r) <= pi / 4: n in the last bits. float32 needs float64."""
-    n, bits = rounded(size, 2 / math.pi, 0)
-    wide = [x.convert("fpext", F64) if x.dtype == F32 else x for x in (n, size)]
-    n, r = wide
-    for part in QUARTER[size.dtype]:
-        r = n.fma(-part, r)
-    return bits, r.convert("fptrunc", F32) if size.dtype == F32 else r
-
-
 def turned(size: Term, turns: int) -> Term:
     """sin(size + turns pi / 2), for size >= 0."""
-    bits, r = quarters(size)
+    bits, r = quarter_turns(size)
     bits = bits + turns
     z = r * r
     sine = (z * r).fma(polynomial(z, SIN[r.dtype]), r)
@@ -55,14 +30,12 @@ def sin(x: Term) -> Term:
     """Sine."""
     size = absolute(x)
     sign = as_integer(x) & -(2 ** (8 * x.dtype.itemsize - 1))
-    y = as_float(as_integer(turned(size, 0)).write("xor", sign))
-    return rescued(y, size.write("fcmp uge", FAR, dtype=BOOL), "sin", x)
+    return as_float(as_integer(turned(size, 0)).write("xor", sign))
 
 
 def cos(x: Term) -> Term:
     """Cosine."""
-    size = absolute(x)
-    return rescued(turned(size, 1), size.write("fcmp uge", FAR, dtype=BOOL), "cos", x)
+    return turned(absolute(x), 1)
 
 
 def angle(t: Term, high: Term, low: Term) -> Term:

@@ -6,7 +6,7 @@ In: two ``Term`` of one dtype. Out: a ``Term``. Integers divided by 0 give 0; fl
 
 from __future__ import annotations
 
-from deltarule.compile.llvm.library import rescued
+from deltarule.compile.llvm.library import from_c, rescued
 from deltarule.compile.llvm.scalar import Term, absolute, as_float, as_integer, choose
 from deltarule.compile.llvm.text import BOOL, F32, F64
 
@@ -49,7 +49,8 @@ def rest_of(a: Term, b: Term) -> Term:
     rest = (above - count * head) - count * (below - head)
     rest = choose(rest < 0, rest + below, rest)  # the ratio was rounded up
     rest = choose(above < below, above, rest).intrinsic("copysign", a)
-    return rescued(rest, ratio.write("fcmp uge", MANY, dtype=BOOL), "fmod", a, b)
+    many = ratio.write("fcmp uge", MANY, dtype=BOOL)
+    return rescued(rest, many, lambda: from_c("fmod", a, b))
 
 
 def integer_divmod(a: Term, b: Term) -> tuple[Term, Term]:

@@ -184,6 +184,18 @@ def tanh(x: Term) -> Term:
     return y.intrinsic("copysign", x)
 
 
+def sigmoid(x: Term) -> Term:
+    """1 / (1 + e^-x) = 2^n / (2^n + e^r) with x = n ln 2 - r: nothing is rounded before the sum."""
+    kind = FORMATS[x.dtype]
+    within = clamped(-x, -2 * kind.one, -kind.lowest_exp)
+    _, minus_n, high, low = reduced(within, 0)
+    zero = bits_of(1.5 * 2.0**kind.mantissa, x.dtype)
+    bits = (2 * zero + 2 * kind.bias) - minus_n
+    half = bits.write("lshr", 1)
+    first, second = power_of_two(half), power_of_two(bits - half)
+    return first / (first.fma(second, exp_less_1(high, low)) + 1) * second
+
+
 def erf(x: Term) -> Term:
     """x + x P(x^2) near 0, else 1 - e^(x Q(x) - x)."""
     size = clamped(absolute(x), 0.0, 4.0 if x.dtype == F32 else 6.0)

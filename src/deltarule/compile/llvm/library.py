@@ -1,57 +1,62 @@
-"""The C library, for the few numbers that vector functions leave out.
+"""Functions on single numbers, for the few that vector functions leave out.
 
-In: what a vector function gives, where it must not be used, and the name in C. Out: what is right in every
-lane. Lanes are mixed one by one: a number has the same bits wherever it stands.
+In: what a vector function gives, where it must not be used, and what to call there. Out: what is right in
+every lane. Lanes are mixed one by one: a number has the same bits wherever it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from deltarule.compile.llvm.scalar import Term
-from deltarule.compile.llvm.text import ATTRIBUTES, F32, Function, Value
+from deltarule.compile.llvm.text import ATTRIBUTES, F32, scalar_type
 
-NAMES = ("sin", "cos", "pow", "fmod")  # their floats are sinf, ...
+NAMES = ("pow", "fmod")  # of the C library; their floats are powf, fmodf
 
 
-def rescued(
-    y: Term,
-    where: Term,
-    name: str,
-    *args: Term,
-) -> Term:
-    """y, but where a condition holds what the library gives; looked at only if it holds in some lane."""
+def rescued(y: Term, where: Term, other: Callable[[], Term]) -> Term:
+    """y, but where a condition holds ``other()``, computed only if it holds in some lane."""
     f = y.function
-    word = name + "f" * (y.dtype == F32)
-    values = [x.value for x in args]
-    return Term(f, f.rarely(where.value, y.value, lambda: in_each_lane(f, word, values)))
+    return Term(f, f.rarely(where.value, y.value, lambda: other().value))
 
 
-def in_each_lane(
-    f: Function,
-    word: str,
-    args: Sequence[Value],
-) -> Value:
-    """A function of the library on each lane, by a function that does so."""
-    first = args[0]
-    if first.lanes == 1:
-        return f.call(word, *args)
+def in_each_lane(word: str, need: str, *args: Term) -> Term:
+    """A function on each lane, given its declaration or definition; the vector is taken apart elsewhere."""
+    f, values = args[0].function, [x.value for x in args]
+    first = values[0]
     one = first._replace(lanes=1).type
-    names = [f"%x{i}" for i in range(len(args))]
-    lines, y = [], "poison"
-    for lane in range(first.lanes):
+    f.needs.add(need)
+    if first.lanes > 1:
+        f.needs.add(lane_by_lane(word, first.lanes, one, len(args)))
+        word = f"{word}.v{first.lanes}"
+    given = ", ".join(map(str, values))
+    return Term(f, first._replace(text=f.now(f"call {first.type} @{word}({given})")))
+
+
+def lane_by_lane(
+    word: str,
+    lanes: int,
+    one: str,
+    count: int,
+) -> str:
+    """The definition of a function on vectors that calls ``word`` for each lane."""
+    many = f"<{lanes} x {one}>"
+    names = [f"%x{i}" for i in range(count)]
+    given = ", ".join(f"{many} {name}" for name in names)
+    lines, y = [f"define internal {many} @{word}.v{lanes}({given}) {ATTRIBUTES} {{"], "poison"
+    for lane in range(lanes):
         numbers = [f"{name}.{lane}" for name in names]
         for name, number in zip(names, numbers, strict=True):
-            lines.append(f"  {number} = extractelement {first.type} {name}, i64 {lane}")
+            lines.append(f"  {number} = extractelement {many} {name}, i64 {lane}")
         given = ", ".join(f"{one} {number}" for number in numbers)
-        lines.append(f"  %y.{lane} = call {one} @{word}({given})")
-        lines.append(f"  %z.{lane} = insertelement {first.type} {y}, {one} %y.{lane}, i64 {lane}")
-        y = f"%z.{lane}"
-    title = f"{word}.v{first.lanes}"
-    given = ", ".join(f"{first.type} {name}" for name in names)
-    head = f"define internal {first.type} @{title}({given}) {ATTRIBUTES} {{"
-    last = f"  ret {first.type} {y}"
-    f.needs.add("\n".join([head, *lines, last, "}", ""]))
-    f.needs.add(f"declare {one} @{word}({', '.join([one] * len(args))})")
-    given = ", ".join(map(str, args))
-    return first._replace(text=f.now(f"call {first.type} @{title}({given})"))
+        lines.append(f"  %y{lane} = call {one} @{word}({given})")
+        lines.append(f"  %z{lane} = insertelement {many} {y}, {one} %y{lane}, i64 {lane}")
+        y = f"%z{lane}"
+    return "\n".join([*lines, f"  ret {many} {y}", "}", ""])
+
+
+def from_c(name: str, *args: Term) -> Term:
+    """A function of the C library on each lane."""
+    one = scalar_type(args[0].dtype)
+    word = name + "f" * (args[0].dtype == F32)
+    return in_each_lane(word, f"declare {one} @{word}({', '.join([one] * len(args))})", *args)

@@ -13,8 +13,14 @@ from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.text import F32, F64
 
 
+LONG = 6  # coefficients
+
+
 def polynomial(x: Term, coefficients: Sequence[float]) -> Term:
-    """c0 + c1 x + c2 x^2 + ... by Horner's rule."""
+    """c0 + c1 x + c2 x^2 + ... by Horner's rule; a long one as E(x^2) + x O(x^2), so that less waits."""
+    if len(coefficients) > LONG:
+        even, odd = (polynomial(x * x, coefficients[i::2]) for i in (0, 1))
+        return odd.fma(x, even)
     out = x.same(coefficients[-1])
     for c in reversed(coefficients[:-1]):
         out = out.fma(x, c)
@@ -234,20 +240,23 @@ ARCSIN = {
         0.032628620592216453,
     ),
 }
-# EXP and LOG in float64, as good as a power in float32 needs them.
-SINGLE_EXP = (  # 2^-34
-    0.5000000068647987,
-    0.16666665890554416,
-    0.04166629160592015,
-    0.008333489811978081,
-    0.00139449029700463,
-    0.00019795532723471368,
+# 2 artanh(s) / (s ln 2) at z = s^2 likewise, as good as a power in float32 needs it.
+SINGLE_LOG2 = (  # 2^-37
+    2.885390081790142,
+    0.9617966732663703,
+    0.5770836003290407,
+    0.4116717454132128,
+    0.3407489926564374,
 )
-SINGLE_LOG = (  # 2^-37
-    0.6666666564127408,
-    0.400003362231358,
-    0.28537238109710034,
-    0.23583572478285586,
+# 2^r for abs(r) <= 1/2, likewise.
+SINGLE_EXP2 = (  # 2^-28
+    1.0000000005620269,
+    0.6931472060580487,
+    0.24022646855744495,
+    0.0555032807908677,
+    0.009618490259498402,
+    0.0013400213348988492,
+    0.00015346116973524794,
 )
 # (3 artanh(s) / s - 3 - z) / z^2 at z = s^2, for a power in float64.
 DOUBLE_LOG = (  # 2^-66

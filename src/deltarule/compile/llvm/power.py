@@ -13,14 +13,12 @@ from deltarule.compile.llvm.exponential import (
     clamped,
     exp_less_1,
     in_halves,
-    log_of,
     power_of_two,
-    reduced,
     rounded,
     split,
 )
-from deltarule.compile.llvm.library import rescued
-from deltarule.compile.llvm.polynomials import DOUBLE_LOG, SINGLE_EXP, SINGLE_LOG, polynomial
+from deltarule.compile.llvm.library import from_c, rescued
+from deltarule.compile.llvm.polynomials import DOUBLE_LOG, SINGLE_EXP2, SINGLE_LOG2, polynomial
 from deltarule.compile.llvm.scalar import Term, absolute, as_float, as_integer, choose, is_negative
 from deltarule.compile.llvm.text import BOOL, F32, F64
 
@@ -43,9 +41,10 @@ def log2_in_two(x: Term) -> tuple[Term, Term]:
     below = f + 2
     below_head = head(below)
     below_rest = f - (below_head - 2)
-    s = f / below
+    inverse = 1 / below
+    s = f * inverse
     s_head = head(s)
-    s_rest = ((f - s_head * below_head) - s_head * below_rest) / below
+    s_rest = ((f - s_head * below_head) - s_head * below_rest) * inverse
     z, square = s * s, s_head * s_head
     series = (z * z).fma(polynomial(z, DOUBLE_LOG), s_rest * (s_head + s))
     t = head(square + 3 + series)
@@ -78,11 +77,12 @@ def single_power(x: Term, y: Term) -> Term:
     """x^y in float32, for positive x and finite y: computed in float64."""
     x, y = x.convert("fpext", F64), y.convert("fpext", F64)
     e, m = split(x)
-    within = clamped(y * log_of(m - 1, e, 0, SINGLE_LOG), -150.0, 150.0)
-    _, bits, high, low = reduced(within, 1023)
-    r = high + low
-    found = (r * r).fma(polynomial(r, SINGLE_EXP), r) + 1
-    return (found * power_of_two(bits)).convert("fptrunc", F32)
+    s = (m - 1) / (m + 1)
+    log2 = s.fma(polynomial(s * s, SINGLE_LOG2), e)
+    within = clamped(y * log2, -200.0, 200.0)
+    n, bits = rounded(within, 1.0, 1023)
+    found = polynomial(within - n, SINGLE_EXP2) * power_of_two(bits)
+    return found.convert("fptrunc", F32)
 
 
 def power(x: Term, y: Term) -> Term:
@@ -100,4 +100,4 @@ def power(x: Term, y: Term) -> Term:
     strange = strange | absolute(y).write("fcmp uge", math.inf, dtype=BOOL)
     if not single:
         strange = strange | ((size < 2.0**-1022) & (size != 0))
-    return rescued(found, strange, "pow", x, y)
+    return rescued(found, strange, lambda: from_c("pow", x, y))

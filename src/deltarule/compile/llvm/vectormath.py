@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from deltarule.compile.llvm.circular import arccos, arcsin, arctan, arctan2, cos, sin
 from deltarule.compile.llvm.division import floor_divide, remainder
-from deltarule.compile.llvm.exponential import erf, exp, expm1, log, log1p, sqrt, tanh
+from deltarule.compile.llvm.exponential import erf, exp, expm1, log, log1p, sigmoid, sqrt, tanh
 from deltarule.compile.llvm.library import NAMES
 from deltarule.compile.llvm.power import power
 from deltarule.compile.llvm.scalar import Term
@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, Callable[..., Term]] = {
     "log1p": log1p,
     "pow": power,
     "remainder": remainder,
+    "sigmoid": sigmoid,
     "sin": sin,
     "sqrt": sqrt,
     "tanh": tanh,
