@@ -5,13 +5,19 @@ In: terms of float32 or float64. Out: a ``Term``.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from deltarule.compile.llvm.polynomials import ARCSIN, ARCTAN, COS, SIN, polynomial
 from deltarule.compile.llvm.scalar import Term, absolute, as_float, as_integer, choose, is_negative
 from deltarule.compile.llvm.text import F32, F64
 from deltarule.compile.llvm.turns import quarter_turns
 
-HALF_PI = {F32: (1.5707963705062866, -4.3711390001862426e-08)}  # as a sum of two numbers
-HALF_PI[F64] = (1.5707963267948966, 6.123233995736766e-17)
+HALF_PI: dict[np.dtype[Any], tuple[float, float]] = {  # as a sum of two numbers
+    F32: (1.5707963705062866, -4.3711390001862426e-08),
+    F64: (1.5707963267948966, 6.123233995736766e-17),
+}
 
 
 def turned(size: Term, turns: int) -> Term:
@@ -80,7 +86,10 @@ def arcsin(x: Term) -> Term:
     """Angle of sine x; near 1 it is pi / 2 - 2 arcsin(s)."""
     high, low = HALF_PI[x.dtype]
     far, s, rest = chord(x)
-    y: Term = choose(far, (high - (s + s)) - ((rest + rest) - low), s + rest)
+    both = s + s
+    left = high - both
+    lost = (high - left) - both
+    y: Term = choose(far, left - ((rest + rest) - (low + lost)), s + rest)
     return y.intrinsic("copysign", x)
 
 

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.text import F32, F64
 
-
-LONG = 6  # coefficients
+LONG = 9  # coefficients
 
 
 def polynomial(x: Term, coefficients: Sequence[float]) -> Term:

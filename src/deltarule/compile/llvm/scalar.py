@@ -25,7 +25,7 @@ from deltarule.compile.llvm.text import (
 )
 
 INT_OF = {F32: I32, F64: I64}
-FLOAT_OF = {I32: F32, I64: F64}
+FLOAT_OF: dict[np.dtype[Any], np.dtype[Any]] = {I32: F32, I64: F64}
 U32, U64 = np.dtype("uint32"), np.dtype("uint64")
 Operand = Any  # a Term, or a Python number that takes the type of what it meets
 

@@ -404,7 +404,7 @@ class Function:
         usual: Value,
         other: Callable[[], Value],
     ) -> Value:
-        """``usual``, but ``other()`` where a condition holds; that is computed only if it does in some lane."""
+        """``usual``, but ``other()`` where a condition holds; computed only if it does in some lane."""
         before, start, after = self._block, self.name_block(), self.name_block()
         some = condition.text
         if condition.lanes > 1:

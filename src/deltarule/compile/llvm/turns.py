@@ -50,7 +50,7 @@ def far(word: str, size: Term) -> Term:
 
 def arctan_of_inverse(n: int) -> int:
     """2^BITS arctan(1 / n), with bits to spare below."""
-    term = total = 2 ** (BITS + 64) // n
+    term = total = (1 << (BITS + 64)) // n
     for k in range(3, BITS, 2):
         term //= -n * n
         total += term // k
@@ -61,7 +61,7 @@ def arctan_of_inverse(n: int) -> int:
 def two_over_pi() -> int:
     """2^BITS 2 / pi, cut; by Machin's formula, pi = 16 arctan(1 / 5) - 4 arctan(1 / 239)."""
     pi = 16 * arctan_of_inverse(5) - 4 * arctan_of_inverse(239)
-    return 2 ** (2 * BITS + 65) // pi
+    return (1 << (2 * BITS + 65)) // pi
 
 
 @cache
