@@ -6,6 +6,7 @@ The same number has the same bits in every lane, in vectors of every width, and 
 from __future__ import annotations
 
 import functools
+import platform
 from dataclasses import replace
 
 import mpmath
@@ -16,6 +17,7 @@ from compiling import compiled, graph_of
 from deltarule.compile.lower import schedule
 from deltarule.compile.rewrite import rewrite
 from deltarule.program import lookup
+from test_compile_processors import SMALLER, processor_of
 
 MOST = {"f4": 2.0, "f8": 4.0}
 ROUNDED = {"sqrt", "remainder"}  # these are exact but for one rounding
@@ -47,6 +49,8 @@ PAIRS = {
     ],
     "remainder": [((-100, 100), (-3, 3)), ((-1e9, 1e9), (0.1, 9)), ((1e20, 1e30), (-9, -0.1))],
 }
+EDGES = [sign * x for x in (0.0, 0.5, 1.0, 2.0, 3.0, 1e30, np.inf, np.nan) for sign in (1, -1)]
+TINY = {"f4": 1e-45, "f8": 5e-324}
 MPMATH = {"arccos": "acos", "arcsin": "asin", "arctan": "atan", "arctan2": "atan2"}
 
 
@@ -104,19 +108,39 @@ def ulps(found: float, true: mpmath.mpf, dtype: str) -> float:
     return float(abs(mpmath.mpf(found) - true) / mpmath.ldexp(1, exponent - info.nmant))
 
 
+def processors():
+    """This one, and of its kind older ones: without AVX-512, without FMA."""
+    from deltarule.compile.llvm.load import this_processor
+
+    yield this_processor()
+    if platform.machine() == "x86_64":
+        yield from map(processor_of, SMALLER)
+
+
+def made_for(processor, name: str, args):
+    """A function of arrays like these, in the code of a processor."""
+    from deltarule.compile.native import Native
+
+    plan, codes = schedule(rewrite(graph_of(lookup(name), args, {})))
+    native = Native(plan, codes, processor)
+    return lambda *args: native(list(args), frozenset())[0]
+
+
 @pytest.mark.native
 @pytest.mark.parametrize("dtype", MOST)
 @pytest.mark.parametrize("name", [*RANGES, *PAIRS])
 def test_within_its_bound_of_the_exact_value(name, dtype):
     args = points(name, dtype)
     assert len(args[0]) > 500
-    (y,) = compiled(graph_of(lookup(name), args, {}), args)
     most = 0.5 if name in ROUNDED else MOST[dtype]
     with mpmath.workprec(160):
-        for *given, found in zip(*(x.tolist() for x in (*args, y)), strict=True):
-            true = exact(name, *given)
-            apart = ulps(found, true, dtype)
-            assert apart <= most, f"{name}{given} = {found!r}, {apart:.2f} ulp from {float(true)!r}"
+        true = [exact(name, *given) for given in zip(*(x.tolist() for x in args), strict=True)]
+        for processor in processors():
+            y = made_for(processor, name, args)(*args)
+            for i, (found, wanted) in enumerate(zip(y.tolist(), true, strict=True)):
+                apart = ulps(found, wanted, dtype)
+                what = f"{name}{[float(x[i]) for x in args]} = {found!r}, not {float(wanted)!r}"
+                assert apart <= most, f"{what}: {apart:.2f} ulp, on {processor.name}"
 
 
 @pytest.mark.native
@@ -124,7 +148,6 @@ def test_within_its_bound_of_the_exact_value(name, dtype):
 @pytest.mark.parametrize("name", [*RANGES, *PAIRS, "floor_divide"])
 def test_the_same_bits_in_every_lane_of_every_width(name, dtype):
     from deltarule.compile.llvm.load import this_processor
-    from deltarule.compile.native import Native
 
     edges = EDGES if name in RANGES else [x.ravel() for x in np.meshgrid(EDGES, EDGES)]
     args = points("remainder" if name == "floor_divide" else name, dtype)
@@ -139,36 +162,14 @@ def test_the_same_bits_in_every_lane_of_every_width(name, dtype):
         return y.view("u4" if dtype == "f4" else "u8")
 
     whole = bits(whole)
+    narrow = replace(this_processor(), vector_bytes=16)
     for count in (1, 2, 3, 7, 31):
-        some = tuple(np.ascontiguousarray(x[:count]) for x in args)
-        graph = graph_of(lookup(name), some, {})
-        plan, codes = schedule(rewrite(graph))
-        for width in (16, this_processor().vector_bytes):
-            run = Native(plan, codes, replace(this_processor(), vector_bytes=width))
-            for start in range(0, len(whole) - count, max(count, 37)):
-                here = slice(start, start + count)
-                (y,) = run([np.ascontiguousarray(x[here]) for x in args], frozenset())
-                np.testing.assert_array_equal(bits(y), whole[here])
-
-
-TINY = {"f4": 1e-45, "f8": 5e-324}
-EDGES = [
-    0.0,
-    -0.0,
-    np.inf,
-    -np.inf,
-    np.nan,
-    1.0,
-    -1.0,
-    2.0,
-    -2.0,
-    3.0,
-    -3.0,
-    0.5,
-    -0.5,
-    1e30,
-    -1e30,
-]
+        starts = range(0, len(whole) - count, max(count, 37))
+        parts = [[np.ascontiguousarray(x[i : i + count]) for x in args] for i in starts]
+        for processor in (this_processor(), narrow):
+            f = made_for(processor, name, tuple(parts[0]))
+            for start, part in zip(starts, parts, strict=True):
+                np.testing.assert_array_equal(bits(f(*part)), whole[start : start + count])
 
 
 @pytest.mark.native

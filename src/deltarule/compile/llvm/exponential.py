@@ -185,7 +185,7 @@ def tanh(x: Term) -> Term:
 
 
 def sigmoid(x: Term) -> Term:
-    """1 / (1 + e^-x) = 2^n / (2^n + e^r) for x = n ln 2 - r; the sum is rounded once where n <= 0."""
+    """1 / (1 + e^-x) = 2^n / (2^n + e^r) for x = n ln 2 - r; e^r - 1 needs no rounding to e^r."""
     kind = FORMATS[x.dtype]
     within = clamped(-x, -2 * kind.one, -kind.lowest_exp)
     _, minus_n, high, low = reduced(within, 0)
@@ -193,10 +193,8 @@ def sigmoid(x: Term) -> Term:
     bits = (2 * zero + 2 * kind.bias) - minus_n
     half = bits.write("lshr", 1)
     first, second = power_of_two(half), power_of_two(bits - half)
-    power = first * second
-    whole = power + 1
-    lost = power - (whole - 1)
-    return first / (whole + (exp_less_1(high, low) + lost)) * second
+    below = first.fma(second, exp_less_1(high, low)) + 1
+    return first / below * second
 
 
 def erf(x: Term) -> Term:
