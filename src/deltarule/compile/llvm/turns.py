@@ -45,6 +45,9 @@ def quarter_turns(size: Term) -> tuple[Term, Term]:
 
 def far(word: str, size: Term) -> Term:
     """What a function gives for each of many angles."""
+    needs = size.function.needs
+    needs.add(f"@two_over_pi = private constant i{BITS + 256} {two_over_pi()}")
+    needs.add("declare i64 @llvm.umin.i64(i64, i64)")
     return in_each_lane(word, of_a_far_one(word), size)
 
 
@@ -72,10 +75,15 @@ def of_a_far_one(word: str) -> str:
   %e = lshr i64 %bits, 52
   %fraction = and i64 %bits, {2**52 - 1}
   %m = or i64 %fraction, {2**52}
-  %below = sub i64 {BITS + 1075 - 190}, %e
-  %shift = zext i64 %below to i{BITS}
-  %shifted = lshr i{BITS} {two_over_pi()}, %shift
-  %digits = trunc i{BITS} %shifted to i192
+  %unused = sub i64 {BITS + 1075 - 190}, %e
+  %below = call i64 @llvm.umin.i64(i64 %unused, i64 {BITS})
+  %byte = lshr i64 %below, 3
+  %place = getelementptr i8, ptr @two_over_pi, i64 %byte
+  %piece = load i200, ptr %place, align 1
+  %bit = and i64 %below, 7
+  %shift = zext i64 %bit to i200
+  %shifted = lshr i200 %piece, %shift
+  %digits = trunc i200 %shifted to i192
   %factor = zext i64 %m to i192
   %turns = mul i192 %digits, %factor
 {ENDS[word]}
