@@ -53,11 +53,15 @@ FORMATS = {
 }
 
 
+def at_most(x: Term, high: float) -> Term:
+    """x cut to high; NaN stays."""
+    within: Term = choose(x > high, high, x)
+    return within
+
+
 def clamped(x: Term, low: float, high: float) -> Term:
     """x cut to [low, high]; NaN stays."""
-    above = choose(x < low, low, x)
-    within: Term = choose(above > high, high, above)
-    return within
+    return at_most(choose(x < low, low, x), high)
 
 
 def rounded(x: Term, factor: float, added: int) -> tuple[Term, Term]:
@@ -176,10 +180,13 @@ def log1p(x: Term) -> Term:
 
 def tanh(x: Term) -> Term:
     """A polynomial near 0, else 1 - 2 / (e^2x + 1)."""
-    size = clamped(absolute(x), 0.0, FORMATS[x.dtype].one)
+    kind = FORMATS[x.dtype]
+    size = at_most(absolute(x), kind.one)
     z = size * size
     near = (z * size).fma(polynomial(z, TANH[x.dtype]), size)
-    far = 1 - x.same(2) / (exp_within(size + size) + 1)
+    _, bits, high, low = reduced(size + size, kind.bias)
+    power = power_of_two(bits)
+    far = 1 - x.same(2) / power.fma(exp_less_1(high, low), power + 1)
     y: Term = choose(size < 0.625, near, far)
     return y.intrinsic("copysign", x)
 
@@ -199,7 +206,7 @@ def sigmoid(x: Term) -> Term:
 
 def erf(x: Term) -> Term:
     """x + x P(x^2) near 0, else 1 - e^(x Q(x) - x)."""
-    size = clamped(absolute(x), 0.0, 4.0 if x.dtype == F32 else 6.0)
+    size = at_most(absolute(x), 4.0 if x.dtype == F32 else 6.0)
     far = 1 - exp_within(polynomial(size, ERFC[x.dtype]).fma(size, -size))
     near = polynomial(size * size, ERF[x.dtype]).fma(size, size)
     y: Term = choose(size > ERF_NEAR[x.dtype], far, near)
