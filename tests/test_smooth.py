@@ -82,3 +82,17 @@ def test_ties_of_logaddexp():
         np.testing.assert_allclose(kept[0], np.logaddexp(equal, equal))
     h = dr.hessian(lambda w: np.sum(np.logaddexp(0, w)))(np.zeros(2))
     np.testing.assert_allclose(h, 0.25 * np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("f", "exact", "x"),
+    [
+        (np.exp2, lambda x: mpmath.mpf(2) ** x, np.linspace(-1070, 1020, 50)),
+        (np.arccosh, mpmath.acosh, 1 + 2.0 ** np.arange(-52, 500, 20)),
+    ],
+)
+def test_close_where_a_plain_formula_is_not(f, exact, x):
+    y = dr.compile(lambda x: f(x))(x)
+    with mpmath.workdps(40):
+        wanted = np.array([float(exact(mpmath.mpf(a))) for a in x.tolist()])
+    np.testing.assert_allclose(y, wanted, rtol=8 * np.finfo("f8").eps, atol=0)

@@ -16,8 +16,9 @@ class Map:
     """One scalar expression per element, over ``x0, x1, ...`` (the arguments, broadcast).
 
     The expression is Python syntax: ``+ - * /``, comparisons, ``select(c, a, b)`` and the functions that
-    backends know: exp log log1p expm1 sqrt tanh erf sin cos pow abs floor. ``cast(x)`` converts to the
-    result's dtype. An attr of the node may be named like a variable.
+    backends know: exp expm1 log log1p sqrt tanh sigmoid erf sin cos arcsin arccos arctan arctan2 pow abs
+    floor rint maximum minimum floor_divide remainder. ``cast(x)`` converts to the result's dtype. An attr of
+    the node may be named like a variable.
     """
 
     expression: str

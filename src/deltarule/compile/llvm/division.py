@@ -6,8 +6,11 @@ In: two ``Term`` of one dtype. Out: a ``Term``. Integers divided by 0 give 0; fl
 
 from __future__ import annotations
 
-from deltarule.compile.llvm.scalar import Term, choose
-from deltarule.compile.llvm.text import F32
+from deltarule.compile.llvm.library import from_c, rescued
+from deltarule.compile.llvm.scalar import Term, absolute, as_float, as_integer, choose
+from deltarule.compile.llvm.text import BOOL, F32, F64
+
+MANY = 2.0**24  # times the divisor is exact, in two parts
 
 
 def floor_divide(a: Term, b: Term) -> Term:
@@ -22,9 +25,7 @@ def remainder(a: Term, b: Term) -> Term:
 
 def float_divmod(a: Term, b: Term) -> tuple[Term, Term]:
     """Quotient and remainder of floats."""
-    function = a.function
-    word = "fmodf" if a.dtype == F32 else "fmod"
-    rest = Term(function, function.call(word, a.value, b.value))
+    rest = rest_of(a, b)
     quotient = (a - rest) / b
     turn = (rest != 0) & ((b < 0) != (rest < 0))
     signed_zero = a.same(0).intrinsic("copysign", b)
@@ -34,6 +35,22 @@ def float_divmod(a: Term, b: Term) -> tuple[Term, Term]:
     whole = choose(quotient - whole > 0.5, whole + 1, whole)
     whole = choose(quotient == 0, a.same(0).intrinsic("copysign", a / b), whole)
     return choose(b == 0, a / b, whole), modulus
+
+
+def rest_of(a: Term, b: Term) -> Term:
+    """a - b trunc(a / b), exact; float32 in float64."""
+    if a.dtype == F32:
+        wide = rest_of(a.convert("fpext", F64), b.convert("fpext", F64))
+        return wide.convert("fptrunc", F32)
+    above, below = absolute(a), absolute(b)
+    ratio = above / below
+    count = ratio.intrinsic("trunc")
+    head = as_float(as_integer(below) & -(2**27))
+    rest = (above - count * head) - count * (below - head)
+    rest = choose(rest < 0, rest + below, rest)  # the ratio was rounded up
+    rest = choose(above < below, above, rest).intrinsic("copysign", a)
+    many = ratio.write("fcmp uge", MANY, dtype=BOOL)
+    return rescued(rest, many, lambda: from_c("fmod", a, b))
 
 
 def integer_divmod(a: Term, b: Term) -> tuple[Term, Term]:

@@ -23,7 +23,6 @@ from deltarule.compile.kernels import (
 )
 from deltarule.compile.llvm.scalar import evaluate
 from deltarule.compile.llvm.text import Function, Value, constant
-from deltarule.compile.llvm.vectormath import from_library
 from deltarule.compile.views import Ints, View, merge_axes
 
 Address = tuple[int, int]  # a buffer, and an offset in bytes
@@ -241,9 +240,7 @@ def write(
 
 
 def lanes_of(scalars: Sequence[Scalar], vector_bytes: int) -> int:
-    """How many points a vector holds; 1 where a function of the library is called."""
-    if any(isinstance(s, Apply) and from_library(s.expression, s.dtype) for s in scalars):
-        return 1
+    """How many points a vector holds."""
     widest = max((s.dtype.itemsize for s in scalars), default=1)
     return max(1, vector_bytes // widest)
 

@@ -25,6 +25,7 @@ from deltarule.compile.llvm.text import (
 )
 
 INT_OF = {F32: I32, F64: I64}
+FLOAT_OF: dict[np.dtype[Any], np.dtype[Any]] = {I32: F32, I64: F64}
 U32, U64 = np.dtype("uint32"), np.dtype("uint64")
 Operand = Any  # a Term, or a Python number that takes the type of what it meets
 
@@ -238,6 +239,26 @@ def cast(x: Term, dtype: np.dtype[Any]) -> Term:
     if dtype.itemsize < old.itemsize:
         return x.convert("trunc", dtype)
     return Term(x.function, x.value._replace(dtype=dtype))
+
+
+def as_integer(x: Term) -> Term:
+    """The bits of a float."""
+    return x.convert("bitcast", INT_OF[x.dtype])
+
+
+def as_float(bits: Term) -> Term:
+    """The float that has these bits."""
+    return bits.convert("bitcast", FLOAT_OF[bits.dtype])
+
+
+def bits_of(value: float, dtype: np.dtype[Any]) -> int:
+    """The bits of a number, as an integer."""
+    return int(np.array(value, dtype).view(INT_OF[dtype]))
+
+
+def is_negative(x: Term) -> Term:
+    """Whether the sign of a float is set, that of -0.0 too."""
+    return as_integer(x) < 0
 
 
 def float_to_int(x: Term, dtype: np.dtype[Any]) -> Term:

@@ -7,7 +7,7 @@ where they are known).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 BOOL, I8, I32, I64 = (np.dtype(name) for name in ("bool", "int8", "int32", "int64"))
 F32, F64 = np.dtype("float32"), np.dtype("float64")
 ATTRIBUTES = "#0"
+SELDOM = '!prof !{!"branch_weights", i32 1, i32 4000}'
 
 
 class Value(NamedTuple):
@@ -397,6 +398,30 @@ class Function:
             open_ = self.pure(f"icmp sgt i64 %hi, {first}")
             with self.when(self.pure(f"and i1 {begun}, {open_}")):
                 yield "0"
+
+    def rarely(
+        self,
+        condition: Value,
+        usual: Value,
+        other: Callable[[], Value],
+    ) -> Value:
+        """``usual``, but ``other()`` where a condition holds; computed only if it does in some lane."""
+        before, start, after = self._block, self.name_block(), self.name_block()
+        some = condition.text
+        if condition.lanes > 1:
+            word = f"llvm.vector.reduce.or.v{condition.lanes}i1"
+            self.needs.add(f"declare i1 @{word}({condition.type})")
+            some = self.pure(f"call i1 @{word}({condition})")
+        self.do(f"br i1 {some}, label %{start}, label %{after}, {SELDOM}")
+        self.label(start)
+        self._known.append({})
+        mixed = self.select(condition, other(), usual)
+        self._known.pop()
+        last = self._block
+        self.do(f"br label %{after}")
+        self.label(after)
+        choices = f"[ {usual.text}, %{before} ], [ {mixed.text}, %{last} ]"
+        return usual._replace(text=self.now(f"phi {usual.type} {choices}"))
 
     def stop_if(self, condition: str) -> None:
         """Return where the condition (an i1) holds."""

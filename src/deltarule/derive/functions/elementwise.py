@@ -89,7 +89,7 @@ def _reciprocal(x: Any) -> Any:
 
 @ufunc_rule(np.exp2)
 def _exp2(x: Any) -> Any:
-    return ops.exp(x * float(np.log(2)))
+    return x.dtype.type(2) ** x
 
 
 @ufunc_rule(np.log2)
@@ -135,7 +135,7 @@ def _arcsinh(x: Any) -> Any:
 
 @ufunc_rule(np.arccosh)
 def _arccosh(x: Any) -> Any:
-    return ops.log(x + ops.sqrt(x - 1) * ops.sqrt(x + 1))
+    return ops.log1p((x - 1) + ops.sqrt(x - 1) * ops.sqrt(x + 1))
 
 
 @ufunc_rule(np.arctanh)

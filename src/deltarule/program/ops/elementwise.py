@@ -207,7 +207,7 @@ sigmoid = elementwise(
     "sigmoid",
     evaluate=_sigmoid,
     partials=[lambda y, x: y * (1 - y)],
-    scalar="select(x0 >= 0, 1, exp(-abs(x0))) / (1 + exp(-abs(x0)))",
+    scalar="sigmoid(x0)",
     notation=r"\sigma({0})",
     samples=span(-4, 4),
     kinds="f",
