@@ -1,6 +1,6 @@
-"""Machine code of a plan, called from Python.
+"""Machine code, called from Python.
 
-In: a ``Plan``. Out: ``Native``, which takes arrays of the right types and gives results in new ones.
+In: a ``Binary``. Out: ``Native``, which takes arrays of the right types and gives results in new ones.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.kernels import OpaqueKernel
-from deltarule.compile.plan import Plan
-from deltarule.program import Node
+from deltarule.compile.binary import Binary, equations
+from deltarule.program import Graph, interpret
 
 ALIGNMENT = 64
 STATE = 4  # numbers: code of a failed node, index, size; address of the callback
@@ -23,37 +23,33 @@ CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
 class Native:
-    """Machine code of one plan. Calls from several threads at once are right: each has its workspace.
+    """Machine code, ready to run. Calls from several threads at once are right: each has its workspace.
 
     Parameters
     ----------
-    plan : Plan
-        What it runs.
-    codes : sequence of Node
-        The nodes that the code names by number, from 1.
-    processor : Processor, optional
-        What it is made for; this machine by default.
+    binary : Binary
+        The code.
+    graph : Graph
+        What it computes; errors name its nodes.
+    library : Library, optional
+        The code, where it is loaded already.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        codes: Sequence[Node],
-        processor: Any = None,
+        binary: Binary,
+        graph: Graph,
+        library: Any = None,
     ) -> None:
-        from deltarule.compile.llvm.load import load, this_processor
-        from deltarule.compile.llvm.module import ENTRY, write
+        from deltarule.compile.llvm.load import ENTRY, load
 
-        self.plan = plan
-        self.codes = codes
-        self.processor = processor or this_processor()
-        self.module = write(plan, self.processor)
-        library = load(self.module.text, (ENTRY,), self.module.imports, self.processor)
+        self.binary = binary
+        self.graph = graph
+        library = library or load(binary.code, (ENTRY,), binary.imports)
         self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p)
-        self.opaque = {kernel.code: kernel for kernel in plan.opaque}
-        self.callback = CALLBACK(self.call_numpy) if self.opaque else None
-        self.results = [(t.shape, t.dtype) for t in plan.outputs]
-        self.pack = struct.Struct(f"{len(plan.inputs) + len(plan.outputs) + 2}N").pack
+        self.callback = CALLBACK(self.call_numpy) if binary.opaque else None
+        self.results = [(t.shape, t.dtype) for t in graph.result_types]
+        self.pack = struct.Struct(f"{len(graph.inputs) + len(graph.outputs) + 2}N").pack
         self.free: list[tuple[Any, Any]] = []  # workspaces
         self.thread = threading.local()
 
@@ -75,7 +71,7 @@ class Native:
         results: list[Any],
     ) -> None:
         """Put results into arrays that were given away, where that is safe."""
-        for i, j in sorted(self.plan.in_place):
+        for i, j in sorted(self.binary.in_place):
             array = arrays[i]
             shared = sum(array is x for x in arrays) > 1 or any(array is y for y in results)
             if i in donated and not shared and array.flags.writeable:
@@ -86,7 +82,7 @@ class Native:
         state = np.zeros(STATE, np.int64)
         if self.callback is not None:
             state[STATE - 1] = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
-        return np.empty(self.plan.arena + ALIGNMENT, np.int8), state
+        return np.empty(self.binary.arena + ALIGNMENT, np.int8), state
 
     def fail(self, state: Any) -> None:
         """Raise what went wrong."""
@@ -95,38 +91,33 @@ class Native:
             self.thread.error = None
             raise error
         code, wrong, size = (int(n) for n in state[:3])
-        node = self.codes[code - 1]
-        place = str(node.origin or "")
-        where = node.primitive.name + (f" at {place}" if place else "")
+        site = self.binary.sites[code - 1]
+        node = (
+            next(islice(equations(self.graph), site.equation, None)) if site.equation >= 0 else None
+        )
+        place = str(node.origin or "") if node else ""
+        where = site.operation + (f" at {place}" if place else "")
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {size}, in {where}")
 
     def call_numpy(self, code: int, addresses: int) -> int:
         """NumPy's evaluation of one node, on the arrays at the addresses."""
         try:
-            evaluate(self.opaque[code], addresses)
+            evaluate(self.binary.opaque[code], addresses)
         except BaseException as error:  # raised again when the machine code has returned
             self.thread.error = error
             return 1
         return 0
 
-    def assembly(self) -> str:
-        """The machine code as text."""
-        from deltarule.compile.llvm.load import assembly
 
-        return assembly(self.module.text, self.processor)
-
-
-def evaluate(kernel: OpaqueKernel, addresses: int) -> None:
-    """NumPy's evaluation of a node, written to the kernel's results."""
-    views = (*kernel.args, *kernel.outs)
-    places = (ctypes.c_void_p * len(views)).from_address(addresses)
-    arrays = [array_at(p or 0, v.shape, v.dtype) for p, v in zip(places, views, strict=True)]
-    args, outs = arrays[: len(kernel.args)], arrays[len(kernel.args) :]
-    (node,) = kernel.nodes
+def evaluate(graph: Graph, addresses: int) -> None:
+    """NumPy's evaluation of a graph on the arrays at the addresses: arguments, then results."""
+    types = (*graph.types, *graph.result_types)
+    places = (ctypes.c_void_p * len(types)).from_address(addresses)
+    arrays = [array_at(p or 0, t.shape, t.dtype) for p, t in zip(places, types, strict=True)]
+    args, outs = arrays[: len(graph.inputs)], arrays[len(graph.inputs) :]
     with np.errstate(all="ignore"):
-        found = node.primitive.evaluate(*args, **node.attrs)
-    several = found if isinstance(node.type, tuple) else (found,)
-    for out, value in zip(outs, several, strict=True):
+        found = interpret(graph, *args)
+    for out, value in zip(outs, found, strict=True):
         out[...] = value
 
 
