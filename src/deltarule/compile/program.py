@@ -159,9 +159,11 @@ class Executable:
 
 def ready(x: Any) -> Any:
     """An array in row-major order whose elements are aligned; ``x`` itself if it is one."""
-    if type(x) is np.ndarray and x.flags.carray:
-        return x
-    return np.require(x, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    if type(x) is np.ndarray:
+        flags = x.flags
+        if flags.carray or (flags.c_contiguous and flags.aligned):
+            return x
+    return np.array(x, order="C")
 
 
 def why_interpreted(plan: Plan, backend: str) -> str:

@@ -183,12 +183,16 @@ def _encode(value: Any) -> Any:
         return {"dtype": NAMES[value]}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, complex):
+        return {"complex": [value.real, value.imag]}
     raise GraphError(f"attrs are plain data, not {value!r}")
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"dtype"}:
         return ArrayType.parse(f"{value['dtype']}[]").dtype
+    if isinstance(value, dict) and set(value) == {"complex"}:
+        return complex(*value["complex"])
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
     return value
