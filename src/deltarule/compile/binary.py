@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deltarule.compile.plan import Plan
+from deltarule.compile.share import seconds
 from deltarule.program import Graph, Node, lookup
 from deltarule.program.graph import subgraphs
 
 if TYPE_CHECKING:
     from deltarule.compile.llvm.load import Processor
+
+LEAST = 3e-4  # seconds of work of one thread that are worth waking another
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ class Binary:
         An object file.
     imports : tuple of str
         Functions of the C library that it calls.
-    arena : int
-        Bytes of workspace.
+    arena, scratch : int
+        Bytes of workspace, and of memory of its own for each thread.
+    shared : bool
+        Whether the work is worth waking other threads.
     in_place : set of tuple
         Pairs (input, output) where the output may be written over the input.
     sites : tuple of Site
@@ -56,6 +61,8 @@ class Binary:
     code: bytes
     imports: tuple[str, ...]
     arena: int
+    scratch: int
+    shared: bool
     in_place: frozenset[tuple[int, int]]
     sites: tuple[Site, ...]
     opaque: dict[int, Graph]
@@ -65,6 +72,8 @@ class Binary:
         return {
             "imports": self.imports,
             "arena": self.arena,
+            "scratch": self.scratch,
+            "shared": self.shared,
             "in_place": sorted(self.in_place),
             "sites": [(site.operation, site.equation) for site in self.sites],
             "opaque": [(code, graph.to_text()) for code, graph in self.opaque.items()],
@@ -77,6 +86,8 @@ class Binary:
             code,
             tuple(about["imports"]),
             about["arena"],
+            about["scratch"],
+            about["shared"],
             frozenset((i, j) for i, j in about["in_place"]),
             tuple(Site(*site) for site in about["sites"]),
             {number: Graph.from_text(text) for number, text in about["opaque"]},
@@ -114,6 +125,8 @@ def compiled(
         emit(module.text, processor),
         module.imports,
         plan.arena,
+        module.scratch,
+        plan.shared and sum(map(seconds, plan.kernels)) >= LEAST,
         plan.in_place,
         tuple(Site(node.primitive.name, sources.get(id(node.origin), -1)) for node in codes),
         {kernel.code: alone(kernel.nodes[0]) for kernel in plan.opaque},

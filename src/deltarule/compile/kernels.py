@@ -58,7 +58,17 @@ class Apply:
         return f"{self.expression} of {', '.join(f'%{i}' for i in self.args)}"
 
 
-Scalar = Load | Number | Apply
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What the contraction that the kernel computes comes to, at each point of its result."""
+
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return "sum"
+
+
+Scalar = Load | Number | Apply | Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,33 +170,45 @@ class ReduceKernel(Kernel):
 
 @dataclass(frozen=True, slots=True)
 class ContractKernel(Kernel):
-    """out = sum over ``axes`` of a * b.
+    """Scalars of ``Sum``, the sum over ``axes`` of a * b, at each point of the axes before these.
 
-    All three views span the whole iteration, with stride 0 where they repeat. Along ``vector``, b has
-    stride 1: there a vector of results is computed at a time.
+    ``a`` and ``b`` span the whole iteration, with stride 0 where they repeat; the views of the scalars and
+    of the stores span the axes that are kept. Along ``vector``, an axis that a does not have, a vector of
+    results is computed at a time.
     """
 
     shape: Ints
     axes: Ints
     a: View
     b: View
-    out: View
     vector: int
+    scalars: tuple[Scalar, ...]
+    stores: tuple[tuple[int, View], ...]
+
+    @property
+    def kept(self) -> Ints:
+        """Shape of the result."""
+        return self.shape[: len(self.shape) - len(self.axes)]
 
     @property
     def reads(self) -> tuple[View, ...]:
         """Views that it reads."""
-        return (self.a, self.b)
+        return (self.a, self.b, *loaded(self.scalars))
 
     @property
     def writes(self) -> tuple[View, ...]:
         """Views that it writes."""
-        return (self.out,)
+        return tuple(view for _, view in self.stores)
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions."""
-        return 2 * math.prod(self.shape)
+        """Multiplications and additions, and one for each expression and point of the result."""
+        return 2 * math.prod(self.shape) + math.prod(self.kept) * applied(self.scalars)
+
+    @property
+    def length(self) -> int:
+        """One for each scalar."""
+        return len(self.scalars)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from deltarule.compile.kernels import (
     MapKernel,
     Number,
     Scalar,
+    Sum,
 )
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
@@ -162,23 +163,17 @@ def matrix_product(
 ) -> None:
     """A product of two with rows of one and columns of the other."""
     choice = choose_vector(product, views)
-    vectors = choice.vectors
-    if choice.pack is not None:
-        source = choice.pack.arranged(vectors)
-        packed = s.buffer(ArrayType(source.shape, source.dtype))
-        s.append(MapKernel((node,), source.shape, (Load(source),), ((0, packed),)))
-        vectors = choice.pack.spread(packed)
-    out = product.spread_result(s.result(node))
-    shape, axes = product.shape, product.axes
+    out = s.result(node)
     s.append(
         kernels.ContractKernel(
             (node,),
-            shape,
-            axes,
+            product.shape,
+            product.axes,
             choice.scalars,
-            vectors,
-            out,
+            choice.vectors,
             choice.axis,
+            (Sum(node.type.dtype),),
+            ((0, out),),
         )
     )
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.compile.kernels import Kernel, MapKernel
+from deltarule.compile.kernels import ContractKernel, Kernel, MapKernel
 from deltarule.compile.plan import Buffer, Plan
+from deltarule.compile.share import stages_of
 from deltarule.compile.views import View
 from deltarule.program import Graph
 
@@ -39,13 +40,15 @@ def finish(
     for i, (dtype, size) in enumerate(sizes):
         place, at = fixed.get(i) or ("arena", places[i])
         buffers.append(Buffer(place, at, dtype, size))
+    pairs = in_place(kernels, graph, outputs)
     return Plan(
         graph.types,
         graph.result_types,
         tuple(buffers),
         tuple(kernels),
         arena,
-        in_place(kernels, graph, outputs),
+        pairs,
+        stages_of(kernels, buffers, pairs),
         tuple(constants.values()),
     )
 
@@ -105,7 +108,9 @@ def overwritten(
 
 def pointwise(kernel: Kernel, old: int, new: int) -> bool:
     """Whether every read of ``old`` is of the element of ``new`` that is written then."""
-    if not isinstance(kernel, MapKernel):
+    if not isinstance(kernel, (MapKernel, ContractKernel)):
+        return False
+    if isinstance(kernel, ContractKernel) and old in (kernel.a.buffer, kernel.b.buffer):
         return False
     stores = [view for view in kernel.writes if view.buffer == new]
     loads = [view for view in kernel.reads if view.buffer == old]

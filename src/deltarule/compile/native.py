@@ -15,11 +15,52 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.binary import Binary, equations
+from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
+from deltarule.compile.llvm.module import ALIGNMENT
+from deltarule.compile.llvm.team import CONTROL, SCRATCH
+from deltarule.compile.threads import TEAM, thread_count
 from deltarule.program import Graph, interpret
 
-ALIGNMENT = 64
-STATE = 4  # numbers: code of a failed node, index, size; address of the callback
+PAGE = 4096
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
+
+
+class Space:
+    """Memory for one call: workspace, control block, and a block of its own for each thread.
+
+    Attributes
+    ----------
+    arena, control : array of int8, int64
+        The control block holds the code of a failed node, an index, a size, and the callback's address;
+        the rest is where threads meet.
+    members : array of int64 (threads, numbers)
+        Own blocks: number of the thread, number of threads, then its scratch memory.
+    own : list of int
+        Addresses of these.
+    """
+
+    def __init__(
+        self,
+        arena: int,
+        scratch: int,
+        threads: int,
+        callback: int,
+    ) -> None:
+        self.arena = aligned(arena)
+        self.control = aligned(CONTROL).view(np.int64)
+        self.control[:] = 0
+        self.control[CALLBACK_PLACE] = callback
+        length = -(-(SCRATCH + scratch) // PAGE) * PAGE
+        self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
+        self.members[:, :2] = 0, 1
+        self.own = [self.members.ctypes.data + i * length for i in range(threads)]
+
+
+def aligned(nbytes: int) -> np.ndarray[Any, Any]:
+    """Memory that starts at a multiple of the alignment."""
+    memory = np.empty(nbytes + ALIGNMENT, np.int8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + nbytes]
 
 
 class Native:
@@ -46,11 +87,12 @@ class Native:
         self.binary = binary
         self.graph = graph
         library = library or load(binary.code, (ENTRY,), binary.imports)
-        self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p)
+        self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
+        self.most = thread_count() if binary.shared else 1
         self.callback = CALLBACK(self.call_numpy) if binary.opaque else None
         self.results = [(t.shape, t.dtype) for t in graph.result_types]
         self.pack = struct.Struct(f"{len(graph.inputs) + len(graph.outputs) + 2}N").pack
-        self.free: list[tuple[Any, Any]] = []  # workspaces
+        self.free: list[Space] = []
         self.thread = threading.local()
 
     def __call__(self, arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
@@ -59,10 +101,25 @@ class Native:
         if donated:
             self.give_over(arrays, donated, results)
         space = self.free.pop() if self.free else self.workspace()
-        if self.code(self.pack(*map(id, arrays), *map(id, results), *map(id, space))):
-            self.fail(space[1])
+        table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
+        if self.most == 1:
+            failed = self.code(table, space.own[0])
+        else:
+            failed = self.run_together(table, space)
+        if failed:
+            self.fail(space.control)
         self.free.append(space)
         return results
+
+    def run_together(self, table: bytes, space: Space) -> int:
+        """Run the program with as many threads as are free."""
+        with TEAM.join(self.most) as helpers:
+            members = 1 + len(helpers)
+            for number in range(members):
+                space.members[number, :2] = number, members
+            for number, helper in enumerate(helpers, 1):
+                helper.start(self.code, table, space.own[number], space)
+            return int(self.code(table, space.own[0]))
 
     def give_over(
         self,
@@ -77,12 +134,12 @@ class Native:
             if i in donated and not shared and array.flags.writeable:
                 results[j] = array
 
-    def workspace(self) -> tuple[Any, Any]:
-        """An arena, and the state in which machine code tells what failed."""
-        state = np.zeros(STATE, np.int64)
+    def workspace(self) -> Space:
+        """Memory for one call."""
+        callback = 0
         if self.callback is not None:
-            state[STATE - 1] = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
-        return np.empty(self.binary.arena + ALIGNMENT, np.int8), state
+            callback = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
+        return Space(self.binary.arena, self.binary.scratch, self.most, callback)
 
     def fail(self, state: Any) -> None:
         """Raise what went wrong."""
@@ -92,10 +149,8 @@ class Native:
             raise error
         code, wrong, size = (int(n) for n in state[:3])
         site = self.binary.sites[code - 1]
-        node = (
-            next(islice(equations(self.graph), site.equation, None)) if site.equation >= 0 else None
-        )
-        place = str(node.origin or "") if node else ""
+        found = islice(equations(self.graph), site.equation, None) if site.equation >= 0 else ()
+        place = next((str(node.origin or "") for node in found), "")
         where = site.operation + (f" at {place}" if place else "")
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {size}, in {where}")
 

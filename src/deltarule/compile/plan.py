@@ -46,6 +46,24 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Kernels from ``start`` up to ``stop`` that run without a meeting of threads among them.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether each of them is split among the threads; else the first thread runs them.
+    meet : bool
+        Whether all threads meet before.
+    """
+
+    start: int
+    stop: int
+    shared: bool
+    meet: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Kernels in order, and the buffers that they share.
 
@@ -61,6 +79,8 @@ class Plan:
         Bytes of workspace.
     in_place : set of tuple
         Pairs (input, output) of one type where the output may be written over the input.
+    stages : tuple of Stage
+        How threads share the kernels.
     constants : tuple of array
         Arrays written in the program.
     interpreted : str
@@ -73,8 +93,14 @@ class Plan:
     kernels: tuple[Kernel, ...]
     arena: int
     in_place: frozenset[tuple[int, int]]
+    stages: tuple[Stage, ...] = ()
     constants: tuple[np.ndarray[Any, Any], ...] = ()
     interpreted: str = ""
+
+    @property
+    def shared(self) -> bool:
+        """Whether some kernel is split among threads."""
+        return any(stage.shared for stage in self.stages)
 
     @property
     def flops(self) -> int:

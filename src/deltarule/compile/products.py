@@ -1,7 +1,7 @@
 """Sums of products: the iteration of an einsum, and which of its axes becomes a vector.
 
-In: a spec such as ``ij,jk->ik`` and the views of its operands. Out: views over all labels at once, the
-axis of the vector, and whether an operand is first copied so that this axis lies side by side.
+In: a spec such as ``ij,jk->ik`` and the views of its operands. Out: views over all labels at once, and
+the axis of the vector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from deltarule.compile.views import Ints, View, row_major
 from deltarule.program import ArrayType
 
 VECTOR_BYTES = 64
-PACK_COST = 1.0  # of an element, in multiply-adds of vectors
+PACK_COST = 0.5  # of an element, in multiply-adds of vectors
 STRIDED_STORE_COST = 2.0
 
 
@@ -59,10 +59,6 @@ class Product:
         strides = {letter: stride for letter, n, stride in axes if n != 1}
         return self.over(view, [strides.get(letter, 0) for letter in self.labels])
 
-    def spread_result(self, view: View) -> View:
-        """The result over the whole iteration."""
-        return self.over(view, [*view.strides, *(0 for _ in self.axes)])
-
     def over(self, view: View, strides: Sequence[int]) -> View:
         """A view with the shape of the iteration."""
         return replace(view, shape=self.shape, strides=tuple(strides))
@@ -73,27 +69,6 @@ class Product:
         rows = any(a[i] and not b[i] for i in self.outer)
         columns = any(b[i] and not a[i] for i in self.outer)
         return rows and columns and any(self.shape[i] > 1 for i in self.axes)
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """A copy of an operand without its repeated axes, in an order that ends with one of them."""
-
-    order: Ints
-    shape: Ints  # of the whole iteration
-
-    def arranged(self, view: View) -> View:
-        """The operand as the copy reads it."""
-        shape = tuple(view.shape[i] for i in self.order)
-        strides = tuple(view.strides[i] for i in self.order)
-        return replace(view, shape=shape, strides=strides)
-
-    def spread(self, packed: View) -> View:
-        """The copy over the whole iteration."""
-        strides = [0] * len(self.shape)
-        for axis, stride in zip(self.order, packed.strides, strict=True):
-            strides[axis] = stride
-        return replace(packed, shape=self.shape, strides=tuple(strides))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +83,12 @@ class Choice:
         The operand read number by number, and the one read by vectors.
     axis : int
         Axis of the vectors.
-    pack : Pack or None
-        How the operand read by vectors is copied first.
     """
 
     cost: float
     scalars: View
     vectors: View
     axis: int
-    pack: Pack | None
 
 
 def choose_vector(product: Product, views: Sequence[View]) -> Choice:
@@ -139,9 +111,7 @@ def choices(product: Product, scalars: View, vectors: View) -> Iterator[Choice]:
         cost = work / n * math.ceil(n / lanes)
         if out[axis] != 1:
             cost += STRIDED_STORE_COST * stored
-        pack = None
         if stride != 1:
-            own = [i for i, step in enumerate(vectors.strides) if step and i != axis]
-            pack = Pack((*own, axis), product.shape)
-            cost += PACK_COST * math.prod(product.shape[i] for i in pack.order)
-        yield Choice(cost, scalars, vectors, axis, pack)
+            own = [n for n, step in zip(product.shape, vectors.strides, strict=True) if step]
+            cost += PACK_COST * math.prod(own)
+        yield Choice(cost, scalars, vectors, axis)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.drafts import Draft, Pending, renumbered
+from deltarule.compile.fuse import fused
 from deltarule.compile.kernels import (
     Apply,
     Kernel,
@@ -73,7 +74,7 @@ class Scheduler:
             self.rules(node)(self, node)
         outputs = self.place_outputs()
         frozen = [k.freeze() if isinstance(k, Draft) else k for k in self.kernels]
-        kernels = [kernel for kernel in frozen if kernel]
+        kernels = fused([kernel for kernel in frozen if kernel], outputs)
         return finish(self.graph, kernels, self.buffers, outputs, self.constants)
 
     def place_outputs(self) -> dict[int, int]:

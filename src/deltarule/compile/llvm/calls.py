@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 from deltarule.compile.kernels import LoopKernel, OpaqueKernel
 from deltarule.compile.llvm.loops import Pointers, Written
+from deltarule.compile.llvm.team import meet
 from deltarule.compile.llvm.text import Function, Value
 from deltarule.compile.views import View
 
 CALLBACK = 3  # place of the callback's address in the state
 
 
-def write_loop(kernel: LoopKernel, body: str) -> Written:
-    """Calls of ``body``; carries are handed over by pointer."""
+def write_loop(kernel: LoopKernel, body: str, shared: bool) -> Written:
+    """Calls of ``body``; carries are handed over by pointer. Threads that share it meet after each."""
     pointers = Pointers()
     consts, inits, xs, ys, home = (
         [pointers.name(view) for view in views]
@@ -27,7 +28,7 @@ def write_loop(kernel: LoopKernel, body: str) -> Written:
     for view, carry in zip(kernel.spare, home, strict=True):
         away.append(carry if view is None else pointers.name(view))
     workspace = pointers.name(kernel.workspace)
-    f = Function([*pointers.parameters, "state"], "i32")
+    f = Function([*pointers.parameters, "state", "own"], "i32")
     first = home if kernel.steps % 2 else away  # so that the last step comes home
     start = [Value(pointer, None) for pointer in (*inits, *first)]
     with f.loop(kernel.steps, start) as loop:
@@ -44,9 +45,12 @@ def write_loop(kernel: LoopKernel, body: str) -> Written:
             *rows(f, ys, kernel.ys, index),
             workspace,
             "%state",
+            "%own",
         ]
         status = f.now(f"call i32 @{body}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
+        if shared:
+            meet(f)
         places = zip(leaving, home, away, strict=True)
         loop.next = [*leaving, *(other(f, now, one, two) for now, one, two in places)]
     return f, pointers.addresses
@@ -90,5 +94,8 @@ def write_opaque(kernel: OpaqueKernel) -> Written:
     place = f.now(f"getelementptr ptr, ptr %state, i64 {CALLBACK}")
     callback = f.now(f"load ptr, ptr {place}")
     status = f.now(f"call i32 {callback}(i64 {kernel.code}, ptr {array})")
-    f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
+    failed = f.now(f"icmp ne i32 {status}, 0")
+    with f.when(failed):
+        f.do(f"store i64 {kernel.code}, ptr %state, align 8")
+    f.fail_if(failed)
     return f, pointers.addresses

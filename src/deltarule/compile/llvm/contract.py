@@ -1,74 +1,95 @@
-"""Matrix products and their kin: a tile of results stays in registers while the sum is walked.
+"""Matrix products and their kin: a tile of sums stays in registers while the sum is walked, and what is
+done with the sums is done to the tile.
 
-In: a ContractKernel, whose second operand lies side by side along the vector's axis. Out: its function.
-Every result is one chain of multiply-adds, in the order of the summed axes.
+In: a ContractKernel. Out: its function. Panels of the operand that is read by vectors are copied side by
+side where many tiles read them. Every sum is one chain of multiply-adds, in the order of the summed
+axes: its bits do not depend on tiles or threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from deltarule.compile.kernels import ContractKernel
+from deltarule.compile.kernels import ContractKernel, Sum, applied
+from deltarule.compile.llvm.load import Processor
 from deltarule.compile.llvm.loops import (
     Axis,
     Pointers,
+    Walk,
     Written,
     advance,
     axes_of,
+    lanes_of,
     nest,
+    read,
     write,
 )
+from deltarule.compile.llvm.pack import Panel
 from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.text import Function, Value, constant
 
 WIDEST = 4  # vectors of a tile
 SHORTEST = 4  # multiply-adds that must be under way to hide their latency
+UNROLLED = 120  # expressions written out for a tile; more are looped over
+CROWDED = 512  # bytes from row to row, from which on a panel is worth a copy
+FAR = 1 << 18  # bytes of an operand that is asked for ahead
+Tile = tuple[int, int]  # rows, vectors
 
 
 class Contraction:
-    """The parts of a Contract kernel that its loops share. Strides stand in the order a, b, out."""
+    """The parts of a Contract kernel that its loops share.
+
+    Strides stand in the order a, b, loads of the scalars, stores.
+    """
 
     def __init__(
         self,
         kernel: ContractKernel,
-        vector_bytes: int,
-        registers: int,
+        processor: Processor,
+        shared: bool,
     ) -> None:
-        self.dtype = kernel.out.dtype
-        self.lanes = max(1, vector_bytes // self.dtype.itemsize)
-        self.registers = registers
+        self.dtype = kernel.a.dtype
+        self.registers = processor.registers
+        self.lanes = max(1, processor.vector_bytes // self.dtype.itemsize)
+        self.narrow = min(self.lanes, lanes_of(kernel.scalars, processor.vector_bytes))
         pointers = Pointers()
-        views = (kernel.a, kernel.b, kernel.out)
-        self.a, self.b, self.out = (pointers.name(view) for view in views)
+        self.a, self.b = (pointers.name(view) for view in (kernel.a, kernel.b))
+        f = self.function = Function([])
+        self.walk = Walk(f, kernel.scalars, pointers)
+        self.sum = next(i for i, x in enumerate(kernel.scalars) if isinstance(x, Sum))
+        self.targets = [(place, pointers.name(view)) for place, view in kernel.stores]
         self.addresses = pointers.addresses
-        self.function = Function(pointers.parameters)
-        strides = [view.strides for view in views]
-        outer = [i for i in range(len(kernel.shape)) if i not in kernel.axes]
+        f.parameters = pointers.parameters
+        self.views = [*self.walk.views, *kernel.writes]
+        self.arrange(kernel)
+        self.applied = applied(kernel.scalars)
+        self.tile = self.best_tile()
+        self.panel = self.packed()
+        self.split = self.split_axis() if shared else ""
+
+    def arrange(self, kernel: ContractKernel) -> None:
+        """Rows are those of a alone, columns of b alone; the rest lies outside."""
+        still = (0,) * len(kernel.axes)
+        strides = [kernel.a.strides, kernel.b.strides]
+        strides += [(*view.strides, *still) for view in self.views]
+        outer = range(len(kernel.kept))
         only_a = [i for i in outer if strides[0][i] and not strides[1][i]]
         only_b = [i for i in outer if strides[1][i] and not strides[0][i]]
         batch = [i for i in outer if i not in only_a and i not in only_b]
         rows = axes_of(kernel.shape, strides, only_a)
         columns = axes_of(kernel.shape, strides, only_b)
         self.summed = axes_of(kernel.shape, strides, kernel.axes)
-        self.row = max(rows, key=lambda axis: axis.size, default=Axis(1, (0, 0, 0)))
-        self.column = next(axis for axis in columns if axis.strides[1] == 1)
+        self.row = max(rows, key=lambda axis: axis.size, default=Axis(1, (0,) * len(strides)))
+        step = strides[1][kernel.vector]
+        self.column = next(axis for axis in columns if axis.strides[1] == step)
         self.outside = axes_of(kernel.shape, strides, batch)
         self.outside += [axis for axis in rows if axis is not self.row]
         self.outside += [axis for axis in columns if axis is not self.column]
 
-    def write(self) -> Written:
-        """The function, and the addresses it takes."""
-        f = self.function
-        height, width = self.tile()
-        with nest(f, self.outside, ["0"] * 3) as offsets:
-            for start, tiles, lanes in self.stretches(width):
-                with f.loop(tiles) as loop:
-                    column = f.plus(f.scaled(loop.index, sum(lanes)), str(start))
-                    at = advance(f, offsets, column, self.column.strides)
-                    self.rows(at, height, lanes)
-        return f, self.addresses
+    # Choices.
 
-    def tile(self) -> tuple[int, int]:
+    def best_tile(self) -> Tile:
         """Rows and vectors of the tile: as many as fit the registers, with little left over."""
         vectors = -(-self.column.size // self.lanes)
         sizes = []
@@ -94,99 +115,256 @@ class Contraction:
                     total += across * down * (max(products, loads, SHORTEST) + 1)
         return total
 
-    def stretches(self, width: int) -> Iterator[tuple[int, int, list[int]]]:
-        """Stretches of columns: the first one, how many tiles, the lanes of a tile's vectors."""
-        full = [self.lanes] * width
-        tiles, rest = divmod(self.column.size, sum(full))
-        if tiles:
-            yield 0, tiles, full
+    def packed(self) -> Panel | None:
+        """The panel that columns of b are copied to, where that pays."""
+        if self.dtype.kind != "f":
+            return None
+        step = self.column.strides[1]
+        tiles = -(-self.row.size // self.tile[0])
+        along = max(axis.strides[1] for axis in self.summed) * self.dtype.itemsize
+        if step == 1 and (tiles < 4 or along < CROWDED):
+            return None
+        f = self.function
+        depth = 1
+        for axis in self.summed:
+            depth *= axis.size
+        f.scratch = depth * self.tile[1] * self.lanes * self.dtype.itemsize
+        return Panel(f, self.b, "%scratch", self.dtype, self.lanes, self.summed, step)
+
+    def split_axis(self) -> str:
+        """What threads share: the outermost loop, panels of columns or tiles of rows."""
+        height, width = self.tile
+        panels = -(-self.column.size // (width * self.lanes))
+        tiles = -(-self.row.size // height)
+        self.function.units = self.outside[0].size if self.outside else 1
+        if self.function.units >= 8:
+            return "outside"
+        idle = {n: -(-n // 2) / n for n in (panels, tiles)}
+        word = "columns" if panels > 1 and idle[panels] <= idle[tiles] + 0.05 else "rows"
+        self.function.units = panels if word == "columns" else tiles
+        return word
+
+    # Loops.
+
+    def write(self) -> Written:
+        """The function, and the addresses it takes."""
+        with self.places() as offsets:
+            for start, tiles, columns in self.stretches():
+                first = start // (self.tile[1] * self.lanes)
+                with self.function.part(self.split == "columns", first, tiles) as index:
+                    self.stretch(offsets, index, start, columns)
+        return self.function, self.addresses
+
+    @contextmanager
+    def places(self) -> Iterator[list[str]]:
+        """The loops around the product."""
+        f = self.function
+        start = ["0"] * (2 + len(self.views))
+        self.known = self.walk.uniform(start[2:], self.reach())
+        if self.split != "outside":
+            with nest(f, self.outside, start) as offsets:
+                yield offsets
+            return
+        with f.between("%lo", "%hi") as index:
+            at = advance(f, start, index, self.outside[0].strides)
+            with nest(f, self.outside[1:], at) as offsets:
+                yield offsets
+
+    def reach(self) -> tuple[int, ...]:
+        """For each load of the scalars, 0 where it is of one element only."""
+        axes = [*self.outside, self.row, self.column]
+        loads = range(2, 2 + len(self.walk.views))
+        return tuple(max(abs(axis.strides[i]) for axis in axes) for i in loads)
+
+    def stretches(self) -> Iterator[tuple[int, int, int]]:
+        """Stretches of columns: the first one, how many panels, the columns of each."""
+        width = self.tile[1] * self.lanes
+        panels, rest = divmod(self.column.size, width)
+        if panels:
+            yield 0, panels, width
         if rest:
-            vectors, last = divmod(rest, self.lanes)
-            lanes = [self.lanes] * vectors + [last] * (last > 0)
-            yield tiles * sum(full), 1, lanes
+            yield panels * width, 1, rest
+
+    def stretch(
+        self,
+        offsets: Sequence[str],
+        index: str,
+        start: int,
+        columns: int,
+    ) -> None:
+        """All tiles of one panel."""
+        f = self.function
+        column = f.plus(f.scaled(index, columns), str(start))
+        at = advance(f, offsets, column, self.column.strides)
+        if self.panel is None:
+            self.rows(at, columns, self.b, self.summed)
+            return
+        width = -(-columns // self.lanes) * self.lanes
+        self.panel.fill(at[1], columns, width)
+        at[1] = "0"
+        self.rows(at, columns, self.panel.target, self.panel.axes(width))
 
     def rows(
         self,
         offsets: Sequence[str],
-        height: int,
-        lanes: Sequence[int],
+        columns: int,
+        b: str,
+        summed: Sequence[Axis],
     ) -> None:
         """All tiles below each other."""
-        f = self.function
+        f, height = self.function, self.tile[0]
         tiles, rest = divmod(self.row.size, height)
-        for start, count, rows in ((0, tiles, height), (tiles * height, 1, rest)):
-            if count and rows:
-                with f.loop(count) as loop:
-                    row = f.plus(f.scaled(loop.index, rows), str(start))
-                    self.block(advance(f, offsets, row, self.row.strides), rows, lanes)
+        for first, count, rows in ((0, tiles, height), (tiles, 1, rest)):
+            if not (count and rows):
+                continue
+            with f.part(self.split == "rows", first, count) as index:
+                row = f.plus(f.scaled(index, rows), str(first * height))
+                at = advance(f, offsets, row, self.row.strides)
+                self.ahead(at, rows, columns)
+                tile = Sums(self, rows, columns, b)
+                self.finish(tile.total(summed, at), at, rows, columns)
 
-    def block(
+    def ahead(self, offsets: Sequence[str], rows: int, columns: int) -> None:
+        """Ask for what the scalars load from large operands."""
+        f = self.function
+        for i, view in enumerate(self.walk.views):
+            far = view.size * view.dtype.itemsize >= FAR
+            if not far or self.column.strides[2 + i] != 1 or not self.row.strides[2 + i]:
+                continue
+            name = self.walk.names[next(p for p, at in self.walk.order.items() if at == i)]
+            for row in range(rows):
+                for column in range(0, columns, 64 // view.dtype.itemsize):
+                    place = row * self.row.strides[2 + i] + column
+                    f.prefetch(name, f.plus(offsets[2 + i], str(place)), view.dtype)
+
+    # What is done with the sums.
+
+    def finish(
         self,
+        totals: Sequence[Value],
         offsets: Sequence[str],
         rows: int,
-        lanes: Sequence[int],
+        columns: int,
     ) -> None:
-        """One tile of results."""
+        """The scalars of a tile of sums."""
+        width = len(totals) // rows
+        if self.narrow == self.lanes and self.applied * len(totals) <= UNROLLED:
+            for i, total in enumerate(totals):
+                row, vector = divmod(i, width)
+                count = min(self.lanes, columns - vector * self.lanes)
+                at = advance(self.function, offsets, str(row), self.row.strides)
+                self.point(total, at, vector * self.lanes, count)
+            return
         f = self.function
-        zeros = [constant(0, self.dtype, n) for _ in range(rows) for n in lanes]
-        totals = self.total(self.summed, offsets, zeros, rows)
-        down, along = self.row.strides[2], self.column.strides[2]
+        room = f.room(len(totals) * self.lanes, self.dtype)
         for i, total in enumerate(totals):
-            row, vector = divmod(i, len(lanes))
-            place = row * down + sum(lanes[:vector]) * along
-            write(f, total, self.out, f.plus(offsets[2], str(place)), along)
+            f.store(total, room, str(i * self.lanes))
+        with f.loop(rows) as loop:
+            at = advance(f, offsets, loop.index, self.row.strides)
+            for first in range(0, columns, self.narrow):
+                count = min(self.narrow, columns - first)
+                place = f.plus(f.scaled(loop.index, width * self.lanes), str(first))
+                self.point(f.load(room, place, self.dtype, count), at, first, count)
 
-    def total(
+    def point(
+        self,
+        total: Value,
+        offsets: Sequence[str],
+        column: int,
+        count: int,
+    ) -> None:
+        """The scalars at some columns of a row."""
+        f = self.function
+        if total.lanes != count:
+            total = f.shuffle(total, list(range(count)))
+        at = advance(f, offsets, str(column), self.column.strides)[2:]
+        steps = self.column.strides[2:]
+        loads = len(self.walk.views)
+        known = {**self.known, self.sum: total}
+        values = self.walk.values(at[:loads], steps[:loads], count, known)
+        for (place, name), offset, step in zip(
+            self.targets, at[loads:], steps[loads:], strict=True
+        ):
+            write(f, values[place], name, offset, step)
+
+
+class Sums:
+    """The sums of one tile.
+
+    Parameters
+    ----------
+    product : Contraction
+        Whose tile it is.
+    rows, columns : int
+        Its size.
+    b : str
+        Pointer to the operand that is read by vectors.
+    """
+
+    def __init__(
+        self,
+        product: Contraction,
+        rows: int,
+        columns: int,
+        b: str,
+    ) -> None:
+        self.product, self.function = product, product.function
+        self.rows, self.b = rows, b
+        self.dtype, lanes = product.dtype, product.lanes
+        self.step = product.column.strides[1] if product.panel is None else 1
+        self.lanes = [min(lanes, columns - first) for first in range(0, columns, lanes)]
+        if product.panel is not None:
+            self.lanes = [lanes] * len(self.lanes)  # filled up with zeros
+
+    def total(self, axes: Sequence[Axis], offsets: Sequence[str]) -> list[Value]:
+        """The sums, row after row."""
+        zeros = [constant(0, self.dtype, n) for _ in range(self.rows) for n in self.lanes]
+        return self.over(axes, offsets, zeros)
+
+    def over(
         self,
         axes: Sequence[Axis],
         offsets: Sequence[str],
         totals: list[Value],
-        rows: int,
     ) -> list[Value]:
         """Loops over the summed axes, handing on the tile."""
         if not axes:
-            return self.step(offsets, totals, rows)
+            return self.add(offsets, totals)
         f = self.function
         with f.loop(axes[0].size, totals) as loop:
             at = advance(f, offsets, loop.index, axes[0].strides)
-            loop.next = self.total(axes[1:], at, loop.carried, rows)
+            loop.next = self.over(axes[1:], at, loop.carried)
         return loop.results
 
-    def step(
-        self,
-        offsets: Sequence[str],
-        totals: list[Value],
-        rows: int,
-    ) -> list[Value]:
+    def add(self, offsets: Sequence[str], totals: list[Value]) -> list[Value]:
         """One multiply-add for each vector of the tile."""
-        f = self.function
-        width = len(totals) // rows
-        right = []
-        start = 0
-        for total in totals[:width]:
-            at = f.plus(offsets[1], str(start))
-            right.append(Term(f, f.load(self.b, at, self.dtype, total.lanes)))
-            start += total.lanes
+        f, product = self.function, self.product
+        right, start = [], 0
+        for n in self.lanes:
+            at = f.plus(offsets[1], str(start * self.step))
+            x = read(f, self.b, at, self.step, self.dtype, n)
+            right.append(Term(f, x))
+            start += n
         found = []
-        for i, total in enumerate(totals):
-            row, vector = divmod(i, width)
-            if vector == 0:
-                at = f.plus(offsets[0], str(row * self.row.strides[0]))
-                number = f.load(self.a, at, self.dtype)
-            left = Term(f, f.spread(number, total.lanes))
-            found.append(self.multiply_add(left, right[vector], Term(f, total)).value)
+        for row in range(self.rows):
+            at = f.plus(offsets[0], str(row * product.row.strides[0]))
+            number = f.load(product.a, at, self.dtype)
+            for vector, b in enumerate(right):
+                a = Term(f, f.spread(number, b.value.lanes))
+                total = Term(f, totals[row * len(right) + vector])
+                found.append(multiply_add(a, b, total).value)
         return found
 
-    def multiply_add(
-        self,
-        a: Term,
-        b: Term,
-        total: Term,
-    ) -> Term:
-        """a * b + total."""
-        return a.fma(b, total) if self.dtype.kind == "f" else a * b + total
+
+def multiply_add(a: Term, b: Term, total: Term) -> Term:
+    """a * b + total."""
+    return a.fma(b, total) if a.dtype.kind == "f" else a * b + total
 
 
-def write_contract(kernel: ContractKernel, vector_bytes: int, registers: int) -> Written:
+def write_contract(
+    kernel: ContractKernel,
+    processor: Processor,
+    shared: bool = False,
+) -> Written:
     """The function of a Contract kernel."""
-    return Contraction(kernel, vector_bytes, registers).write()
+    return Contraction(kernel, processor, shared).write()

@@ -15,18 +15,23 @@ from deltarule.compile.llvm.text import I64, Function
 from deltarule.compile.views import View
 
 
-def write_gather(kernel: GatherKernel, vector_bytes: int) -> Written:
+def write_gather(
+    kernel: GatherKernel,
+    vector_bytes: int,
+    shared: bool = False,
+) -> Written:
     """out[i] = x[index[i]]."""
     pointers = Pointers()
     views = (kernel.x, kernel.index, kernel.out)
     x, index, out = (pointers.name(view) for view in views)
     f = Function([*pointers.parameters, "state"], "i32")
     length, dtype = row_length(kernel.x), kernel.x.dtype
-    with f.loop(kernel.index.size) as loop:
-        place = f.load(index, loop.index, I64)
+    f.units = kernel.index.size if shared else 0
+    with f.part(shared, 0, kernel.index.size) as row:
+        place = f.load(index, row, I64)
         f.inside(place, kernel.x.shape[0], kernel.code)
         source = f.scaled(place.text, kernel.x.strides[0])
-        target = f.scaled(loop.index, length)
+        target = f.scaled(row, length)
 
         def move(at: str, count: int) -> None:
             value = f.load(x, f.plus(source, at), dtype, count)

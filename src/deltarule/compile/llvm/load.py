@@ -124,9 +124,12 @@ def emit(text: str, processor: Processor) -> bytes:
 
 @cache
 def library_address(name: str) -> int:
-    """Where a function of the C mathematics library is."""
+    """Where a function of the C library is."""
     path = "msvcrt" if sys.platform == "win32" else ctypes.util.find_library("m")
-    return ctypes.cast(getattr(ctypes.CDLL(path), name), ctypes.c_void_p).value or 0
+    for library in (ctypes.CDLL(path), ctypes.CDLL(None)):
+        if hasattr(library, name):
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    raise CompileError(f"the C library of this system has no function {name}")
 
 
 class Library:

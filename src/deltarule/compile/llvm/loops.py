@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from deltarule.compile.kernels import (
     Apply,
@@ -73,13 +76,23 @@ def advance(
 
 
 @contextmanager
-def nest(f: Function, axes: Sequence[Axis], offsets: Sequence[str]) -> Iterator[list[str]]:
-    """Loops over axes, outermost first; gives the offset of each view inside."""
+def nest(
+    f: Function,
+    axes: Sequence[Axis],
+    offsets: Sequence[str],
+    split: bool = False,
+) -> Iterator[list[str]]:
+    """Loops over axes, outermost first; gives the offset of each view inside.
+
+    With ``split``, threads share the outermost.
+    """
     with ExitStack() as stack:
         inside = list(offsets)
-        for axis in axes:
-            loop = stack.enter_context(f.loop(axis.size))
-            inside = advance(f, inside, loop.index, axis.strides)
+        for depth, axis in enumerate(axes):
+            if split and depth == 0:
+                f.units = axis.size
+            index = stack.enter_context(f.part(split and depth == 0, 0, axis.size))
+            inside = advance(f, inside, index, axis.strides)
         yield inside
 
 
@@ -88,14 +101,18 @@ def along(
     size: int,
     lanes: int,
     body: Callable[[str, int], None],
+    split: bool = False,
 ) -> None:
     """Call ``body(index, count)`` for vectors of ``lanes``, and for one shorter vector."""
     blocks, rest = divmod(size, lanes)
+    if split:
+        f.units = blocks + (rest > 0)
     if blocks:
-        with f.loop(blocks) as loop:
-            body(f.scaled(loop.index, lanes), lanes)
+        with f.part(split, 0, blocks) as index:
+            body(f.scaled(index, lanes), lanes)
     if rest:
-        body(str(blocks * lanes), rest)
+        with f.part(split, blocks, 1):
+            body(str(blocks * lanes), rest)
 
 
 class Walk:
@@ -161,12 +178,12 @@ class Walk:
                     name,
                     offsets[at],
                     steps[at],
-                    scalar.view,
+                    scalar.dtype,
                     lanes,
                 )
             elif isinstance(scalar, Number):
                 found[place] = constant(scalar.value, scalar.dtype, lanes)
-            else:
+            elif isinstance(scalar, Apply):
                 found[place] = self.apply(scalar, found, lanes)
         return [found[place] for place in range(len(self.scalars))]
 
@@ -193,17 +210,17 @@ def read(
     pointer: str,
     offset: str,
     step: int,
-    view: View,
+    dtype: np.dtype[Any],
     lanes: int,
 ) -> Value:
     """``lanes`` elements, ``step`` apart."""
     if step == 0 and lanes > 1:
-        return f.spread(f.load(pointer, offset, view.dtype), lanes)
+        return f.spread(f.load(pointer, offset, dtype), lanes)
     if step == 1 or lanes == 1:
-        return f.load(pointer, offset, view.dtype, lanes)
-    out = Value("poison", view.dtype, lanes)
+        return f.load(pointer, offset, dtype, lanes)
+    out = Value("poison", dtype, lanes)
     for i in range(lanes):
-        x = f.load(pointer, f.plus(offset, str(i * step)), view.dtype)
+        x = f.load(pointer, f.plus(offset, str(i * step)), dtype)
         out = f.insert(out, x, i)
     return out
 
@@ -238,7 +255,11 @@ def is_copy(kernel: MapKernel) -> bool:
     return same and len(kernel.scalars) == len(kernel.stores) == 1 and len(views) == 2
 
 
-def write_map(kernel: MapKernel, vector_bytes: int) -> Written:
+def write_map(
+    kernel: MapKernel,
+    vector_bytes: int,
+    shared: bool = False,
+) -> Written:
     """The function of a Map kernel."""
     pointers = Pointers()
     f = Function([])
@@ -257,7 +278,7 @@ def write_map(kernel: MapKernel, vector_bytes: int) -> Written:
     moves_apart = applied(kernel.scalars) == 0 and any(step > 1 or step < 0 for step in steps)
     if moves_apart or any(jump != 1 for jump in jumps):
         lanes = 1
-    with nest(f, axes, ["0"] * len(views)) as offsets:
+    with nest(f, axes, ["0"] * len(views), shared) as offsets:
         known = walk.uniform(offsets[:loads], steps)
 
         def body(index: str, count: int) -> None:
@@ -266,5 +287,5 @@ def write_map(kernel: MapKernel, vector_bytes: int) -> Written:
             for (place, name), offset, jump in zip(targets, at[loads:], jumps, strict=True):
                 write(f, values[place], name, offset, jump)
 
-        along(f, inner.size, lanes, body)
+        along(f, inner.size, lanes, body, shared and not axes)
     return f, pointers.addresses

@@ -6,7 +6,6 @@ kernels are written once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,11 @@ from deltarule.compile.llvm.calls import write_loop, write_opaque
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
-from deltarule.compile.llvm.loops import Address, Written, write_map
+from deltarule.compile.llvm.loops import Written, write_map
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
+from deltarule.compile.llvm.run import Run
+from deltarule.compile.llvm.team import YIELD, barrier
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
@@ -31,10 +32,11 @@ DATA_OFFSET = object.__basicsize__  # in an ndarray, the data pointer follows th
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """Text of a module, and the names of the C functions that it needs."""
+    """Text of a module, the names of the C functions that it needs, and bytes that a thread needs."""
 
     text: str
     imports: tuple[str, ...]
+    scratch: int
 
 
 class Writer:
@@ -46,6 +48,7 @@ class Writer:
         self.texts: list[str] = []
         self.needs: set[str] = set()
         self.imports: set[str] = set()
+        self.scratch = 0
 
     def add(self, f: Function, word: str) -> str:
         """The name of a function, written unless an equal one is there."""
@@ -67,59 +70,49 @@ class Writer:
             self.texts.append(f"@{name} = {text}")
         return f"@{self.names[text]}"
 
-    def kernel(self, kernel: Kernel) -> Written:
+    def kernel(self, kernel: Kernel, shared: bool) -> Written:
         """The function of a kernel, and the addresses it takes."""
         size = self.processor.vector_bytes
         match kernel:
             case kernels.MapKernel():
-                return write_map(kernel, size)
+                return write_map(kernel, size, shared)
             case kernels.ReduceKernel():
-                return write_reduce(kernel, size)
+                return write_reduce(kernel, size, shared)
             case kernels.ContractKernel():
-                return write_contract(kernel, size, self.processor.registers)
+                return write_contract(kernel, self.processor, shared)
             case kernels.GatherKernel():
-                return write_gather(kernel, size)
+                return write_gather(kernel, size, shared)
             case kernels.ScatterKernel():
                 return write_scatter(kernel, size)
             case kernels.RandomKernel():
                 return write_random(kernel, size)
             case kernels.LoopKernel():
-                return write_loop(kernel, self.plan(kernel.body))
+                return write_loop(kernel, self.plan(kernel.body), kernel.body.shared)
             case kernels.OpaqueKernel():
                 return write_opaque(kernel)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
 
     def plan(self, plan: Plan) -> str:
-        """The name of a function that runs a plan, given inputs, outputs, workspace and state."""
-        inputs = [f"in{i}" for i in range(len(plan.inputs))]
-        outputs = [f"out{i}" for i in range(len(plan.outputs))]
-        run = Function([*inputs, *outputs, "arena", "state"], "i32")
-        constants = [self.constant(array) for array in plan.constants]
-        for kernel in plan.kernels:
-            f, addresses = self.kernel(kernel)
-            name = self.add(f, type(kernel).__name__.removesuffix("Kernel").lower())
-            args = [f"ptr {pointer(run, plan, constants, address)}" for address in addresses]
-            if f.result == "void":
-                run.do(f"call void @{name}({', '.join(args)})")
-                continue
-            args.append("ptr %state")
-            status = run.now(f"call i32 @{name}({', '.join(args)})")
-            run.fail_if(run.now(f"icmp ne i32 {status}, 0"))
-        return self.add(run, "run")
+        """The name of a function that runs a plan, given inputs, outputs, workspace, control and own."""
+        return self.add(Run(self, plan).write(), "run")
 
     def entry(self, plan: Plan) -> None:
-        """The function that Python calls, with a table of ndarrays."""
+        """The function that Python calls, with a table of ndarrays and a thread's own memory."""
         run = self.plan(plan)
-        f = Function(["table"], "i32")
+        f = Function(["table", "own"], "i32")
         args = []
         for i in range(len(plan.inputs) + len(plan.outputs) + 2):
             place = f.now(f"getelementptr ptr, ptr %table, i64 {i}")
             array = f.now(f"load ptr, ptr {place}")
             data = f.now(f"getelementptr i8, ptr {array}, i64 {DATA_OFFSET}")
             args.append(f.now(f"load ptr, ptr {data}"))
-        args[-2] = aligned(f, args[-2])
+        args.append("%own")
         status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
+        if plan.shared:
+            f.do(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
+            self.texts.append(barrier(self.processor.triple))
+            self.imports.add(YIELD)
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
 
     def finish(self) -> Module:
@@ -128,42 +121,11 @@ class Writer:
         widths = f'"min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
         attributes = f'attributes #0 = {{ nounwind "no-builtins" {widths} }}\n'
         text = "\n".join([*self.texts, *sorted(self.needs), attributes])
-        return Module(text, tuple(sorted(self.imports)))
-
-
-def pointer(
-    run: Function,
-    plan: Plan,
-    constants: Sequence[str],
-    address: Address,
-) -> str:
-    """The value of an address in a function that runs a plan."""
-    number, offset = address
-    buffer = plan.buffers[number]
-    match buffer.place:
-        case "input":
-            start = f"%in{buffer.at}"
-        case "output":
-            start = f"%out{buffer.at}"
-        case "constant":
-            start = constants[buffer.at]
-        case _:
-            start, offset = "%arena", offset + buffer.at
-    if offset == 0:
-        return start
-    return run.pure(f"getelementptr i8, ptr {start}, i64 {offset}")
-
-
-def aligned(f: Function, pointer: str) -> str:
-    """A pointer raised to the next multiple of the alignment."""
-    number = f.now(f"ptrtoint ptr {pointer} to i64")
-    raised = f.now(f"add i64 {number}, {ALIGNMENT - 1}")
-    multiple = f.now(f"and i64 {raised}, {-ALIGNMENT}")
-    return f.now(f"inttoptr i64 {multiple} to ptr")
+        return Module(text, tuple(sorted(self.imports)), self.scratch)
 
 
 def write(plan: Plan, processor: Processor) -> Module:
-    """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, state."""
+    """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, control."""
     writer = Writer(processor)
     writer.entry(plan)
     return writer.finish()

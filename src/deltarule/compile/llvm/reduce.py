@@ -20,6 +20,7 @@ from deltarule.compile.llvm.loops import (
     Walk,
     Written,
     advance,
+    along,
     axes_of,
     lanes_of,
     nest,
@@ -46,7 +47,13 @@ def identity(op: str, dtype: np.dtype[Any]) -> Any:
 class Reduction:
     """The parts of a Reduce kernel that its loops share."""
 
-    def __init__(self, kernel: ReduceKernel, vector_bytes: int) -> None:
+    def __init__(
+        self,
+        kernel: ReduceKernel,
+        vector_bytes: int,
+        shared: bool,
+    ) -> None:
+        self.shared = shared
         self.op = kernel.op
         self.dtype = kernel.scalars[-1].dtype
         self.pointers = Pointers()
@@ -83,7 +90,9 @@ class Reduction:
         """The function, and the addresses it takes."""
         outer = [axis for axis in self.kept if axis is not self.vector]
         start = ["0"] * (len(self.walk.views) + 1)
-        with nest(self.function, outer, start) as offsets:
+        self.shared = self.shared and bool(self.kept)
+        with nest(self.function, outer, start, self.shared) as offsets:
+            self.shared = self.shared and not outer
             if self.vector is None or self.vector not in self.kept:
                 self.within(offsets)
             else:
@@ -94,13 +103,11 @@ class Reduction:
         """A vector of results at a time."""
         f = self.function
         lanes = min(self.lanes, axis.size)
-        blocks, rest = divmod(axis.size, lanes)
-        with f.loop(blocks) as loop:
-            index = f.scaled(loop.index, lanes)
-            self.results(advance(f, offsets, index, axis.strides), lanes, axis)
-        if rest:
-            index = str(blocks * lanes)
-            self.results(advance(f, offsets, index, axis.strides), rest, axis)
+
+        def body(index: str, count: int) -> None:
+            self.results(advance(f, offsets, index, axis.strides), count, axis)
+
+        along(f, axis.size, lanes, body, self.shared)
 
     def results(
         self,
@@ -242,6 +249,10 @@ class Reduction:
         write(self.function, x, self.target, offsets[-1], step)
 
 
-def write_reduce(kernel: ReduceKernel, vector_bytes: int) -> Written:
+def write_reduce(
+    kernel: ReduceKernel,
+    vector_bytes: int,
+    shared: bool = False,
+) -> Written:
     """The function of a Reduce kernel."""
-    return Reduction(kernel, vector_bytes).write()
+    return Reduction(kernel, vector_bytes, shared).write()

@@ -99,7 +99,10 @@ class Function:
         self.parameters = parameters
         self.result = result
         self.lines: list[str] = []
+        self.stack: list[str] = []
         self.needs: set[str] = set()
+        self.scratch = 0  # bytes of memory of its own that it wants
+        self.units = 0  # what it can be split into, among threads; 0: it runs whole
         self.fails = False
         self.stops = False
         self._known: list[dict[str, str]] = [{}]
@@ -108,12 +111,15 @@ class Function:
 
     def finish(self, name: str) -> str:
         """The whole definition, under a name."""
-        arguments = ", ".join(f"ptr %{parameter}" for parameter in self.parameters)
+        parts = [f"ptr %{parameter}" for parameter in self.parameters]
+        parts += ["ptr %scratch"] * (self.scratch > 0)
+        parts += ["i64 %lo", "i64 %hi"] * (self.units > 0)
+        arguments = ", ".join(parts)
         head = f"define internal {self.result} @{name}({arguments}) {ATTRIBUTES} {{"
         last = "  ret void" if self.result == "void" else "  ret i32 0"
         fail = ["fail:", "  ret i32 1"] if self.fails else []
         stop = ["stop:", last] if self.stops else []
-        return "\n".join([head, "entry:", *self.lines, last, *stop, *fail, "}", ""])
+        return "\n".join([head, "entry:", *self.stack, *self.lines, last, *stop, *fail, "}", ""])
 
     def fresh(self) -> str:
         """A name not used yet."""
@@ -275,6 +281,25 @@ class Function:
             x = self.convert("zext", x, kind)
         self.do(f"store {x}, ptr {at}, align {kind.itemsize}")
 
+    def room(self, count: int, dtype: np.dtype[Any]) -> str:
+        """A pointer to memory on the stack, for some elements."""
+        name = self.fresh()
+        kind = f"[{count} x {scalar_type(stored(dtype))}]"
+        self.stack.append(f"  {name} = alloca {kind}, align 64")
+        return name
+
+    def prefetch(
+        self,
+        pointer: str,
+        offset: str,
+        dtype: np.dtype[Any],
+        write: bool = False,
+    ) -> None:
+        """Ask for an element before it is needed."""
+        self.needs.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        at = self.address(pointer, offset, dtype)
+        self.do(f"call void @llvm.prefetch.p0(ptr {at}, i32 {int(write)}, i32 3, i32 1)")
+
     # Blocks.
 
     def label(self, name: str) -> None:
@@ -320,6 +345,58 @@ class Function:
         self.label(after)
         loop.results = loop.next
 
+    @contextmanager
+    def between(self, low: str, high: str) -> Iterator[str]:
+        """A loop whose index runs from ``low`` up to ``high``, which is left out; there may be no trip."""
+        start, after = self.name_block(), self.name_block()
+        some = self.now(f"icmp slt i64 {low}, {high}")
+        before = self._block
+        self.do(f"br i1 {some}, label %{start}, label %{after}")
+        self.label(start)
+        top, index = len(self.lines), self.fresh()
+        self._known.append({})
+        yield index
+        self._known.pop()
+        following = self.now(f"add nsw i64 {index}, 1")
+        more = self.now(f"icmp slt i64 {following}, {high}")
+        pairs = f"[ {low}, %{before} ], [ {following}, %{self._block} ]"
+        self.lines.insert(top, f"  {index} = phi i64 {pairs}")
+        self.do(f"br i1 {more}, label %{start}, label %{after}")
+        self.label(after)
+
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """A block that is run only where the condition (an i1) holds."""
+        inside, after = self.name_block(), self.name_block()
+        self.do(f"br i1 {condition}, label %{inside}, label %{after}")
+        self.label(inside)
+        self._known.append({})
+        yield
+        self._known.pop()
+        self.do(f"br label %{after}")
+        self.label(after)
+
+    @contextmanager
+    def part(self, split: bool, first: int, count: int) -> Iterator[str]:
+        """A loop over ``count`` units, those from ``first`` on of the split; gives the index from 0.
+
+        Where it is split, only over those of them that lie from ``%lo`` up to ``%hi``.
+        """
+        if not split:
+            with self.loop(count) as loop:
+                yield loop.index
+        elif first == 0:
+            high = self.pure(f"call i64 @llvm.smin.i64(i64 %hi, i64 {count})")
+            self.needs.add("declare i64 @llvm.smin.i64(i64, i64)")
+            with self.between("%lo", high) as index:
+                yield index
+        else:
+            assert count == 1, "units after the first stretch come one by one"
+            begun = self.pure(f"icmp sle i64 %lo, {first}")
+            open_ = self.pure(f"icmp sgt i64 %hi, {first}")
+            with self.when(self.pure(f"and i1 {begun}, {open_}")):
+                yield "0"
+
     def stop_if(self, condition: str) -> None:
         """Return where the condition (an i1) holds."""
         self.stops = True
@@ -340,12 +417,19 @@ class Function:
         size: int,
         code: int,
     ) -> None:
-        """Go on only where 0 <= index < size; else write to the state what is wrong, and fail."""
-        wrong, go_on = self.name_block(), self.name_block()
+        """Go on only where 0 <= index < size; else fail, and write to the state what is wrong.
+
+        Of several threads that find something, the first to say so is heard.
+        """
+        wrong, say, go_on = (self.name_block() for _ in range(3))
         bad = self.now(f"icmp uge {index}, {size}")
         self.do(f"br i1 {bad}, label %{wrong}, label %{go_on}")
         self.label(wrong)
-        for i, x in enumerate((constant(code, I64), index, constant(size, I64))):
+        pair = self.now(f"cmpxchg ptr %state, i64 0, i64 {code} acq_rel monotonic, align 8")
+        first = self.now(f"extractvalue {{ i64, i1 }} {pair}, 1")
+        self.do(f"br i1 {first}, label %{say}, label %fail")
+        self.label(say)
+        for i, x in enumerate((index, constant(size, I64)), 1):
             place = self.now(f"getelementptr i64, ptr %state, i64 {i}")
             self.do(f"store {x}, ptr {place}, align 8")
         self.fails = True

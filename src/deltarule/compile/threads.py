@@ -1,0 +1,122 @@
+"""Threads that run machine code together with the one that calls it.
+
+In: how many are wanted. Out: helpers that are free, each of which runs one call of a program at a time.
+Helpers are made when they are first wanted and sleep between calls; a caller who finds none free runs
+alone, to the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import CompileError
+
+
+def thread_count() -> int:
+    """Threads that a program may use: as the environment says, and as there are cores for."""
+    given = [number_of(name) for name in ("DELTARULE_THREADS", "OMP_NUM_THREADS")]
+    wanted = next((n for n in given if n), 0)
+    cores = cores_here()
+    return min(wanted, cores) if wanted else cores
+
+
+def number_of(name: str) -> int:
+    """A positive number in the environment; 0 where there is none."""
+    word = os.environ.get(name, "").split(",")[0].strip()
+    if not word:
+        return 0
+    if word.isdecimal() and int(word) > 0:
+        return int(word)
+    if name == "DELTARULE_THREADS":
+        raise CompileError(f"{name} is {word!r}; it can be a number of threads from 1 on")
+    return 0
+
+
+def cores_here() -> int:
+    """Cores that this process may run on, by its affinity and by the quota of its control group."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(cores, quota() or cores))
+
+
+def quota() -> int:
+    """Cores' worth of time that the control group grants, rounded up; 0 where it sets no limit."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return 0 if limit == "max" else -(-int(limit) // int(period))
+    except (OSError, ValueError):
+        return 0
+
+
+class Helper:
+    """A sleeping thread that runs one call at a time."""
+
+    def __init__(self) -> None:
+        self.work: Callable[[], Any] | None = None
+        self.wake, self.idle = threading.Lock(), threading.Lock()
+        self.wake.acquire()
+        self.thread = threading.Thread(target=self.live, name="deltarule", daemon=True)
+        self.thread.start()
+
+    def live(self) -> None:
+        """Run one call after another."""
+        while True:
+            self.wake.acquire()
+            assert self.work is not None
+            self.work()
+            self.work = None
+            self.idle.release()
+
+    def start(
+        self,
+        code: Callable[..., Any],
+        table: bytes,
+        own: int,
+        space: Any,
+    ) -> None:
+        """Run a program; ``space`` is kept alive until it is done."""
+
+        def work() -> None:
+            code(table, own)
+            _ = space
+
+        self.work = work
+        self.wake.release()
+
+
+class Team:
+    """The helpers of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.helpers: list[Helper] = []
+
+    def forget(self) -> None:
+        """Start anew: after a fork the helpers' threads are not there."""
+        self.__init__()  # type: ignore[misc]
+
+    @contextmanager
+    def join(self, members: int) -> Iterator[list[Helper]]:
+        """Helpers for a call with so many threads in all, or none where another call has them."""
+        if not self.lock.acquire(blocking=False):
+            yield []
+            return
+        try:
+            while len(self.helpers) < members - 1:
+                self.helpers.append(Helper())
+            chosen = self.helpers[: members - 1]
+            for helper in chosen:
+                helper.idle.acquire()  # it has left its last call
+            yield chosen
+        finally:
+            self.lock.release()
+
+
+TEAM = Team()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=TEAM.forget)
