@@ -166,7 +166,7 @@ def _write(graph: Graph, indent: str, origins: bool) -> Iterator[str]:
     for node in graph.nodes[len(graph.inputs) :]:
         args = "".join(f" {names[arg]}" for arg in node.args)
         plain = {key: value for key, value in node.attrs.items() if not isinstance(value, Graph)}
-        attrs = " " + json.dumps(plain, default=_encode, separators=(",", ":")) if plain else ""
+        attrs = " " + _JSON(plain) if plain else ""
         kind = _types(node.type) if isinstance(node.type, tuple) else str(node.type)
         where = f"  # {node.origin}" if origins and node.origin and str(node.origin) else ""
         yield f"{indent}  {names[node]}: {kind} = {node.primitive.name}{args}{attrs}{where}"
@@ -186,6 +186,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
     raise GraphError(f"attrs are plain data, not {value!r}")
+
+
+_JSON = json.JSONEncoder(default=_encode, separators=(",", ":")).encode
 
 
 def _decode(value: Any) -> Any:
