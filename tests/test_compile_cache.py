@@ -313,6 +313,15 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_an_entry_that_cannot_be_moved_to_its_place_leaves_nothing_behind(kept, monkeypatch):
+    def replace(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", replace)
+    cache.put("a", {}, b"code")
+    assert list(kept.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
 def test_the_folder_by_default_is_that_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
