@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
-# Compiled code is kept apart from the user's own cache; plots need no screen. The workers that
-# run tests side by side are started later and inherit both.
-os.environ.setdefault("DELTARULE_CACHE", tempfile.mkdtemp(prefix="deltarule-cache-"))
+# A test sees what the compiler makes now, and the user's own cache is left alone; plots need no
+# screen. The workers that run tests side by side are started later and inherit both.
+os.environ["DELTARULE_CACHE"] = "off"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 hypothesis.settings.register_profile("deltarule", deadline=None, derandomize=True)

@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.compile import binary
+from deltarule.compile.lower import schedule
+from deltarule.compile.native import Native
 from deltarule.compile.program import Executable
+from deltarule.compile.rewrite import PASSES, rewrite
 from deltarule.program import Graph, Node, Primitive, interpret, lookup, type_of
 from deltarule.program.lowering import Contract, Map, Reduce
 from deltarule.program.types import ArrayType
@@ -49,6 +53,14 @@ def reference(graph: Graph, args: Any) -> tuple[Any, ...]:
 
 def compiled(graph: Graph, args: Any) -> tuple[Any, ...]:
     return Executable(graph)(*args)
+
+
+def native(graph: Graph, processor: Any = None, passes: Any = PASSES) -> Native:
+    """Machine code of a graph, made anew, for this processor or another."""
+    from deltarule.compile.llvm.load import this_processor
+
+    plan, codes = schedule(rewrite(graph, passes))
+    return Native(binary.compiled(graph, plan, codes, processor or this_processor()), graph)
 
 
 def assert_same(found: Any, wanted: Any, graph: Graph | None = None) -> None:

@@ -11,10 +11,9 @@ import sys
 
 import numpy as np
 
+import compiling
 from compiling import assert_same, reference
 from deltarule.compile import native
-from deltarule.compile.lower import schedule
-from deltarule.compile.rewrite import rewrite
 from test_compile_graphs import program_of
 
 PAGE = mmap.PAGESIZE
@@ -67,8 +66,7 @@ class Guarded:
 def main(count: int) -> None:
     for seed in range(count):
         graph, args = program_of(seed)
-        plan, codes = schedule(rewrite(graph))
-        run = native.Native(plan, codes)
+        run = compiling.native(graph)
         for at_end in (True, False):
             native.np = Guarded(at_end)
             given = []

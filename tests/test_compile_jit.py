@@ -105,6 +105,8 @@ def test_an_argument_of_no_known_kind_is_named():
         f(np.ones(2), {"k": [object()]})
     with pytest.raises(TypeRuleError, match=r"argument x is an array of <U1"):
         compile(lambda x: x)(x=np.array(["a"]))
+    with pytest.raises(TypeRuleError, match=r"argument 0 is an array of >f8.* x\.astype"):
+        compile(lambda x: x)(np.ones(2, ">f8"))
 
 
 def test_many_compilations_are_told_with_the_reason():

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 import deltarule.derive  # noqa: F401
-from compiling import assert_close, assert_same, graph_of, reference, terms_of
+from compiling import assert_close, assert_same, graph_of, native, reference, terms_of
 from deltarule.compile.lower import schedule
-from deltarule.compile.native import Native
-from deltarule.compile.rewrite import rewrite
 from deltarule.program import Graph, primitives
 from test_compile_graphs import program_of
 
@@ -32,10 +30,7 @@ def processor_of(name: str):
 
 
 def run(graph: Graph, args, name: str):
-    plan, codes = schedule(rewrite(graph))
-    return Native(plan, codes, processor_of(name))(
-        [np.ascontiguousarray(x) for x in args], frozenset()
-    )
+    return native(graph, processor_of(name))([np.ascontiguousarray(x) for x in args], frozenset())
 
 
 @pytest.mark.parametrize("name", SMALLER)
@@ -62,9 +57,11 @@ def test_samples_of_all_primitives(name, dtype):
 
 @pytest.mark.parametrize("name", SMALLER)
 def test_the_instructions_are_those_of_the_processor(name):
+    from deltarule.compile.llvm.load import assembly
+    from deltarule.compile.llvm.module import write
+
     x = np.ones((40, 40), "f4")
     graph = graph_of(next(p for p in primitives() if p.name == "matmul"), (x, x), {})
-    plan, codes = schedule(rewrite(graph))
-    text = Native(plan, codes, processor_of(name)).assembly()
+    text = assembly(write(schedule(graph)[0], processor_of(name)).text, processor_of(name))
     assert "zmm" not in text
     assert ("ymm" in text) == (name == "haswell")

@@ -13,9 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from compiling import compiled, graph_of
-from deltarule.compile.lower import schedule
-from deltarule.compile.rewrite import rewrite
+from compiling import compiled, graph_of, native
 from deltarule.program import lookup
 from test_compile_processors import SMALLER, processor_of
 
@@ -119,11 +117,8 @@ def processors():
 
 def made_for(processor, name: str, args):
     """A function of arrays like these, in the code of a processor."""
-    from deltarule.compile.native import Native
-
-    plan, codes = schedule(rewrite(graph_of(lookup(name), args, {})))
-    native = Native(plan, codes, processor)
-    return lambda *args: native(list(args), frozenset())[0]
+    run = native(graph_of(lookup(name), args, {}), processor)
+    return lambda *args: run(list(args), frozenset())[0]
 
 
 @pytest.mark.native

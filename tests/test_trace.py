@@ -274,8 +274,9 @@ def test_value():
     close(dr.grad(lambda x: x * dr.value(x))(3.0), 3.0)
     assert type(dr.value(2.0)) is float
     seen = []
-    dr.grad(dr.grad(lambda x: seen.append(dr.value(x)) or x**2))(3.0)
-    assert type(seen[0]) is np.float64
+    for x in (3.0, np.float64(3.0)):
+        dr.grad(dr.grad(lambda x: seen.append(dr.value(x)) or x**2))(x)
+    assert [type(x) for x in seen] == [float, np.float64]
 
     def f(x):
         number = dr.value(x)

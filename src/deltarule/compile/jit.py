@@ -17,13 +17,16 @@ import numpy as np
 from deltarule.compile.plan import Plan
 from deltarule.compile.program import Executable, build, ready
 from deltarule.derive.trace import stage
+from deltarule.derive.tracer import is_python
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import TypeRuleError
 from deltarule.program import ArrayType, Graph, interpret, type_of
 from deltarule.program.primitive import Traced
+from deltarule.program.types import NAMES
 
 MOST_VERSIONS = 8
 STATIC = (bool, int, str, bytes, type(None))
+DIRECT = (np.ndarray, float, complex)
 
 
 @dataclass(eq=False, slots=True)
@@ -63,13 +66,13 @@ class Version:
 
     def call(self, given: Sequence[Any]) -> Any:
         """The function on its inputs."""
-        if any(isinstance(x, Traced) for x in (*given, *self.captured)):
+        if [x for x in (*given, *self.captured) if isinstance(x, Traced)]:
             inputs = (as_array(x) for x in (*given, *self.captured))
             return self.tree(interpret(self.graph, *inputs))
-        return self.run([as_array(x) for x in given])
+        return self.run(given)
 
     def run(self, given: Sequence[Any]) -> Any:
-        """The function on arrays whose types are known to be right."""
+        """The function on arrays and numbers whose types are known to be right."""
         if self.executable is None:
             self.executable = build(self.graph)
         arrays = [ready(x) for x in (*given, *self.captured)]
@@ -78,6 +81,8 @@ class Version:
 
     def tree(self, results: Sequence[Any]) -> Any:
         """Results in the structure that the function returned."""
+        if self.spec.is_leaf() and not self.plain:
+            return results[0]
         leaves = list(results)
         for place in sorted(self.plain):
             leaves.insert(place, self.plain[place])
@@ -92,14 +97,14 @@ class Compiled:
         self.function = function
         self.donate = frozenset(donate)
         self.versions: dict[Any, Version] = {}
-        self.direct: dict[Any, Version] = {}  # of calls with arrays only: no tree to take apart
+        self.direct: dict[Any, Version] = {}  # of arrays and numbers only: no tree to take apart
         self.keys: list[tuple[Any, ...]] = []
         self.last: Version | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result."""
         if not kwargs:
-            key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else None for x in args])
+            key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
             version = self.direct.get(key)
             if version is not None:
                 self.last = version
@@ -109,7 +114,10 @@ class Compiled:
     def call_tree(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result on nested arguments."""
         leaves, spec = flatten((args, kwargs))
-        key = (spec, *map(key_of, leaves))
+        key = (
+            spec,
+            *[(x.shape, x.dtype) if type(x) is np.ndarray else key_of(x) for x in leaves],
+        )
         version = self.versions.get(key)
         if version is None:
             version = self.trace(leaves, spec)
@@ -130,8 +138,9 @@ class Compiled:
         self.keys.append(key)
         if len(self.keys) > MOST_VERSIONS:
             self.warn()
-        if not kwargs and all(type(x) is np.ndarray for x in args):
-            self.direct[tuple((x.shape, x.dtype) for x in args)] = version
+        if not kwargs and all(type(x) in DIRECT for x in args):
+            kinds = [(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args]
+            self.direct[tuple(kinds)] = version
 
     def trace(self, leaves: Sequence[Any], spec: Any) -> Version:
         """Stage the function for these arguments."""
@@ -149,7 +158,8 @@ class Compiled:
             plain.update({i: y for i, y in enumerate(results) if isinstance(y, (str, bytes))})
             return [as_array(y) for i, y in enumerate(results) if i not in plain]
 
-        staged = stage(body, [type_of_leaf(leaves[i], i, spec) for i in traced])
+        types = [type_of_leaf(leaves[i], i, spec) for i in traced]
+        staged = stage(body, types, [is_python(leaves[i]) for i in traced])
         donated = self.donated(spec, traced)
         return Version(
             staged.graph,
@@ -209,17 +219,24 @@ def key_of(x: Any) -> Any:
     """What of a leaf decides which version serves."""
     if isinstance(x, STATIC):
         return (type(x), x)
+    if is_python(x):
+        return complex if np.iscomplexobj(x) else float
     return (x.shape, x.dtype) if hasattr(x, "dtype") else type(x)
 
 
 def type_of_leaf(x: Any, i: int, spec: Any) -> ArrayType:
     """The type of an input."""
     dtype = getattr(x, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
+    if isinstance(dtype, np.dtype) and dtype in NAMES:
         return type_of(x)
     if isinstance(x, (float, complex)):
         return ArrayType((), np.dtype(type(x)))
     kind = f"an array of {dtype}" if dtype is not None else f"a {type(x).__name__}"
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
+        raise TypeRuleError(
+            f"compile: {place(paths(spec)[i])} is {kind}, which is not compiled; convert it, "
+            "x.astype(np.float64)"
+        )
     raise TypeRuleError(
         f"compile: {place(paths(spec)[i])} is {kind}; arguments are arrays of numbers, numbers, "
         "strings, or nested dicts, lists, tuples and dataclasses of these"
@@ -258,7 +275,7 @@ def compile(function: Callable[..., Any], donate: Sequence[int] = ()) -> Compile
     ----------
     function : callable
         Plain NumPy code over nested arguments. Arrays and floats are traced; ints, bools and strings are
-        part of the program.
+        part of the program. As in NumPy, a Python float takes the type of the array it meets.
     donate : sequence of int
         Positional arguments whose arrays the call may overwrite and return; do not use them afterwards.
 

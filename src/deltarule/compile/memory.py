@@ -16,7 +16,7 @@ from deltarule.compile.kernels import ContractKernel, Kernel, MapKernel
 from deltarule.compile.plan import Buffer, Plan
 from deltarule.compile.share import stages_of
 from deltarule.compile.views import View
-from deltarule.program import Graph
+from deltarule.program import ArrayType, Graph
 
 ALIGNMENT = 64
 Sizes = Sequence[tuple[np.dtype[Any], int]]
@@ -138,15 +138,18 @@ def in_place(
         for view in kernel.writes:
             first_write.setdefault(view.buffer, position)
     pairs = []
+    inputs: dict[ArrayType, list[int]] = defaultdict(list)
+    for i, kind in enumerate(graph.types):
+        inputs[kind].append(i)
+    results = graph.result_types
     for buffer, output in outputs.items():
         written = first_write.get(buffer, len(kernels))
-        for i, kind in enumerate(graph.types):
+        for i in inputs[results[output]]:
             read = last_read.get(i, -1)
-            same = kind == graph.result_types[output]
             safe = read < written
-            if same and read == written:
+            if read == written:
                 safe = pointwise(kernels[written], i, buffer)
-            if same and safe:
+            if safe:
                 pairs.append((i, output))
     return frozenset(pairs)
 

@@ -1,6 +1,6 @@
-"""Machine code of a plan, called from Python.
+"""Machine code, called from Python.
 
-In: a ``Plan``. Out: ``Native``, which takes arrays of the right types and gives results in new ones.
+In: a ``Binary``. Out: ``Native``, which takes arrays of the right types and gives results in new ones.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.kernels import OpaqueKernel
+from deltarule.compile.binary import Binary, equations
 from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
 from deltarule.compile.llvm.clock import TIMES
-from deltarule.compile.llvm.module import ALIGNMENT, Module
+from deltarule.compile.llvm.module import ALIGNMENT
 from deltarule.compile.llvm.team import CONTROL, SCRATCH
-from deltarule.compile.plan import Plan
-from deltarule.compile.share import seconds
 from deltarule.compile.threads import TEAM, thread_count
-from deltarule.program import Node
+from deltarule.program import Graph, interpret
 
 PAGE = 4096
-LEAST = 3e-4  # seconds of work of one thread that are worth waking another
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -46,19 +44,19 @@ class Space:
 
     def __init__(
         self,
-        arena: int,
-        module: Module,
+        binary: Binary,
         threads: int,
         callback: int,
+        rows: int,
     ) -> None:
-        self.arena = aligned(arena)
+        self.arena = aligned(binary.arena)
         self.control = aligned(CONTROL).view(np.int64)
         self.control[:] = 0
         self.control[CALLBACK_PLACE] = callback
-        length = -(-(SCRATCH + module.scratch) // PAGE) * PAGE
+        length = -(-(SCRATCH + binary.scratch) // PAGE) * PAGE
         self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
         self.members[:, :2] = 0, 1
-        self.times = np.zeros((threads, max(1, len(module.clocked)), 2), np.int64)
+        self.times = np.zeros((threads, max(1, rows), 2), np.int64)
         self.members[:, TIMES // 8] = [row.ctypes.data for row in self.times]
         self.own = [self.members.ctypes.data + i * length for i in range(threads)]
 
@@ -71,41 +69,38 @@ def aligned(nbytes: int) -> np.ndarray[Any, Any]:
 
 
 class Native:
-    """Machine code of one plan. Calls from several threads at once are right: each has its workspace.
+    """Machine code, ready to run. Calls from several threads at once are right: each has its workspace.
 
     Parameters
     ----------
-    plan : Plan
-        What it runs.
-    codes : sequence of Node
-        The nodes that the code names by number, from 1.
-    processor : Processor, optional
-        What it is made for; this machine by default.
-    profile : bool
-        Whether the time of each kernel is taken.
+    binary : Binary
+        The code.
+    graph : Graph
+        What it computes; errors name its nodes.
+    library : Library, optional
+        The code, where it is loaded already.
+    rows : int
+        How many kernels' time the code takes.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        codes: Sequence[Node],
-        processor: Any = None,
-        profile: bool = False,
+        binary: Binary,
+        graph: Graph,
+        library: Any = None,
+        rows: int = 0,
     ) -> None:
-        from deltarule.compile.llvm.load import load, this_processor
-        from deltarule.compile.llvm.module import ENTRY, write
+        from deltarule.compile.llvm.load import ENTRY, load
 
-        self.plan = plan
-        self.codes = codes
-        self.processor = processor or this_processor()
-        self.module = write(plan, self.processor, profile)
-        library = load(self.module.text, (ENTRY,), self.module.imports, self.processor)
+        self.binary = binary
+        self.graph = graph
+        self.rows = rows
+        library = library or load(binary.code, (ENTRY,), binary.imports)
         self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
-        self.most = most_threads(plan)
-        self.opaque = {kernel.code: kernel for kernel in plan.opaque}
-        self.callback = CALLBACK(self.call_numpy) if self.opaque else None
-        self.results = [(t.shape, t.dtype) for t in plan.outputs]
-        self.pack = struct.Struct(f"{len(plan.inputs) + len(plan.outputs) + 2}N").pack
+        self.most = thread_count() if binary.shared else 1
+        self.callback = CALLBACK(self.call_numpy) if binary.opaque else None
+        self.results = [(t.shape, t.dtype) for t in graph.result_types]
+        self.pack = struct.Struct(f"{len(graph.inputs) + len(graph.outputs) + 2}N").pack
         self.free: list[Space] = []
         self.thread = threading.local()
 
@@ -142,7 +137,7 @@ class Native:
         results: list[Any],
     ) -> None:
         """Put results into arrays that were given away, where that is safe."""
-        for i, j in sorted(self.plan.in_place):
+        for i, j in sorted(self.binary.in_place):
             array = arrays[i]
             shared = sum(array is x for x in arrays) > 1 or any(array is y for y in results)
             if i in donated and not shared and array.flags.writeable:
@@ -153,7 +148,7 @@ class Native:
         callback = 0
         if self.callback is not None:
             callback = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
-        return Space(self.plan.arena, self.module, self.most, callback)
+        return Space(self.binary, self.most, callback, self.rows)
 
     def fail(self, state: Any) -> None:
         """Raise what went wrong."""
@@ -162,45 +157,31 @@ class Native:
             self.thread.error = None
             raise error
         code, wrong, size = (int(n) for n in state[:3])
-        node = self.codes[code - 1]
-        place = str(node.origin or "")
-        where = node.primitive.name + (f" at {place}" if place else "")
+        site = self.binary.sites[code - 1]
+        found = islice(equations(self.graph), site.equation, None) if site.equation >= 0 else ()
+        place = next((str(node.origin or "") for node in found), "")
+        where = site.operation + (f" at {place}" if place else "")
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {size}, in {where}")
 
     def call_numpy(self, code: int, addresses: int) -> int:
         """NumPy's evaluation of one node, on the arrays at the addresses."""
         try:
-            evaluate(self.opaque[code], addresses)
+            evaluate(self.binary.opaque[code], addresses)
         except BaseException as error:  # raised again when the machine code has returned
             self.thread.error = error
             return 1
         return 0
 
-    def assembly(self) -> str:
-        """The machine code as text."""
-        from deltarule.compile.llvm.load import assembly
 
-        return assembly(self.module.text, self.processor)
-
-
-def most_threads(plan: Plan) -> int:
-    """How many threads a plan can use."""
-    if not plan.shared or sum(map(seconds, plan.kernels)) < LEAST:
-        return 1
-    return thread_count()
-
-
-def evaluate(kernel: OpaqueKernel, addresses: int) -> None:
-    """NumPy's evaluation of a node, written to the kernel's results."""
-    views = (*kernel.args, *kernel.outs)
-    places = (ctypes.c_void_p * len(views)).from_address(addresses)
-    arrays = [array_at(p or 0, v.shape, v.dtype) for p, v in zip(places, views, strict=True)]
-    args, outs = arrays[: len(kernel.args)], arrays[len(kernel.args) :]
-    (node,) = kernel.nodes
+def evaluate(graph: Graph, addresses: int) -> None:
+    """NumPy's evaluation of a graph on the arrays at the addresses: arguments, then results."""
+    types = (*graph.types, *graph.result_types)
+    places = (ctypes.c_void_p * len(types)).from_address(addresses)
+    arrays = [array_at(p or 0, t.shape, t.dtype) for p, t in zip(places, types, strict=True)]
+    args, outs = arrays[: len(graph.inputs)], arrays[len(graph.inputs) :]
     with np.errstate(all="ignore"):
-        found = node.primitive.evaluate(*args, **node.attrs)
-    several = found if isinstance(node.type, tuple) else (found,)
-    for out, value in zip(outs, several, strict=True):
+        found = interpret(graph, *args)
+    for out, value in zip(outs, found, strict=True):
         out[...] = value
 
 

@@ -14,8 +14,8 @@ from deltarule.compile.views import Ints, View, row_major
 from deltarule.program import ArrayType
 
 VECTOR_BYTES = 64
-PACK_COST = 0.5  # of an element, in multiply-adds of vectors
-STRIDED_STORE_COST = 2.0
+PACK_COST = 1.0  # of an element, in multiply-adds of vectors
+STRIDED_STORE_COST = 16.0  # of a result, with what is loaded and stored beside it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,25 @@ In: a closed ``Graph``. Out: ``Executable``: arrays in, arrays out, through mach
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from deltarule.compile import cache
+from deltarule.compile.binary import Binary, compiled, equations
 from deltarule.compile.lower import schedule
 from deltarule.compile.native import Native
 from deltarule.compile.plan import Plan
 from deltarule.compile.rewrite import rewrite
 from deltarule.errors import CompileError, TypeRuleError
-from deltarule.program import ArrayType, Graph, interpret
+from deltarule.program import ArrayType, Graph, Node, interpret, lookup
+from deltarule.program.lowering import Map
 
 LONGEST = 200_000  # scalars and kernels of a plan; the time to compile grows with them
 STAGES = ("graph", "rewrite", "plan", "llvm", "asm")
@@ -51,6 +56,16 @@ class Interpreted:
 class Executable:
     """A compiled graph: called with one array per input, it gives a tuple of arrays.
 
+    Machine code that is on disk already is loaded; then the graph is rewritten and planned only where
+    somebody asks to see that.
+
+    Parameters
+    ----------
+    graph : Graph
+        What it computes.
+    equal : Executable, optional
+        That of a graph of the same text, whose machine code serves both.
+
     Attributes
     ----------
     graph : Graph
@@ -61,16 +76,47 @@ class Executable:
         Kernels and memory.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, equal: Executable | None = None) -> None:
         self.graph = graph
-        self.rewritten = rewrite(graph)
-        self.plan, codes = schedule(self.rewritten)
+        self.backend = backend()
         self.run: Runner
-        if reason := why_interpreted(self.plan):
-            self.plan = replace(self.plan, interpreted=reason)
-            self.run = Interpreted(self.rewritten)
+        if equal is not None and isinstance(equal.run, Native):
+            self.run = Native(equal.run.binary, graph, equal.run.code.library)
         else:
-            self.run = Native(self.plan, codes)
+            binary = self.binary()
+            self.run = Interpreted(self.rewritten) if binary is None else Native(binary, graph)
+
+    def binary(self) -> Binary | None:
+        """Machine code, from disk or made now; None where the program is interpreted."""
+        if self.backend == "numpy":
+            return None
+        from deltarule.compile.llvm.load import this_processor
+
+        name = name_of(self.graph)
+        if found := cache.get(name):
+            return Binary.of(*found)
+        plan, codes = self.planned
+        if plan.interpreted:
+            return None
+        binary = compiled(self.graph, plan, codes, this_processor())
+        cache.put(name, binary.about(), binary.code)
+        return binary
+
+    @cached_property
+    def rewritten(self) -> Graph:
+        """The graph after the passes."""
+        return rewrite(self.graph)
+
+    @cached_property
+    def planned(self) -> tuple[Plan, Sequence[Node]]:
+        """The plan, and the nodes that machine code names by number."""
+        plan, codes = schedule(self.rewritten)
+        return replace(plan, interpreted=why_interpreted(plan, self.backend)), codes
+
+    @property
+    def plan(self) -> Plan:
+        """Kernels and memory."""
+        return self.planned[0]
 
     def __call__(self, *arrays: Any, donated: frozenset[int] = NONE) -> tuple[Any, ...]:
         """The results on arrays, whose types are checked.
@@ -99,24 +145,30 @@ class Executable:
         """The program as text at a stage: graph, rewrite, plan, llvm or asm."""
         if stage not in STAGES:
             raise ValueError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
-        early = {"graph": self.graph, "rewrite": self.rewritten, "plan": self.plan}
-        if stage in early:
-            return str(early[stage])
+        if stage in ("graph", "rewrite", "plan"):
+            return str(getattr(self, "rewritten" if stage == "rewrite" else stage))
         if not isinstance(self.run, Native):
             raise CompileError(f"the program is interpreted: it has no stage {stage!r}")
-        return self.run.module.text if stage == "llvm" else self.run.assembly()
+        from deltarule.compile.llvm.load import assembly, this_processor
+        from deltarule.compile.llvm.module import write
+
+        processor = this_processor()
+        text = write(self.plan, processor).text
+        return text if stage == "llvm" else assembly(text, processor)
 
 
 def ready(x: Any) -> Any:
     """An array in row-major order whose elements are aligned; ``x`` itself if it is one."""
-    if type(x) is np.ndarray and x.flags.carray:
-        return x
-    return np.require(x, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    if type(x) is np.ndarray:
+        flags = x.flags
+        if flags.carray or (flags.c_contiguous and flags.aligned):
+            return x
+    return np.array(x, order="C")
 
 
-def why_interpreted(plan: Plan) -> str:
+def why_interpreted(plan: Plan, backend: str) -> str:
     """Why a plan is not compiled; empty where it is."""
-    if backend() == "numpy":
+    if backend == "numpy":
         return "DELTARULE_BACKEND is numpy"
     if plan.length > LONGEST:
         return f"it is {plan.length} operations long; at most {LONGEST} are compiled"
@@ -131,6 +183,22 @@ def backend() -> str:
     return word
 
 
+def name_of(graph: Graph) -> str:
+    """The name under which machine code is kept: all that decides what it is and where it runs."""
+    from deltarule.compile.llvm.load import this_processor, version
+
+    text = graph.to_text()
+    words = [repr(lookup(word).lowering) for word in sorted(maps(graph))]
+    python = f"{sys.implementation.cache_tag} {object.__basicsize__} NumPy {np.__version__}"
+    return cache.name_of(text, *words, repr(this_processor()), version(), python)
+
+
+def maps(graph: Graph) -> set[str]:
+    """Names of the elementwise primitives of a graph: the expression of each is part of a program."""
+    nodes = equations(graph)
+    return {node.primitive.name for node in nodes if isinstance(node.primitive.lowering, Map)}
+
+
 BUILT: weakref.WeakValueDictionary[tuple[str, str], Executable] = weakref.WeakValueDictionary()
 RECENT: deque[Executable] = deque(
     maxlen=16
@@ -138,10 +206,16 @@ RECENT: deque[Executable] = deque(
 
 
 def build(graph: Graph) -> Executable:
-    """The executable of a graph; an equal graph has the same one while that is in use or recent."""
+    """The executable of a graph; graphs of equal text share their code while it is in use or recent."""
     key = (graph.to_text(), backend())
     found = BUILT.get(key)
-    if found is None:
-        found = BUILT[key] = Executable(graph)
+    if found is None or not same_origins(found.graph, graph):
+        found = BUILT[key] = Executable(graph, found)
         RECENT.append(found)
     return found
+
+
+def same_origins(one: Graph, other: Graph) -> bool:
+    """Whether the equations of two graphs of the same text came from the same places."""
+    pairs = zip(equations(one), equations(other), strict=True)
+    return all(a.origin == b.origin for a, b in pairs)

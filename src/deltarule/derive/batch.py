@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.trace import baked, stage
+from deltarule.derive.tracer import is_python
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.derive.ufuncs import operand
 from deltarule.errors import DataError, TypeRuleError
@@ -117,6 +118,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
     def over_examples(*args: Any) -> Any:
         leaves, spec = flatten(args)
         axes = _axes(args, in_axes)
+        weak = [is_python(x) for x in leaves]
         leaves = [x if hasattr(x, "dtype") else np.asarray(operand(x))[()] for x in leaves]
         size, moved, flags = _examples(leaves, axes, spec)
         types = [
@@ -130,7 +132,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
             out_spec.append(s)
             return ys
 
-        staged = stage(flat, types)
+        staged = stage(flat, types, weak)
         none = [False] * len(staged.captured)
         found = batch_walk(staged.graph, size, [*moved, *staged.captured], [*flags, *none])
         results = [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.trace import baked, stage
-from deltarule.derive.tracer import Tracer
+from deltarule.derive.tracer import Tracer, is_python, weakened
 from deltarule.derive.tree import flatten, tree_map, unflatten
 from deltarule.errors import GradientError, TracedValueError
 from deltarule.program import Graph, interpret, ops, type_of
@@ -35,6 +35,7 @@ def value(x: Any) -> Any:
     >>> float(dr.grad(lambda x: x**2 + 0 * seen.append(dr.value(x)) if seen else x**2)(3.0))
     6.0
     """
+    weak = is_python(x)
     while isinstance(x, Tracer):
         if not x.known:
             raise TracedValueError(
@@ -43,7 +44,9 @@ def value(x: Any) -> Any:
                 "Return it as a result instead"
             )
         x = x.value
-    return np.array(x) if isinstance(x, np.ndarray) else x
+    if isinstance(x, np.ndarray):
+        return np.array(x)
+    return x.item() if weak and isinstance(x, np.generic) else x
 
 
 def stop_gradient(x: Any) -> Any:
@@ -55,7 +58,14 @@ def stop_gradient(x: Any) -> Any:
     >>> float(dr.grad(lambda x: x * dr.stop_gradient(x))(3.0))
     3.0
     """
-    return tree_map(lambda leaf: ops.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf, x)
+
+    def stopped(leaf: Any) -> Any:
+        if not isinstance(leaf, Tracer):
+            return leaf
+        y = ops.stop_gradient(leaf)
+        return weakened(y) if leaf.weak else y
+
+    return tree_map(stopped, x)
 
 
 def custom_vjp(
@@ -104,7 +114,8 @@ def _with_known_values(trace: Any, leaves: list[Any], spec: Any, fwd: Any, bwd: 
         x.node if isinstance(x, Tracer) and x.trace is trace else trace.capture(_array(x))
         for x in leaves
     )
-    pair = fwd(*unflatten(spec, [trace.values[node] for node in nodes]))
+    values = [_outside(trace.values[node], x) for node, x in zip(nodes, leaves, strict=True)]
+    pair = fwd(*unflatten(spec, values))
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise GradientError(
             f"custom_vjp: fwd must return (y, residuals), not {type(pair).__name__}"
@@ -129,6 +140,13 @@ def _with_known_values(trace: Any, leaves: list[Any], spec: Any, fwd: Any, bwd: 
 
 def _array(x: Any) -> Any:
     return x if hasattr(x, "dtype") else np.asarray(x)[()]
+
+
+def _outside(x: Any, inside: Any) -> Any:
+    """A value one level out, a Python number where it is one inside."""
+    if not is_python(inside):
+        return x
+    return weakened(x) if isinstance(x, Tracer) else np.asarray(x).item()
 
 
 def check_cotangents(found: Any, spec: Any, nodes: Any) -> list[Any]:
@@ -166,6 +184,7 @@ def _fitting(ct: Any, kind: ArrayType) -> Any:
 
 def _with_graphs(leaves: list[Any], spec: Any, f: Any, fwd: Any, bwd: Any) -> Any:
     """Trace the three functions on types, and record one node that holds their graphs."""
+    weak = [is_python(x) for x in leaves]
     leaves = [_array(x) for x in leaves]
     types = [type_of(x) for x in leaves]
     n, specs = len(leaves), {}
@@ -180,7 +199,7 @@ def _with_graphs(leaves: list[Any], spec: Any, f: Any, fwd: Any, bwd: Any) -> An
         rs, specs["r"] = flatten(residuals)
         return ys + rs
 
-    whole, ahead = stage(call, types), stage(forward, types)
+    whole, ahead = stage(call, types, weak), stage(forward, types, weak)
     m = len(whole.graph.outputs)
 
     def backward(*values: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from deltarule.derive.backward import pull_back, zeros
 from deltarule.derive.batch import owned, vmap
 from deltarule.derive.forward import push_forward
 from deltarule.derive.trace import Trace, result_node, tracing
-from deltarule.derive.tracer import Tracer
+from deltarule.derive.tracer import Tracer, is_python, weakened
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import GradientError
 from deltarule.program import Node, type_of
@@ -66,7 +66,9 @@ def leaf(x: Any, path: str, use: str) -> Any:
 def _constant(trace: Trace, x: Any) -> Any:
     """An argument that is not differentiated: an array enters as a copy that the function may write to."""
     array = isinstance(x, Tracer) or (isinstance(x, np.ndarray) and x.dtype.kind in "biufc")
-    return trace.constant(x) if array else x
+    if not array:
+        return x
+    return weakened(trace.constant(x)) if is_python(x) else trace.constant(x)
 
 
 def call(
@@ -88,8 +90,14 @@ def call(
         ]
         values = [leaf(x, place, use) for x, place in zip(leaves, places, strict=True)]
         inputs = [
-            trace.input(type_of(x), x, True, not isinstance(x, np.ndarray) and x.shape == ())
-            for x in values
+            trace.input(
+                type_of(x),
+                x,
+                active=True,
+                scalar=not isinstance(x, np.ndarray) and x.shape == (),
+                weak=is_python(given),
+            )
+            for x, given in zip(values, leaves, strict=True)
         ]
         given = list(args)
         for i, tree in zip(chosen, unflatten(spec, inputs), strict=True):

@@ -121,7 +121,12 @@ class Trace:
         raise NoRuleError(f"x.trace() is not traced ({caller()}); write np.trace(x)")
 
     def input(
-        self, kind: ArrayType, value: Any = _MISSING, active: bool = False, scalar: bool = False
+        self,
+        kind: ArrayType,
+        value: Any = _MISSING,
+        active: bool = False,
+        scalar: bool = False,
+        weak: bool = False,
     ) -> Any:
         """A traced value for one argument."""
         node = Node(ops.input, (), _input_attrs(kind), kind)
@@ -129,7 +134,7 @@ class Trace:
             self.values[node] = value
         if active:
             self.active.add(node)
-        return Tracer(self, node, scalar)
+        return Tracer(self, node, scalar, weak)
 
     def record(
         self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any] = _PLAIN
@@ -349,10 +354,13 @@ class Staged:
     captured: tuple[Any, ...]
 
 
-def stage(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Staged:
-    """Trace ``f`` on types alone; it returns a sequence of values."""
+def stage(
+    f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], weak: Sequence[bool] = ()
+) -> Staged:
+    """Trace ``f`` on types alone; it returns a sequence of values. ``weak`` marks Python numbers."""
     with tracing(known=False) as trace:
-        inputs = [trace.input(kind, scalar=kind.shape == ()) for kind in types]
+        pairs = zip(types, weak or [False] * len(types), strict=True)
+        inputs = [trace.input(kind, scalar=kind.shape == (), weak=flag) for kind, flag in pairs]
         nodes = tuple(x.node for x in inputs)
         outputs = [result_node(trace, y) for y in f(*inputs)]
         captured = tuple(trace.captured.values())

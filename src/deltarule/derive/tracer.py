@@ -28,16 +28,21 @@ _FLOATS = (float, np.floating)
 
 
 class Tracer(Traced):
-    """One value of one trace."""
+    """One value of one trace.
 
-    __slots__ = ("_node", "base", "path", "scalar", "strides", "trace", "version")
+    ``scalar`` tells numbers, which nobody can write into, from arrays without axes. ``weak`` is a
+    Python number, whose type gives way to that of any array it meets.
+    """
+
+    __slots__ = ("_node", "base", "path", "scalar", "strides", "trace", "version", "weak")
     __array_priority__ = 1000.0
     strides: tuple[int, ...] | None  # of the buffer, before it was first written to
 
-    def __init__(self, trace: Any, node: Node, scalar: bool = False) -> None:
+    def __init__(self, trace: Any, node: Node, scalar: bool = False, weak: bool = False) -> None:
         self.trace: Any = trace
         self._node = node
         self.scalar = scalar
+        self.weak = weak
         self.base: Tracer | None = None
         self.path: tuple[tuple[Primitive, dict[str, Any]], ...] = ()
         self.version = 0
@@ -165,13 +170,16 @@ class Tracer(Traced):
         return hash(self._plain("hash()").item())
 
     def __divmod__(self, other: Any) -> Any:
-        return UFUNCS[np.divmod](self, other)
+        return operate(np.divmod, self, other)
 
     def __rdivmod__(self, other: Any) -> Any:
-        return UFUNCS[np.divmod](other, self)
+        return operate(np.divmod, other, self)
 
     def __round__(self, digits: int | None = None) -> Any:
-        return NUMPY["round"](self, digits or 0)
+        y = NUMPY["round"](self, digits or 0)
+        if not self.weak:
+            return y
+        return weakened(y if digits is not None else ops.cast(y, dtype=np.dtype(int)))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -399,6 +407,42 @@ METHODS = frozenset(
 )
 
 
+WEAK = {"b": bool, "i": int, "f": float, "c": complex}
+_TRUTHS = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)  # of bools they are bools, as in Python
+_COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+
+
+def is_python(x: Any) -> bool:
+    """Whether a value is a Python number, traced or not: NumPy lets its type give way."""
+    return (
+        x.weak
+        if type(x) is Tracer
+        else isinstance(x, (bool, int, float, complex)) and not hasattr(x, "dtype")
+    )
+
+
+def weakened(x: Any) -> Any:
+    """A traced number as a Python number."""
+    return Tracer(x.trace, x.node, scalar=True, weak=True)
+
+
+def operate(ufunc: np.ufunc, *args: Any) -> Any:
+    """An operator: among Python numbers it gives Python numbers, otherwise what the ufunc gives."""
+    if not all(map(is_python, args)):
+        return UFUNCS[ufunc](*args)
+    if ufunc not in _TRUTHS and ufunc not in _COMPARISONS:
+        args = tuple(map(_counted, args))
+    found = UFUNCS[ufunc](*args)
+    return tuple(map(weakened, found)) if isinstance(found, tuple) else weakened(found)
+
+
+def _counted(x: Any) -> Any:
+    """Python counts True as 1."""
+    if type(x) is Tracer and x.dtype.kind == "b":
+        return weakened(ops.cast(x, dtype=np.dtype(int)))
+    return int(x) if isinstance(x, bool) else x
+
+
 def _operator(
     ufunc: np.ufunc, primitive: Primitive, reverse: bool = False
 ) -> Callable[[Any, Any], Any]:
@@ -410,12 +454,16 @@ def _operator(
             kind = type(other)
             if kind is float or kind is int:
                 other = dtype.type(other)
-                return self.trace.record(primitive, (other, self) if reverse else (self, other))
+                y = self.trace.record(primitive, (other, self) if reverse else (self, other))
+                y.weak = self.weak
+                return y
             if getattr(other, "dtype", None) is dtype:
-                return primitive(other, self) if reverse else primitive(self, other)
+                y = primitive(other, self) if reverse else primitive(self, other)
+                y.weak = self.weak and is_python(other)
+                return y
         if isinstance(other, (str, bytes, dict, type(None))):
             return NotImplemented
-        return UFUNCS[ufunc](other, self) if reverse else UFUNCS[ufunc](self, other)
+        return operate(ufunc, other, self) if reverse else operate(ufunc, self, other)
 
     return method
 
@@ -424,7 +472,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """An augmented assignment: writes into the buffer; a scalar is replaced, as NumPy's are."""
 
     def method(self: Tracer, other: Any) -> Any:
-        new = UFUNCS[ufunc](self, other)
+        new = operate(ufunc, self, other)
         if self.scalar:
             return new
         from deltarule.derive.views import fitted
@@ -461,7 +509,7 @@ _COMPARE = {
 
 
 def _general(ufunc: np.ufunc, reverse: bool) -> Callable[[Any, Any], Any]:
-    return lambda self, other: UFUNCS[ufunc](other, self) if reverse else UFUNCS[ufunc](self, other)
+    return lambda self, other: operate(ufunc, *((other, self) if reverse else (self, other)))
 
 
 for _name, (_ufunc, _primitive) in {**_BINARY, **_COMPARE}.items():
@@ -478,4 +526,4 @@ for _name, _unary in {
     "abs": np.absolute,
     "invert": np.invert,
 }.items():
-    setattr(Tracer, f"__{_name}__", lambda self, _unary=_unary: UFUNCS[_unary](self))
+    setattr(Tracer, f"__{_name}__", lambda self, _unary=_unary: operate(_unary, self))

@@ -12,23 +12,25 @@ from typing import Any
 import optree
 
 NAMESPACE = "deltarule"
-_registered: set[type] = set()
+_plain: set[type] = set()  # of leaves that are no dataclasses
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Leaves in order, and the spec of the tree. Dataclasses are registered as they are met."""
     while True:
         leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
-        new = {type(leaf) for leaf in leaves if _is_dataclass(leaf)} - _registered
-        if not new:
+        if _plain.issuperset(map(type, leaves)):
             return leaves, spec
-        for cls in new:
-            _register(cls)
+        for cls in {type(leaf) for leaf in leaves} - _plain:
+            if dataclasses.is_dataclass(cls):
+                _register(cls)
+            else:
+                _plain.add(cls)
 
 
 def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
     """The tree of that spec with these leaves."""
-    return optree.tree_unflatten(spec, leaves)
+    return spec.unflatten(leaves)
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
@@ -46,12 +48,7 @@ def paths(spec: Any) -> list[str]:
     ]
 
 
-def _is_dataclass(leaf: Any) -> bool:
-    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
-
-
 def _register(cls: type) -> None:
-    _registered.add(cls)
     names = tuple(field.name for field in dataclasses.fields(cls))
 
     def take(x: Any) -> tuple[Any, ...]:

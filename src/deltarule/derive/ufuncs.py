@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.derive.creation import holds_traced
 from deltarule.derive.table import FUNCTIONS, UFUNCS, no_rule
-from deltarule.derive.tracer import Flat, Tracer, plain_call, write_outside
+from deltarule.derive.tracer import WEAK, Flat, Tracer, is_python, plain_call, write_outside
 from deltarule.derive.views import fitted
 from deltarule.errors import NoRuleError, TypeRuleError
 from deltarule.program import Primitive, ops
@@ -32,7 +32,16 @@ def _resolve(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ..
 def _kind(x: Any) -> Any:
     if type(x) in _PYTHON:
         return x.__class__ if not isinstance(x, bool) else np.dtype(bool)
+    if type(x) is Tracer and x.weak:
+        return WEAK[x.dtype.kind] if x.dtype.kind != "b" else x.dtype
     return x.dtype
+
+
+def example(x: Any) -> Any:
+    """What ``np.result_type`` asks for: a dtype, or a Python number."""
+    if type(x) in _PYTHON:
+        return x
+    return WEAK[x.dtype.kind]() if type(x) is Tracer and x.weak else x.dtype
 
 
 class _Mode(threading.local):
@@ -86,13 +95,27 @@ def joined(items: Any) -> Any:
     """``np.array`` of nested lists that may hold traced values."""
     if not holds_traced(items):
         return np.array(items)
-    parts = common(*(joined(item) if isinstance(item, (list, tuple)) else item for item in items))
+    parts = common(*map(_item, items))
     shapes = {x.shape for x in parts}
     if len(shapes) > 1:
         raise ValueError(
             f"an array is to be made of parts of different shapes: {', '.join(map(str, shapes))}"
         )
     return ops.concatenate(*(ops.reshape(x, shape=(1, *x.shape)) for x in parts), axis=0)
+
+
+def _item(x: Any) -> Any:
+    """An item of a list that becomes an array: there a Python number has a type of its own."""
+    if isinstance(x, (list, tuple)):
+        return joined(x)
+    if _MODE.network or not is_python(x):
+        return x
+    return strengthened(x) if isinstance(x, Tracer) else np.asarray(x)[()]
+
+
+def strengthened(x: Tracer) -> Tracer:
+    """A traced Python number as NumPy's."""
+    return Tracer(x.trace, x.node, x.scalar)
 
 
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
@@ -116,7 +139,7 @@ def common(*args: Any) -> list[Any]:
     operands = [operand(x) for x in args]
     if _MODE.network:
         _check_widening(operands)
-    dtype = np.result_type(*(x if type(x) in _PYTHON else x.dtype for x in operands))
+    dtype = np.result_type(*map(example, operands))
     return [convert(x, dtype) for x in operands]
 
 

@@ -166,7 +166,7 @@ def _write(graph: Graph, indent: str, origins: bool) -> Iterator[str]:
     for node in graph.nodes[len(graph.inputs) :]:
         args = "".join(f" {names[arg]}" for arg in node.args)
         plain = {key: value for key, value in node.attrs.items() if not isinstance(value, Graph)}
-        attrs = " " + json.dumps(plain, default=_encode, separators=(",", ":")) if plain else ""
+        attrs = " " + _JSON(plain) if plain else ""
         kind = _types(node.type) if isinstance(node.type, tuple) else str(node.type)
         where = f"  # {node.origin}" if origins and node.origin and str(node.origin) else ""
         yield f"{indent}  {names[node]}: {kind} = {node.primitive.name}{args}{attrs}{where}"
@@ -183,12 +183,19 @@ def _encode(value: Any) -> Any:
         return {"dtype": NAMES[value]}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, complex):
+        return {"complex": [value.real, value.imag]}
     raise GraphError(f"attrs are plain data, not {value!r}")
+
+
+_JSON = json.JSONEncoder(default=_encode, separators=(",", ":")).encode
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"dtype"}:
         return ArrayType.parse(f"{value['dtype']}[]").dtype
+    if isinstance(value, dict) and set(value) == {"complex"}:
+        return complex(*value["complex"])
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
     return value

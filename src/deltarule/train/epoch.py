@@ -25,7 +25,7 @@ from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
 from deltarule.train.prepare import Array, Data
 
-CHUNK_FLOPS = 2e9
+CHUNK_FLOPS = 3e10  # about a tenth of a second: how long an interrupt may wait
 BLOCK_FLOPS = 2e8
 BLOCK_ROWS = 1 << 16
 NODE_SECONDS = 4e-6

@@ -32,7 +32,10 @@ from deltarule.compile.llvm.text import Function, Value, constant
 
 WIDEST = 4  # vectors of a tile
 SHORTEST = 4  # multiply-adds that must be under way to hide their latency
-UNROLLED = 120  # expressions written out for a tile; more are looped over
+UNROLLED = 64  # expressions written out for a tile; more are looped over
+REMAINDER = (
+    1.04  # how much better a tile must be that leaves rows or columns over: they are code, too
+)
 CROWDED = 512  # bytes from row to row, from which on a panel is worth a copy
 NEAR = 1 << 17  # bytes of panels that stay in the second cache
 TALL = 512  # rows from which on threads share rows: each copies all panels for itself
@@ -127,6 +130,8 @@ class Contraction:
                 if w and h:
                     products, loads = h * w / 2, (h + w) / 2
                     total += across * down * (max(products, loads, SHORTEST) + 1)
+        for n, size in ((self.row.size, height), (vectors, width)):
+            total *= REMAINDER if n % size else 1
         return total
 
     def packed(self) -> Panel | None:

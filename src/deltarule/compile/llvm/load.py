@@ -1,6 +1,7 @@
 """Machine code from LLVM text, loaded into this process. The only file that knows llvmlite.
 
-In: the text of a module. Out: ``Library``: functions, valid as long as somebody holds one of them.
+In: the text of a module. Out: an object file; and of that, ``Library``: functions, valid as long as
+somebody holds one of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from deltarule.errors import CompileError
 
+ENTRY = "deltarule_run"  # what Python calls
 LOCK = threading.RLock()  # LLVM's global context is for one thread at a time
 
 
@@ -67,6 +69,15 @@ def this_processor() -> Processor:
         size, registers = 16, 32
     name = binding.get_host_cpu_name()
     return Processor(binding.get_process_triple(), name, have.flatten(), size, registers)
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """Of LLVM and of llvmlite."""
+    import llvmlite
+
+    numbers = ".".join(map(str, llvm().llvm_version_info))
+    return f"LLVM {numbers} in llvmlite {llvmlite.__version__}"
 
 
 def machine(processor: Processor, for_loading: bool = False) -> Any:
@@ -130,8 +141,6 @@ class Library:
         An object file.
     exports, imports : iterable of str
         Functions wanted of it, and functions of the C library that it calls.
-    processor : Processor
-        What it was made for.
     """
 
     def __init__(
@@ -139,7 +148,6 @@ class Library:
         code: bytes,
         exports: Iterable[str],
         imports: Iterable[str],
-        processor: Processor,
     ) -> None:
         binding = llvm()
         builder = binding.JITLibraryBuilder()
@@ -150,7 +158,7 @@ class Library:
         for name in exports:
             builder.export_symbol(name)
         with LOCK:
-            self.engine = binding.create_lljit_compiler(machine(processor, for_loading=True))
+            self.engine = binding.create_lljit_compiler(machine(this_processor(), for_loading=True))
             self.code = builder.link(self.engine, "program")
 
     def function(
@@ -165,11 +173,6 @@ class Library:
         return found
 
 
-def load(
-    text: str,
-    exports: Iterable[str],
-    imports: Iterable[str],
-    processor: Processor,
-) -> Library:
-    """The functions of a module of LLVM assembly, ready to be called."""
-    return Library(emit(text, processor), exports, imports, processor)
+def load(code: bytes, exports: Iterable[str], imports: Iterable[str]) -> Library:
+    """The functions of an object file, ready to be called."""
+    return Library(code, exports, imports)

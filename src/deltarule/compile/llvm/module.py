@@ -17,7 +17,7 @@ from deltarule.compile.llvm.calls import write_loop, write_opaque
 from deltarule.compile.llvm.clock import CLOCK
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
-from deltarule.compile.llvm.load import Processor
+from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
@@ -27,7 +27,6 @@ from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
 
-ENTRY = "deltarule_run"
 ALIGNMENT = 64
 DATA_OFFSET = object.__basicsize__  # in an ndarray, the data pointer follows the object's head
 

@@ -99,30 +99,35 @@ class Panel:
         pairs = zip(self.summed, self.axes(width), strict=True)
         walks = [Axis(own.size, (own.strides[1], new.strides[1])) for own, new in pairs]
         inner = walks[-1]
-        if self.stride != 1 and inner.strides[0] == 1 and inner.size >= self.lanes:
+        if self.stride == 1:
+            with nest(self.function, walks, [start, place]) as offsets:
+                self.row(offsets, columns, width)
+        elif inner.strides[0] == 1 and inner.size >= self.lanes:
             with nest(self.function, walks[:-1], [start, place]) as offsets:
                 self.blocks(offsets, inner, columns, width)
-            return
-        with nest(self.function, walks, [start, place]) as offsets:
-            for first in range(0, width, self.lanes):
-                count = min(self.lanes, columns - first)
-                self.put(self.row(offsets[0], first, count), offsets[1], first)
+        else:
+            with nest(self.function, walks, [start, place]) as offsets:
+                self.numbers(offsets, columns, width)
 
-    def row(self, offset: str, first: int, count: int) -> Value:
-        """Numbers of the operand, from column to column."""
+    def row(self, offsets: Sequence[str], columns: int, width: int) -> None:
+        """Numbers that lie side by side."""
         f = self.function
-        at = f.plus(offset, str(first * self.stride))
-        if self.stride == 1:
-            return f.load(self.source, at, self.dtype, count)
-        x = constant(0, self.dtype, self.lanes)
-        for i in range(count):
-            x = f.insert(x, f.load(self.source, f.plus(at, str(i * self.stride)), self.dtype), i)
-        return x
+        for first in range(0, width, self.lanes):
+            count = min(self.lanes, columns - first)
+            x = f.load(self.source, f.plus(offsets[0], str(first)), self.dtype, count)
+            f.store(widened(f, x, self.lanes), self.target, f.plus(offsets[1], str(first)))
 
-    def put(self, x: Value, offset: str, first: int) -> None:
-        """Write a vector of the panel."""
+    def numbers(self, offsets: Sequence[str], columns: int, width: int) -> None:
+        """Numbers apart from each other, one by one."""
         f = self.function
-        f.store(widened(f, x, self.lanes), self.target, f.plus(offset, str(first)))
+        if columns < width:
+            last = f.plus(offsets[1], str(width - self.lanes))
+            f.store(constant(0, self.dtype, self.lanes), self.target, last)
+        with f.loop(columns) as loop:
+            at = f.plus(offsets[0], f.scaled(loop.index, self.stride))
+            f.store(
+                f.load(self.source, at, self.dtype), self.target, f.plus(offsets[1], loop.index)
+            )
 
     def blocks(
         self,
@@ -140,13 +145,17 @@ class Panel:
             with f.loop(count) as loop:
                 index = f.plus(f.scaled(loop.index, self.lanes), str(start))
                 at = advance(f, offsets, index, axis.strides)
-                for first in range(0, width, self.lanes):
-                    self.block(at, first, min(self.lanes, columns - first), depth, width)
+                across = (self.lanes * self.stride, self.lanes)
+                if columns >= self.lanes:
+                    with f.loop(columns // self.lanes) as block:
+                        self.block(advance(f, at, block.index, across), self.lanes, depth, width)
+                if columns % self.lanes:
+                    last = str(columns // self.lanes)
+                    self.block(advance(f, at, last, across), columns % self.lanes, depth, width)
 
     def block(
         self,
         offsets: Sequence[str],
-        first: int,
         count: int,
         depth: int,
         width: int,
@@ -155,7 +164,7 @@ class Panel:
         f = self.function
         rows = [constant(0, self.dtype, self.lanes)] * self.lanes
         for i in range(count):
-            at = f.plus(offsets[0], str((first + i) * self.stride))
+            at = f.plus(offsets[0], str(i * self.stride))
             rows[i] = widened(f, f.load(self.source, at, self.dtype, depth), self.lanes)
         for i, x in enumerate(transposed(f, rows)[:depth]):
-            f.store(x, self.target, f.plus(offsets[1], str(i * width + first)))
+            f.store(x, self.target, f.plus(offsets[1], str(i * width)))

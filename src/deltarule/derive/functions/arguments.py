@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.ufuncs import common, operand
+from deltarule.derive.tracer import Tracer
+from deltarule.derive.ufuncs import common, operand, strengthened
 from deltarule.program import ops
 
 Axis = int | tuple[int, ...] | None
@@ -38,6 +39,8 @@ def axis_of(axis: Any, ndim: int) -> int:
 def as_array(x: Any) -> Any:
     """A traced value or array, from numbers and lists as well."""
     x = operand(x)
+    if isinstance(x, Tracer):
+        return strengthened(x) if x.weak else x
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 

@@ -16,7 +16,7 @@ from deltarule.derive.functions.arguments import as_array, as_float, axis_of
 from deltarule.derive.functions.order import grid, plain
 from deltarule.derive.table import NUMPY, Rule, no_rule, rule
 from deltarule.derive.tracer import Tracer, plain_call, write_outside
-from deltarule.derive.ufuncs import truth
+from deltarule.derive.ufuncs import example, truth
 from deltarule.derive.views import fitted
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
@@ -174,7 +174,7 @@ def _size(a: Any, axis: int | None = None) -> int:
 
 @rule(np.result_type)
 def _result_type(*arrays_and_dtypes: Any) -> Any:
-    return np.result_type(*(x.dtype if isinstance(x, Tracer) else x for x in arrays_and_dtypes))
+    return np.result_type(*(example(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes))
 
 
 @rule(np.iscomplexobj)

@@ -13,9 +13,9 @@ import numpy as np
 from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.derive.ufuncs import (
     common,
-    convert,
     is_bool,
     operand,
+    promoted,
     raw_rule,
     safe_sqrt,
     truth,
@@ -293,8 +293,7 @@ def _divmod(a: Any, b: Any) -> tuple[Any, Any]:
 
 @raw_rule(np.float_power)
 def _float_power(a: Any, b: Any) -> Any:
-    wide = np.dtype(float)
-    return ops.power(convert(operand(a), wide), convert(operand(b), wide))
+    return ops.power(*promoted(np.float_power, (a, b)))
 
 
 @raw_rule(np.matmul)

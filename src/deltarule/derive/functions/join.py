@@ -159,7 +159,8 @@ def _array(
     if y.ndim < ndmin:
         new = (1,) * (ndmin - y.ndim)
         return ops.reshape(y, shape=(*new, *y.shape))
-    out = ops.reshape(y, shape=y.shape) if copy and y is a else y
+    own = y is not a or not (copy or a.scalar)  # nobody may write into a number
+    out = y if own else ops.reshape(y, shape=y.shape)
     out.scalar = False
     return out
 
