@@ -2,7 +2,7 @@
 
 In: files of `steps.py`, `functions.py`, `first_call.py` or `growth.py`. Out: a table of before / after, how
 many times faster each row has become (or how many times less memory it takes), and what differs between the
-machines. Where a peer that did not change is not near 1.00, the machine has changed its speed, or is another one.
+machines. Where a peer that did not change is not near 1.00, the machine had another speed, or is another one.
 """
 
 from __future__ import annotations

@@ -227,6 +227,12 @@ def test_curves_are_drawn(tmp_path):
 
     row = rows_of(1.0)["rows"]["tiny"]
     rows = {f"{n}": {**row, "axis": "batch", "at": n} for n in (8, 16, 32)}
+    rows["depth 2"] = {
+        **row,
+        "axis": "depth",
+        "at": 2,
+        "threads": 2,
+    }  # two of four panels stay empty
     draw(rows, tmp_path / "curves.png")
     assert 0 < (tmp_path / "curves.png").stat().st_size < 150_000
 

@@ -7,6 +7,7 @@ machine code that does nothing else, so that no library stands between the numbe
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +21,9 @@ from deltarule.compile.llvm.text import ATTRIBUTES, F32, F64, Function, constant
 from deltarule.errors import TypeRuleError
 
 ENTRY = "measure"
-TRIPS = 1 << 19
+TRIPS = 1 << 18
 UNROLLED = 4  # rounds of all sums in one trip
-REPEATS = 9
+REPEATS = 40  # short ones: some meet no other program
 TRAFFIC = 1 << 28  # bytes: more than caches hold
 
 
@@ -151,7 +152,8 @@ def fastest(run: Callable[[int], None], addresses: Sequence[int]) -> float:
     rounds = [threading.Barrier(len(addresses)) for _ in range(REPEATS)]
     times: list[list[tuple[float, float]]] = [[] for _ in addresses]
 
-    def work(address: int, found: list[tuple[float, float]]) -> None:
+    def work(number: int, address: int, found: list[tuple[float, float]]) -> None:
+        keep_to_core(number)
         for together in rounds:
             together.wait()
             start = time.perf_counter()
@@ -159,7 +161,8 @@ def fastest(run: Callable[[int], None], addresses: Sequence[int]) -> float:
             found.append((start, time.perf_counter()))
 
     threads = [
-        threading.Thread(target=work, args=pair) for pair in zip(addresses, times, strict=True)
+        threading.Thread(target=work, args=(number, address, found))
+        for number, (address, found) in enumerate(zip(addresses, times, strict=True))
     ]
     for thread in threads:
         thread.start()
@@ -167,6 +170,13 @@ def fastest(run: Callable[[int], None], addresses: Sequence[int]) -> float:
         thread.join()
     starts, ends = np.moveaxis(np.array(times), -1, 0)  # (threads, rounds) each
     return float(np.min(ends.max(axis=0) - starts.min(axis=0)))
+
+
+def keep_to_core(number: int) -> None:
+    """Run the calling thread on one core, so that no two share one while another is idle."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def _at_least_one(threads: int) -> int:
