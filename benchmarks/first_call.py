@@ -12,6 +12,7 @@ import resource
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def once_here(name: str, peer: str) -> dict[str, float]:
     """Import a peer and train one epoch in this process."""
     from jobs import data_of
 
-    job = JOBS[name]
+    job = replace(JOBS[name], drawn=0)
     X, y = data_of(job)
     imported = once(lambda: __import__(MODULES.get(peer, peer.partition("-")[0])))
     start = time.perf_counter()
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("jobs", nargs="*", default=["tiny", "mnist"])
     parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}")
     parser.add_argument("--threads", type=int, default=cores())
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="fresh caches of each")
     parser.add_argument("--out", type=Path, default=RESULTS / "first_call.json")
     parser.add_argument("--once", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

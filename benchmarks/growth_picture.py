@@ -24,7 +24,7 @@ TITLES = {
 }
 LABELS = {"batch": "rows of a batch", "width": "units of a layer", "depth": "hidden layers"}
 STYLES = {
-    "torch-fused": {"label": "PyTorch eager", "color": "#b07aa1", "marker": "s"},
+    "torch-fused": {"label": "PyTorch eager, fused", "color": "#b07aa1", "marker": "s"},
     "jax-scan": {"label": "JAX scan", "color": "#e08214", "marker": "^"},
     "deltarule": {"label": "deltarule", "color": "#08519c", "marker": "o", "linewidth": 2},
 }

@@ -32,6 +32,8 @@ class Job:
         Of every peer; 0 stands for all that the command allows.
     epochs, turns : int
         Epochs in one measurement, and how often it is taken.
+    drawn : int
+        Rows whose order ``dr.fit`` may draw at once: one measurement of it goes through as many.
     """
 
     sizes: tuple[int, ...]
@@ -45,6 +47,7 @@ class Job:
     dtype: str = "float32"
     epochs: int = 1
     turns: int = 9
+    drawn: int = 1 << 16
 
     @property
     def rows(self) -> int:

@@ -69,10 +69,10 @@ def test_a_turn_is_as_many_steps_as_it_says(peer, full, kind, request, monkeypat
 
     job = replace(request.getfixturevalue(kind), rate=1e-9)
     job = replace(job, batch=32, steps=1, epochs=5) if full else job
+    job = replace(job, drawn=3 * job.rows)
     if peer == "deltarule":
         from peers import ours
 
-        monkeypatch.setattr(ours, "DRAWN_AHEAD", 3 * job.rows)
         monkeypatch.setattr(ours, "MANY", 50)
     training = peers.begin(peer, job, *data_of(job))
     epochs = 3 if peer == "deltarule" and not full else job.epochs

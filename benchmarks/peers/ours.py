@@ -14,8 +14,7 @@ import deltarule as dr
 from . import Training
 from jobs import Job
 
-DRAWN_AHEAD = 1 << 16  # rows whose order fit may draw at once: a turn goes through as many,
-LONG = 5e10  # but takes no more flops than this, beside which drawing is nothing
+LONG = 5e10  # flops of a turn beside which drawing the order of its rows is nothing
 MANY = 100_000  # epochs: more than are ever run
 
 
@@ -62,7 +61,7 @@ def training(job: Job, X: Any, y: Any) -> Training:
 
 def paced(job: Job, X: Any, y: Any) -> Training:
     """One long call, held between turns."""
-    wanted = math.ceil(DRAWN_AHEAD / job.rows)
+    wanted = math.ceil(job.drawn / job.rows)
     epochs = max(job.epochs, min(wanted, int(LONG / (job.flops * job.steps))))
     pace, net, errors = Pace(epochs), network(job), []
 
