@@ -18,9 +18,9 @@ from typing import Any
 
 from jobs import JOBS
 from measure import RESULTS, cores, keep_rows, once
-from peers import PEERS, begin
+from peers import PEERS, NotForThisJob, begin
 from process import alone
-from show import console, table_of
+from show import console, table_of, tell_left_out
 
 MODULES = {"sklearn": "sklearn.neural_network", "numpy": "numpy", "fann": "ctypes"}
 USUAL = ("deltarule", "sklearn", "torch", "jax-jit", "jax-scan")
@@ -33,8 +33,16 @@ FIGURES = {
 }
 
 
-def once_here(name: str, peer: str) -> dict[str, float]:
-    """Import a peer and train one epoch in this process."""
+def once_here(name: str, peer: str) -> dict[str, Any]:
+    """Import a peer and train one epoch in this process; or say why it cannot."""
+    try:
+        return first_epoch(name, peer)
+    except (ImportError, NotForThisJob) as error:
+        return {"left_out": f"{peer}: {error}"}
+
+
+def first_epoch(name: str, peer: str) -> dict[str, float]:
+    """Seconds of the import and of the first epoch, and the most memory."""
     from jobs import data_of
 
     job = replace(JOBS[name], drawn=0)
@@ -47,8 +55,8 @@ def once_here(name: str, peer: str) -> dict[str, float]:
     return {"import": imported, "first": seconds, "memory": kib / 1024}
 
 
-def measure(name: str, peer: str, threads: int, repeats: int) -> dict[str, float]:
-    """Medians over fresh processes: one fills the cache, those after it find it full."""
+def measure(name: str, peer: str, threads: int, repeats: int) -> dict[str, Any]:
+    """Medians over pairs of fresh processes, of which the first fills a cache and the second finds it."""
     double = JOBS[name].dtype == "float64"
     found: dict[str, list[float]] = {figure: [] for figure in FIGURES}
     for _ in range(repeats):
@@ -61,6 +69,8 @@ def measure(name: str, peer: str, threads: int, repeats: int) -> dict[str, float
             }
             process = {"threads": threads, "double": double, "variables": variables}
             cold, warm = (alone("first_call.py", "--once", peer, name, **process) for _ in "ab")
+        if "left_out" in cold:
+            return cold
         for figure, value in {
             "cold": cold["first"],
             "warm": warm["first"],
@@ -74,12 +84,13 @@ def measure(name: str, peer: str, threads: int, repeats: int) -> dict[str, float
 def rows_of(name: str, peers: list[str], threads: int, repeats: int) -> dict[str, Any]:
     """A row a figure, a column a peer."""
     found = {peer: measure(name, peer, threads, repeats) for peer in peers}
+    left_out = [found.pop(peer)["left_out"] for peer in peers if "left_out" in found[peer]]
     rows = {}
     for figure, unit in FIGURES.items():
         median = {peer: values[figure] for peer, values in found.items()}
         ours = median.get("deltarule")
         ratios = {peer: value / ours for peer, value in median.items()} if ours else {}
-        words = {"job": unit, "threads": threads, "unit": unit}
+        words = {"job": unit, "threads": threads, "unit": unit, "left_out": left_out}
         rows[f"{name}, {figure}"] = {**words, "median": median, "times_deltarule": ratios}
     return rows
 
@@ -101,6 +112,7 @@ def main() -> None:
     for name in chosen.jobs:
         rows |= rows_of(name, chosen.peers.split(","), chosen.threads, chosen.repeats)
     console().print(table_of(rows, "the first epoch in a fresh process"))
+    tell_left_out(rows)
     keep_rows(chosen.out, rows, *PACKAGES)
 
 

@@ -246,3 +246,10 @@ def test_a_fair_process_has_the_threads_and_no_pinned_kernel(monkeypatch):
     assert variables["DELTARULE_THREADS"] == variables["OMP_NUM_THREADS"] == "3"
     with pytest.raises(SystemExit, match=r"row\.py nothing"):
         alone("row.py", "nothing", "numpy", 1, threads=1)
+
+
+def test_a_first_call_without_the_peer_says_so(monkeypatch):
+    import first_call
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "torch" in first_call.once_here("tiny", "torch")["left_out"]
