@@ -17,7 +17,7 @@ help:
 	@echo "make lint     format check, linter, types"
 	@echo "make format   let the formatter and the linter mend what they can"
 	@echo "make size     lines of code by folder, tokens a line"
-	@echo "make bench    the benchmarks, beside their peers"
+	@echo "make bench    the benchmarks, beside their peers (about 20 minutes)"
 	@echo "make clean    remove the environment and every cache"
 
 demo: $(VENV)/.installed
@@ -45,7 +45,8 @@ size: $(VENV)/.installed
 	@$(BIN)/python benchmarks/size.py
 
 bench: $(VENV)/.installed-bench
-	@for script in nodes import_time digits houses; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in steps functions first_call growth nodes import_time digits houses; do \
+	    echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -63,6 +64,12 @@ $(BIN)/python:
 	    exit 1; }
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+
+# Peers are optional: without them deltarule is measured alone, and the tables say who is missing.
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed
+	@echo "installing the peers of the benchmarks into $(VENV)"
+	@$(PIP) install --editable '.[bench]' || echo "some peers could not be installed; they are left out"
+	@touch $@ $(VENV)/.installed
 
 # A stamp a kind of install; each is older than pyproject.toml only when that file has changed.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python

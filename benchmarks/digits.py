@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 
 import deltarule as dr
 
-from peers import report
+from scores import report
 
 EPOCHS, BATCH, HIDDEN, RATE = 30, 32, 64, 1e-3
 

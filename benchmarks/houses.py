@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPRegressor
 
 import deltarule as dr
 
-from peers import report
+from scores import report
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 TARGET = "median_house_value"

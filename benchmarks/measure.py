@@ -5,6 +5,7 @@ In: named functions of no arguments. Out: seconds for each run of each, and a fi
 
 from __future__ import annotations
 
+import datetime
 import gc
 import importlib.metadata
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+ALWAYS = ("deltarule", "numpy", "llvmlite")
 
 
 def alternate(
@@ -54,34 +56,82 @@ def paired_ratio(ours: list[float], peer: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, peer, strict=True))
 
 
-def machine(*packages: str) -> dict[str, Any]:
-    """Python, processor, cores and the versions of the packages that were measured."""
+def summary(times: Mapping[str, list[float]], unit: str) -> dict[str, Any]:
+    """Medians, ratios to deltarule taken within turns, and every turn, in a unit such as `us a step`."""
+    ours = times.get("deltarule")
+    ratios = {name: paired_ratio(each, ours) for name, each in times.items()} if ours else {}
     return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "backend": os.environ.get("DELTARULE_BACKEND", "llvm"),
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", *packages)},
+        "unit": unit,
+        "median": {name: statistics.median(each) for name, each in times.items()},
+        "times_deltarule": ratios,
+        "turns": {name: [float(f"{x:.5g}") for x in each] for name, each in times.items()},
     }
 
 
-def processor() -> str:
-    """The processor's own name, where the system tells it."""
+def machine(*packages: str) -> dict[str, Any]:
+    """Python, processor, cores and the versions of the packages that were measured and are there."""
+    words = processor_words()
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": words.get("model name", platform.processor()),
+        "flags": words.get("flags", words.get("Features", "")),
+        "cores": cores(),
+        "backend": os.environ.get("DELTARULE_BACKEND", "llvm"),
+        "versions": {
+            name: found
+            for name in dict.fromkeys((*ALWAYS, *packages))
+            if (found := version(name)) is not None
+        },
+    }
+
+
+def version(package: str) -> str | None:
+    """The version of a package, where it is installed."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_words() -> dict[str, str]:
+    """What the system tells of the first processor, where it does."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+        return {}
+    pairs = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def write(name: str, result: Mapping[str, Any], *packages: str) -> None:
     """Write `result` and the machine to `benchmarks/results/NAME.json`."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": machine("deltarule", *packages), **result}, indent=2)
-    path = RESULTS / f"{name}.json"
-    path.write_text(text + "\n", encoding="utf-8")
+    save(RESULTS / f"{name}.json", {"machine": machine(*packages), **result})
+
+
+def save(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a JSON file, and say where."""
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"written to {os.path.relpath(path)}")
+
+
+def keep_rows(path: Path, rows: Mapping[str, Any], *packages: str) -> None:
+    """Write rows to a file; rows of other names that the same machine measured stay there."""
+    here = machine(*packages)
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stay = before.get("rows", {}) if same(before.get("machine", {}), here) else {}
+    save(path, {"machine": here, "rows": {**stay, **rows}})
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two descriptions differ in nothing but the date."""
+    return {**one, "date": ""} == {**other, "date": ""}

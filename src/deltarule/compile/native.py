@@ -19,7 +19,7 @@ from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
 from deltarule.compile.llvm.clock import TIMES
 from deltarule.compile.llvm.module import ALIGNMENT
 from deltarule.compile.llvm.team import CONTROL, SCRATCH
-from deltarule.compile.threads import TEAM, thread_count
+from deltarule.compile.threads import TEAM, shares, thread_count
 from deltarule.program import Graph, interpret
 
 PAGE = 4096
@@ -126,8 +126,9 @@ class Native:
             members = 1 + len(helpers)
             for number in range(members):
                 space.members[number, :2] = number, members
-            for number, helper in enumerate(helpers, 1):
-                helper.start(self.code, table, space.own[number], space)
+            pairs = zip(helpers, shares(len(helpers)), strict=True)
+            for number, (helper, cores) in enumerate(pairs, 1):
+                helper.start(self.code, table, space.own[number], space, cores)
             return int(self.code(table, space.own[0]))
 
     def give_over(

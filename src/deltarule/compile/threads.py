@@ -7,10 +7,11 @@ alone, to the same bits.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,42 @@ def quota() -> int:
         return 0
 
 
+def shares(count: int) -> list[frozenset[int]]:
+    """Cores for some helpers: each has its own ones, none that of the calling thread.
+
+    A thread that has just been woken would else often run on the core of the one that woke it, and wait
+    there. Empty sets where the system does not tell.
+    """
+    here = current_core()
+    if here < 0 or not hasattr(os, "sched_getaffinity"):
+        return [frozenset()] * count
+    others = sorted(os.sched_getaffinity(0) - {here})
+    return [frozenset(others[i::count]) for i in range(count)]
+
+
+def current_core() -> int:
+    """The core that the calling thread is on; -1 where the system does not tell."""
+    function = getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None
+    return int(function()) if function else -1
+
+
 class Helper:
     """A sleeping thread that runs one call at a time."""
 
     def __init__(self) -> None:
         self.work: Callable[[], Any] | None = None
+        self.cores: frozenset[int] = frozenset()
         self.wake, self.idle = threading.Lock(), threading.Lock()
         self.wake.acquire()
         self.thread = threading.Thread(target=self.live, name="deltarule", daemon=True)
         self.thread.start()
+
+    def move(self, cores: frozenset[int]) -> None:
+        """Stay on some cores from now on."""
+        if cores and cores != self.cores:
+            with suppress(OSError):  # they were taken away from the process since
+                os.sched_setaffinity(0, cores)
+            self.cores = cores
 
     def live(self) -> None:
         """Run one call after another."""
@@ -78,10 +106,12 @@ class Helper:
         table: bytes,
         own: int,
         space: Any,
+        cores: frozenset[int],
     ) -> None:
-        """Run a program; ``space`` is kept alive until it is done."""
+        """Run a program on one of some cores; ``space`` is kept alive until it is done."""
 
         def work() -> None:
+            self.move(cores)
             code(table, own)
             _ = space
 
