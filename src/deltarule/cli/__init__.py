@@ -15,6 +15,7 @@ import typer
 from deltarule.cli.demo import demo
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.predict import predict
+from deltarule.cli.profile import profile
 from deltarule.cli.train import train
 from deltarule.errors import DataError, DeltaruleError, ModelFileError
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (train, predict, evaluate, demo):
+for command in (train, predict, evaluate, profile, demo):
     app.command()(command)
 
 

@@ -18,11 +18,12 @@ from deltarule.compile.binary import Binary, equations
 from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
 from deltarule.compile.llvm.clock import TIMES
 from deltarule.compile.llvm.module import ALIGNMENT
-from deltarule.compile.llvm.team import CONTROL, SCRATCH
+from deltarule.compile.llvm.team import CONTROL, FASTEST, LAST, PARTED, SCRATCH
 from deltarule.compile.threads import TEAM, shares, thread_count
 from deltarule.program import Graph, interpret
 
 PAGE = 4096
+MOST_PAUSES = 16  # calls
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -55,10 +56,19 @@ class Space:
         self.control[CALLBACK_PLACE] = callback
         length = -(-(SCRATCH + binary.scratch) // PAGE) * PAGE
         self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
-        self.members[:, :2] = 0, 1
+        self.members[:, : SCRATCH // 8] = 0
+        self.members[:, FASTEST // 8] = -1  # more than any
+        self.gather(1)
         self.times = np.zeros((threads, max(1, rows), 2), np.int64)
         self.members[:, TIMES // 8] = [row.ctypes.data for row in self.times]
         self.own = [self.members.ctypes.data + i * length for i in range(threads)]
+
+    def gather(self, members: int) -> None:
+        """Number the threads of the next call."""
+        for number in range(members):
+            self.members[number, :2] = number, members
+        self.members[0, LAST // 8] = 0
+        self.control[PARTED // 8] = 0
 
 
 def aligned(nbytes: int) -> np.ndarray[Any, Any]:
@@ -102,6 +112,10 @@ class Native:
         self.results = [(t.shape, t.dtype) for t in graph.result_types]
         self.pack = struct.Struct(f"{len(graph.inputs) + len(graph.outputs) + 2}N").pack
         self.free: list[Space] = []
+        self.pause, self.patience = (
+            0,
+            1,
+        )  # calls that start alone: still to come, and after the next parting
         self.thread = threading.local()
 
     def __call__(self, arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
@@ -121,15 +135,26 @@ class Native:
         return results
 
     def run_together(self, table: bytes, space: Space) -> int:
-        """Run the program with as many threads as are free."""
+        """Run the program with as many threads as are free.
+
+        After a call that other programs disturbed so that the first thread went on alone, the next ones
+        start alone, each time twice as many, up to a limit.
+        """
+        if self.pause:
+            self.pause -= 1
+            space.gather(1)
+            return int(self.code(table, space.own[0]))
         with TEAM.join(self.most) as helpers:
             members = 1 + len(helpers)
-            for number in range(members):
-                space.members[number, :2] = number, members
+            space.gather(members)
             pairs = zip(helpers, shares(len(helpers)), strict=True)
             for number, (helper, cores) in enumerate(pairs, 1):
                 helper.start(self.code, table, space.own[number], space, cores)
-            return int(self.code(table, space.own[0]))
+            failed = int(self.code(table, space.own[0]))
+        parted = members > 1 and space.members[0, 1] == 1
+        self.patience = min(2 * self.patience, MOST_PAUSES) if parted else 1
+        self.pause = self.patience if parted else 0
+        return failed
 
     def give_over(
         self,

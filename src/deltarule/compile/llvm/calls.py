@@ -50,7 +50,7 @@ def write_loop(kernel: LoopKernel, body: str, shared: bool) -> Written:
         status = f.now(f"call i32 @{body}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if shared:
-            meet(f)
+            meet(f, again=True)
         places = zip(leaving, home, away, strict=True)
         loop.next = [*leaving, *(other(f, now, one, two) for now, one, two in places)]
     return f, pointers.addresses

@@ -14,7 +14,6 @@ import numpy as np
 from deltarule.compile import kernels
 from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.calls import write_loop, write_opaque
-from deltarule.compile.llvm.clock import CLOCK
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
@@ -22,7 +21,7 @@ from deltarule.compile.llvm.loops import Written, write_map
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
 from deltarule.compile.llvm.run import Run
-from deltarule.compile.llvm.team import YIELD, barrier
+from deltarule.compile.llvm.team import CLOCK, YIELD, barrier
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
@@ -129,15 +128,22 @@ class Writer:
         if plan.shared:
             f.do(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
             self.texts.append(barrier(self.processor.triple))
-            self.imports.add(YIELD)
+            self.imports |= {YIELD, CLOCK}
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
+
+    def declarations(self) -> list[str]:
+        """What the texts need and do not declare themselves."""
+        own = {
+            line for text in self.texts for line in text.split("\n") if line.startswith("declare")
+        }
+        return sorted(self.needs - own)
 
     def finish(self) -> Module:
         """The whole module."""
         bits = 8 * self.processor.vector_bytes
         widths = f'"min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
         attributes = f'attributes #0 = {{ nounwind "no-builtins" {widths} }}\n'
-        text = "\n".join([*self.texts, *sorted(self.needs), attributes])
+        text = "\n".join([*self.texts, *self.declarations(), attributes])
         return Module(text, tuple(sorted(self.imports)), self.scratch, tuple(self.clocked or ()))
 
 

@@ -52,11 +52,11 @@ class Run:
             for kernel in self.plan.kernels:
                 self.call(kernel, False)
             return f
-        self.member, self.members = self.own(MEMBER), self.own(MEMBERS)
-        first = f.now(f"icmp eq i64 {self.member}, 0")
         for stage in self.plan.stages:
             if stage.meet:
                 meet(f)
+            self.member, self.members = self.own(MEMBER), self.own(MEMBERS)  # a loop may part them
+            first = f.now(f"icmp eq i64 {self.member}, 0")
             kernels = self.plan.kernels[stage.start : stage.stop]
             if stage.shared:
                 for kernel in kernels:
