@@ -1,0 +1,121 @@
+"""Names as textbooks give them: inputs i1, i2; neurons h1, o1; weights w1, w2 neuron by neuron; biases b_h1.
+
+In: the blocks of a network and its weights. Out: a name for every input, neuron and weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deltarule.explain.blocks import Block
+from deltarule.explain.step import Step
+from deltarule.explain.term import Symbol
+from deltarule.nn.nested import Path
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(slots=True)
+class Names:
+    """What things are called.
+
+    Attributes
+    ----------
+    inputs : list of str
+        Of the columns of the inputs.
+    units : list of list of str
+        Of the neurons of each block.
+    weights : dict
+        Path -> array of names, in the weight's shape.
+    places : dict
+        Name -> role, layer, neuron, neuron before it.
+    """
+
+    inputs: list[str]
+    units: list[list[str]] = field(default_factory=list)
+    weights: dict[Path, Array] = field(default_factory=dict)
+    places: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
+
+
+def symbols_of(names: Any) -> Array:
+    """An array of names as symbols."""
+    return each(Symbol, np.asarray(names, object))
+
+
+def each(f: Callable[[Any], Any], x: Array) -> Array:
+    """A function of each element, as objects."""
+    out = np.empty(x.shape, object)
+    for place in np.ndindex(x.shape):
+        out[place] = f(x[place])
+    return out
+
+
+def textbook(worked: Step) -> Names:
+    """Names for a network that has none of its own."""
+    found = worked.forward
+    names = Names([f"i{k}" for k in range(1, found.inputs.type.shape[-1] + 1)])
+    layers = [block for block in found.blocks if block.net is not None]
+    for block in found.blocks:
+        n = found.at[block.out].type.shape[-1]
+        if block is found.blocks[-1]:
+            letter = "o"
+        elif block.net is None:
+            letter = block.scope.replace(".", "_") + "_"
+        else:
+            letter = "h" if len(layers) == 2 else f"h{layers.index(block) + 1}_"
+        names.units.append([f"{letter}{j}" for j in range(1, n + 1)])
+    count = 0
+    read = _readers(worked)
+    for path, node in found.weights.items():
+        shape = node.type.shape
+        block_at = read.get(path)
+        if len(shape) == 2:
+            numbers = np.arange(count, count + node.type.size).reshape(shape[::-1]).T + 1
+            names.weights[path] = each(lambda n: f"w{n}", numbers)
+            count += node.type.size
+            for k, j in np.ndindex(shape):
+                where = ("weight", (block_at or 0) + 1, j + 1, k + 1)
+                names.places[names.weights[path][k, j]] = where
+        elif block_at is not None and shape == (len(names.units[block_at]),):
+            names.weights[path] = np.array(
+                [f"{_first(path)}_{unit}" for unit in names.units[block_at]], object
+            )
+            for j, name in enumerate(names.weights[path], 1):
+                names.places[name] = ("bias", block_at + 1, j, 0)
+        else:
+            whole = "_".join(path)
+            places = np.empty(shape, object)
+            for place in np.ndindex(shape):
+                places[place] = whole + "".join(f"_{i + 1}" for i in place)
+            names.weights[path] = places
+    return names
+
+
+def _first(path: Path) -> str:
+    """b for a bias, else the weight's own name."""
+    return "b" if path[-1] == "bias" else path[-1]
+
+
+def _readers(worked: Step) -> dict[Path, int]:
+    """The block in which each weight is first used."""
+    found: dict[Path, int] = {}
+    forward = worked.forward
+    for i, block in enumerate(forward.blocks):
+        for node in block.nodes:
+            reached, stack = set(), [forward.at[node]]
+            while stack:
+                top = stack.pop()
+                reached.add(top)
+                stack += [a for a in top.args if a not in _outs(forward.blocks[:i], forward)]
+            for path, leaf in forward.weights.items():
+                if leaf in reached:
+                    found.setdefault(path, i)
+    return found
+
+
+def _outs(before: list[Block], forward: Any) -> set[Any]:
+    return {forward.at[block.out] for block in before}

@@ -1,0 +1,128 @@
+"""What an explanation holds: quantities with exact values, formulas and what they depend on.
+
+In: quantities in the order in which one computes them. Out: ``Worked``, which looks them up, computes them again from changed
+ones, and is written by the renderers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from deltarule.explain.notation import Name, Notation
+from deltarule.explain.term import Term, evaluate, symbols
+from deltarule.explain.write import text
+
+PHASES = ("given", "forward", "error", "backward", "update", "error after")
+
+
+def exactly(value: float) -> str:
+    """A number with all its digits, whole ones without a point."""
+    return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One number of a step.
+
+    Attributes
+    ----------
+    name : str
+        As textbooks write it: ``net_h1``, ``out_h1``, ``E_o1``, ``delta_o1``, ``dE/dw5``, ``w5_new``.
+    value : float
+        Exact, from the traced graph in float64.
+    phase : str
+        given, forward, error, backward, update, or error after.
+    role : str
+        input, target, weight, bias, setting, net, out, loss_part, loss, dE_dout, partial, delta, gradient, memory, new,
+        memory_new, value.
+    term : Term or None
+        The formula over other quantities of the same step; None where the number is given.
+    chain : Term or None
+        For derivatives: the chain rule spelled out.
+    layer, unit, source : int
+        Layer (0: inputs), neuron in it (from 1), and for weights the neuron before it from which they come.
+    row : int
+        Of the inputs, from 1.
+    parameter : str
+        The weight or bias that a gradient or a new value is about.
+    trained : bool
+        Whether the update changes it.
+    aside : bool
+        Said inside other lines; no line of its own.
+    """
+
+    name: str
+    value: float
+    phase: str
+    role: str
+    step: int = 1
+    term: Term | None = None
+    chain: Term | None = None
+    layer: int = 0
+    unit: int = 0
+    source: int = 0
+    row: int = 1
+    parameter: str = ""
+    trained: bool = True
+    aside: bool = False
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """Names of the quantities in the formula, in order."""
+        return () if self.term is None else symbols(self.term)
+
+    @property
+    def formula(self) -> str:
+        """The formula in symbols, as plain text."""
+        return "" if self.term is None else text(Notation(exactly, Name)(self.term))
+
+    def compute(self, values: Mapping[str, Any]) -> float:
+        """The formula with other numbers put in."""
+        return self.value if self.term is None else float(evaluate(self.term, values))
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A worked calculation.
+
+    Attributes
+    ----------
+    title : str
+        What it is about.
+    steps : tuple of tuple of Quantity
+        The quantities of each step, in the order of computation.
+    rate : float or None
+        The learning rate.
+    """
+
+    title: str
+    steps: tuple[tuple[Quantity, ...], ...]
+    rate: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """By name; those of step k, from the second on, are called ``name@k``."""
+        return {
+            (q.name if q.step == 1 else f"{q.name}@{q.step}"): q
+            for step in self.steps
+            for q in step
+        }
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The exact value of each quantity, by name."""
+        return {name: q.value for name, q in self.quantities.items()}
+
+    def __getitem__(self, name: str) -> Quantity:
+        return self.quantities[name]
+
+    def recompute(self, changed: Mapping[str, float], step: int = 1) -> dict[str, float]:
+        """All quantities of a step where some have other values, as one who made a mistake goes on."""
+        values: dict[str, float] = {}
+        for q in self.steps[step - 1]:
+            values[q.name] = float(changed[q.name]) if q.name in changed else q.compute(values)
+        return values

@@ -1,0 +1,160 @@
+"""Formulas of numbers as data: what one element of an array is, in terms of named quantities.
+
+In: names, numbers, primitives. Out: terms, which evaluate on numbers and are written by ``notation``. Sums and products
+are kept flat and tidy: constants are folded, equal terms collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from deltarule.program.lowering import Reduce
+from deltarule.program.primitive import Primitive
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A constant."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A named quantity."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Two terms or more, added."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Two factors or more, multiplied; a constant comes first."""
+
+    factors: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A primitive of scalars; a reduction has the reduced elements as arguments."""
+
+    primitive: Primitive
+    args: tuple[Term, ...]
+
+
+Term = Number | Symbol | Sum | Product | Call
+ZERO, ONE = Number(0.0), Number(1.0)
+
+
+def add(*terms: Term) -> Term:
+    """The sum, flat, equal terms collected in the place of the first."""
+    counts: dict[Term, float] = {}
+    for term in _flat(Sum, terms):
+        coefficient, rest = _split(term)
+        counts[rest] = counts.get(rest, 0.0) + coefficient
+    found = [multiply(Number(c), rest) for rest, c in counts.items() if c]
+    return found[0] if len(found) == 1 else Sum(tuple(found)) if found else ZERO
+
+
+def multiply(*factors: Term) -> Term:
+    """The product, flat, with one constant in front."""
+    constant, rest = 1.0, []
+    for factor in _flat(Product, factors):
+        if isinstance(factor, Number):
+            constant *= factor.value
+        else:
+            rest.append(factor)
+    if constant == 0 or not rest:
+        return Number(constant)
+    found = rest if constant == 1 else [Number(constant), *rest]
+    return found[0] if len(found) == 1 else Product(tuple(found))
+
+
+def negative(term: Term) -> Term:
+    """Minus the term."""
+    return multiply(Number(-1.0), term)
+
+
+def _flat(kind: type, terms: tuple[Term, ...]) -> Iterator[Term]:
+    for term in terms:
+        if isinstance(term, kind):
+            yield from term.terms if isinstance(term, Sum) else term.factors  # type: ignore[union-attr]
+        else:
+            yield term
+
+
+def _split(term: Term) -> tuple[float, Term]:
+    """A term as coefficient and the rest."""
+    if isinstance(term, Number):
+        return term.value, ONE
+    if isinstance(term, Product) and isinstance(term.factors[0], Number):
+        rest = term.factors[1:]
+        return term.factors[0].value, rest[0] if len(rest) == 1 else Product(rest)
+    return 1.0, term
+
+
+def children(term: Term) -> tuple[Term, ...]:
+    """The terms directly inside."""
+    if isinstance(term, Sum):
+        return term.terms
+    if isinstance(term, Product):
+        return term.factors
+    return term.args if isinstance(term, Call) else ()
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """A term and all terms inside, from the left."""
+    stack = [term]
+    while stack:
+        yield (now := stack.pop())
+        stack.extend(reversed(children(now)))
+
+
+def symbols(term: Term) -> tuple[str, ...]:
+    """Names in a term, each once, in order."""
+    return tuple(dict.fromkeys(t.name for t in walk(term) if isinstance(t, Symbol)))
+
+
+def evaluate(term: Term, values: Mapping[str, Any]) -> Any:
+    """The number that a term is, for numbers (or traced values) of its symbols."""
+    if isinstance(term, Number):
+        return np.float64(term.value)
+    if isinstance(term, Symbol):
+        x = values[term.name]
+        return np.float64(x) if isinstance(x, (int, float)) else x
+    found = [evaluate(child, values) for child in children(term)]
+    if isinstance(term, Sum):
+        return sum(found[1:], start=found[0])
+    if isinstance(term, Product):
+        return prod(found[1:], start=found[0])
+    assert isinstance(term, Call)
+    if isinstance(term.primitive.lowering, Reduce):
+        return term.primitive(np.stack(found), axes=(0,))
+    y = term.primitive(*found)
+    return np.float64(y) if isinstance(y, np.bool_) else y
+
+
+def replace(term: Term, new: Mapping[Term, Term]) -> Term:
+    """The term with some terms inside replaced."""
+    if term in new:
+        return new[term]
+    inside = tuple(replace(child, new) for child in children(term))
+    if inside == children(term):
+        return term
+    if isinstance(term, Sum):
+        return add(*inside)
+    if isinstance(term, Product):
+        return multiply(*inside)
+    assert isinstance(term, Call)
+    return Call(term.primitive, inside)

@@ -1,0 +1,250 @@
+"""Formulas on paper: as text, as LaTeX, as MathML.
+
+In: the trees of ``notation``. Out: strings. Text is arithmetic that one can type into a calculator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import escape
+
+from deltarule.explain.notation import (
+    Fence,
+    Figure,
+    Fraction,
+    Math,
+    Name,
+    Power,
+    Root,
+    Row,
+    Sign,
+    Word,
+)
+
+GREEK = {"delta": "δ", "sigma": "σ", "eta": "η", "beta": "β", "theta": "θ", "epsilon": "ε"}
+
+
+# --- text ---
+
+
+def text(tree: Math) -> str:
+    """One line of plain text."""
+    if isinstance(tree, Row):
+        return "".join(_text_part(part, i) for i, part in enumerate(tree.parts))
+    if isinstance(tree, Fraction):
+        return f"{_text_atom(tree.above)}/{_text_atom(tree.below)}"
+    if isinstance(tree, Power):
+        return f"{_text_atom(tree.base)}^{_text_atom(tree.exponent)}"
+    if isinstance(tree, Root):
+        return f"√({text(tree.inside)})"
+    if isinstance(tree, Fence):
+        return f"{tree.left}{text(tree.inside)}{tree.right}"
+    assert isinstance(tree, Word | Name | Figure | Sign)
+    return tree.text
+
+
+def _text_part(part: Math, place: int) -> str:
+    if isinstance(part, Sign):
+        if part.prefix or not place:
+            return part.text
+        return f" {part.text} " if part.text not in ("*", ",") else {"*": "*", ",": ", "}[part.text]
+    found = text(part)
+    return f"{found} " if isinstance(part, Word) and part.text in ("ln",) else found
+
+
+def _text_atom(tree: Math) -> str:
+    """In parentheses where it is more than one thing."""
+    found = text(tree)
+    simple = isinstance(tree, Word | Name | Fence) or (
+        isinstance(tree, Figure) and not found.startswith("-")
+    )
+    return found if simple else f"({found})"
+
+
+# --- the parts of a name ---
+
+_DERIVATIVE = re.compile(r"d([^/]+)/d([^/]+)")
+
+
+def spelled(name: str, words: Words) -> str:
+    """A quantity's name typeset: derivatives as fractions, what follows _ as an index, ``_new`` as +."""
+    at = re.fullmatch(r"(.*?)(?:@(\d+))?", name)
+    assert at is not None
+    base = at[1]
+    if found := _DERIVATIVE.fullmatch(base):
+        above, below = (words.row(words.sign("∂"), spelled(part, words)) for part in found.groups())
+        return words.fraction(above, below)
+    new = base.endswith("_new")
+    base = base.removesuffix("_new")
+    row = re.fullmatch(r"(.*)\((\d+)\)", base)
+    base = row[1] if row else base
+    head, _, index = base.partition("_")
+    if not index and (split := re.fullmatch(r"([A-Za-z]+)(\d[\d.]*)", base)):
+        head, index = split.groups()
+    found_word = words.word(GREEK.get(head, head))
+    indices = [words.word(GREEK.get(part, part)) for part in index.split("_")] if index else []
+    raised = ([words.word(f"({row[2]})")] if row else []) + ([words.sign("+")] if new else [])
+    return words.indexed(found_word, indices, raised)
+
+
+class Words:
+    """How the parts of a name are written."""
+
+    row: Callable[..., str]
+    fraction: Callable[[str, str], str]
+    word: Callable[[str], str]
+    sign: Callable[[str], str]
+    indexed: Callable[[str, list[str], list[str]], str]
+
+
+# --- LaTeX ---
+
+_LATEX = {
+    "*": r"\cdot ",
+    "≠": r"\ne ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "∧": r"\land ",
+    "∨": r"\lor ",
+    "¬": r"\lnot ",
+    "≫": r"\gg ",
+    "mod": r"\bmod ",
+    "←": r"\leftarrow ",
+    "Σ": r"\sum ",
+    "∂": r"\partial ",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "δ": r"\delta",
+    "σ": r"\sigma",
+    "η": r"\eta",
+    "β": r"\beta",
+    "θ": r"\theta",
+    "ε": r"\varepsilon",
+}
+_FUNCTIONS = ("tanh", "sin", "cos", "ln", "max", "min", "arctan", "arcsin", "arccos")
+
+
+class LatexWords(Words):
+    """Names in LaTeX."""
+
+    @staticmethod
+    def row(*parts: str) -> str:  # noqa: D102
+        return "".join(parts)
+
+    @staticmethod
+    def fraction(above: str, below: str) -> str:  # noqa: D102
+        return rf"\frac{{{above}}}{{{below}}}"
+
+    @staticmethod
+    def word(text: str) -> str:  # noqa: D102
+        if text in _LATEX:
+            return _LATEX[text]
+        if text in _FUNCTIONS:
+            return rf"\{text}"
+        plain = text.translate({ord(c): rf"\{c}" for c in "#$%&_{}"})
+        return plain if len(text) == 1 or not text[0].isalpha() else rf"\mathrm{{{plain}}}"
+
+    @staticmethod
+    def sign(text: str) -> str:  # noqa: D102
+        return _LATEX.get(text, text)
+
+    @staticmethod
+    def indexed(base: str, indices: list[str], raised: list[str]) -> str:  # noqa: D102
+        below = f"_{{{','.join(indices)}}}" if indices else ""
+        return f"{base}{below}" + (f"^{{{''.join(raised)}}}" if raised else "")
+
+
+def latex(tree: Math) -> str:
+    """A formula for math mode."""
+    if isinstance(tree, Row):
+        return "".join(latex(part) for part in tree.parts)
+    if isinstance(tree, Fraction):
+        return rf"\frac{{{latex(tree.above)}}}{{{latex(tree.below)}}}"
+    if isinstance(tree, Power):
+        return f"{{{latex(tree.base)}}}^{{{latex(tree.exponent)}}}"
+    if isinstance(tree, Root):
+        return rf"\sqrt{{{latex(tree.inside)}}}"
+    if isinstance(tree, Fence):
+        left, right = (LatexWords.sign(side).strip() for side in (tree.left, tree.right))
+        return rf"\left{left}{latex(tree.inside)}\right{right}"
+    if isinstance(tree, Name):
+        return spelled(tree.text, LatexWords())
+    if isinstance(tree, Figure):
+        return _latex_figure(tree.text)
+    assert isinstance(tree, Word | Sign)
+    if isinstance(tree, Sign):
+        spaced = tree.text not in (",",) and not tree.prefix
+        found = LatexWords.sign(tree.text)
+        return f" {found.strip()} " if spaced else found
+    return LatexWords.word(tree.text) + " "
+
+
+def _latex_figure(shown: str) -> str:
+    mantissa, _, exponent = shown.partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else shown
+
+
+# --- MathML ---
+
+
+class MathmlWords(Words):
+    """Names in MathML."""
+
+    @staticmethod
+    def row(*parts: str) -> str:  # noqa: D102
+        return f"<mrow>{''.join(parts)}</mrow>"
+
+    @staticmethod
+    def fraction(above: str, below: str) -> str:  # noqa: D102
+        return f"<mfrac>{above}{below}</mfrac>"
+
+    @staticmethod
+    def word(text: str) -> str:  # noqa: D102
+        upright = ' mathvariant="normal"' if len(text) == 1 and not text.isalpha() else ""
+        return f"<mi{upright}>{escape(text)}</mi>"
+
+    @staticmethod
+    def sign(text: str) -> str:  # noqa: D102
+        return f"<mo>{escape(text)}</mo>" if text != "∂" else "<mo rspace='0' lspace='0'>∂</mo>"
+
+    @staticmethod
+    def indexed(base: str, indices: list[str], raised: list[str]) -> str:  # noqa: D102
+        below = f"<mrow>{'<mo>,</mo>'.join(indices)}</mrow>"
+        above = f"<mrow>{''.join(raised)}</mrow>"
+        if indices and raised:
+            return f"<msubsup>{base}{below}{above}</msubsup>"
+        if indices:
+            return f"<msub>{base}{below}</msub>"
+        return f"<msup>{base}{above}</msup>" if raised else base
+
+
+def mathml(tree: Math) -> str:
+    """The inside of a math element."""
+    if isinstance(tree, Row):
+        return f"<mrow>{''.join(mathml(part) for part in tree.parts)}</mrow>"
+    if isinstance(tree, Fraction):
+        return f"<mfrac>{mathml(tree.above)}{mathml(tree.below)}</mfrac>"
+    if isinstance(tree, Power):
+        return f"<msup>{mathml(tree.base)}{mathml(tree.exponent)}</msup>"
+    if isinstance(tree, Root):
+        return f"<msqrt>{mathml(tree.inside)}</msqrt>"
+    if isinstance(tree, Fence):
+        left, right = (f"<mo>{escape(side)}</mo>" for side in (tree.left, tree.right))
+        return f"<mrow>{left}{mathml(tree.inside)}{right}</mrow>"
+    if isinstance(tree, Name):
+        return spelled(tree.text, MathmlWords())
+    if isinstance(tree, Figure):
+        return mathml_figure(tree.text, tree.of)
+    assert isinstance(tree, Word | Sign)
+    if isinstance(tree, Sign):
+        shown = {"*": "·", "-": "−"}.get(tree.text, tree.text)
+        form = ' form="prefix"' if tree.prefix else ""
+        return f"<mo{form}>{escape(shown)}</mo>"
+    return MathmlWords.word(tree.text)
+
+
+def mathml_figure(shown: str, of: str = "") -> str:
+    """A number, marked with the quantity whose value it is."""
+    mark = f' data-q="{escape(of)}"' if of else ""
+    return f"<mn{mark}>{escape(shown.replace('-', '−'))}</mn>"
