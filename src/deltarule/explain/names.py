@@ -33,12 +33,24 @@ class Names:
         Path -> array of names, in the weight's shape.
     places : dict
         Name -> role, layer, neuron, neuron before it.
+    edges : list
+        Layer, neuron, neuron before it (0: a bias), name of each connection.
     """
 
     inputs: list[str]
     units: list[list[str]] = field(default_factory=list)
     weights: dict[Path, Array] = field(default_factory=dict)
     places: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
+    edges: list[tuple[int, int, int, str]] = field(default_factory=list)
+
+    def place(self, name: str) -> tuple[str, int, int, int]:
+        """Role, layer, neuron and neuron before it."""
+        return self.places.get(name, ("weight", 1, 0, 0))
+
+    def lead(self, name: str, role: str, layer: int, unit: int, source: int) -> None:
+        """A weight leads to a neuron; a shared one to several, and belongs to the first."""
+        self.places.setdefault(name, (role, layer, unit, source))
+        self.edges.append((layer, unit, source, name))
 
 
 def symbols_of(names: Any) -> Array:
@@ -78,14 +90,13 @@ def textbook(worked: Step) -> Names:
             names.weights[path] = each(lambda n: f"w{n}", numbers)
             count += node.type.size
             for k, j in np.ndindex(shape):
-                where = ("weight", (block_at or 0) + 1, j + 1, k + 1)
-                names.places[names.weights[path][k, j]] = where
+                names.lead(names.weights[path][k, j], "weight", (block_at or 0) + 1, j + 1, k + 1)
         elif block_at is not None and shape == (len(names.units[block_at]),):
             names.weights[path] = np.array(
                 [f"{_first(path)}_{unit}" for unit in names.units[block_at]], object
             )
             for j, name in enumerate(names.weights[path], 1):
-                names.places[name] = ("bias", block_at + 1, j, 0)
+                names.lead(name, "bias", block_at + 1, j, 0)
         else:
             whole = "_".join(path)
             places = np.empty(shape, object)

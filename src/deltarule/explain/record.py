@@ -6,15 +6,19 @@ ones, and is written by the renderers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltarule.explain.notation import Name, Notation
 from deltarule.explain.term import Term, evaluate, symbols
 from deltarule.explain.write import text
 
+if TYPE_CHECKING:
+    from deltarule.explain.document import Document
+
+DIGITS = 6
 PHASES = ("given", "forward", "error", "backward", "update", "error after")
 
 
@@ -84,6 +88,17 @@ class Quantity:
         return self.value if self.term is None else float(evaluate(self.term, values))
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a network is drawn: the names of the neurons of each layer, inputs first, and the connections.
+
+    A connection is (layer, neuron, neuron before it, weight's name), counted from 1; neuron 0 before it is the bias.
+    """
+
+    units: tuple[tuple[str, ...], ...]
+    edges: tuple[tuple[int, int, int, str], ...]
+
+
 @dataclass(frozen=True)
 class Worked:
     """A worked calculation.
@@ -102,6 +117,9 @@ class Worked:
     steps: tuple[tuple[Quantity, ...], ...]
     rate: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    layout: Layout | None = None
+    at_rate: Callable[[float], Worked] | None = field(default=None, repr=False)
 
     @cached_property
     def quantities(self) -> dict[str, Quantity]:
@@ -126,3 +144,20 @@ class Worked:
         for q in self.steps[step - 1]:
             values[q.name] = float(changed[q.name]) if q.name in changed else q.compute(values)
         return values
+
+    # --- on paper ---
+
+    def document(self, digits: int = DIGITS) -> Document:
+        """Sections of lines, for a renderer."""
+        from deltarule.explain.document import document
+
+        return document(self, digits)
+
+    def text(self, digits: int = DIGITS, width: int = 100) -> str:
+        """Plain text; numbers with so many significant digits, kept exactly in ``values``."""
+        from deltarule.explain.text import plain
+
+        return plain(self.document(digits), width)
+
+    def __str__(self) -> str:
+        return self.text()

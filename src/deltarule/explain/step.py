@@ -69,6 +69,7 @@ class Step:
     memory: Leaves
     remembered: Leaves
     settings: dict[str, Node]
+    between: list[Node]  # of the backward pass, in order
     params: Any
     opt_state: Any
 
@@ -111,8 +112,10 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         given = _inputs(outer, params)
         inner, found = _forward(task, outer, given, state, count)
         marks = [node for block in found.blocks for node in (block.net, block.out) if node]
+        known = len(outer.values)
         with scope("backward"):
             grads, cts = _backward(outer, inner, list(given), marks)
+        between = list(outer.values)[known:]
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
         tree = nested(given.items())
@@ -130,6 +133,7 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         {k: v.node for k, v in memory.items()},
         remembered,
         settings,
+        between,
         nested((k, values[v]) for k, v in nodes.items()),
         nested((k, values[v]) for k, v in remembered.items()),
     )

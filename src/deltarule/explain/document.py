@@ -1,0 +1,178 @@
+"""What is shown, before it is known where: sections of lines, each a chain of equations.
+
+In: ``Worked`` and a number of digits. Out: a ``Document`` for the renderers of text, Markdown, LaTeX and HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deltarule.explain.notation import Figure, Math, Name, Notation
+from deltarule.explain.record import Quantity, Worked
+from deltarule.explain.term import Symbol, Term, evaluate, walk
+
+HEADINGS = {
+    "given": "Given",
+    "forward": "Forward pass",
+    "error": "Error",
+    "backward": "Backward pass",
+    "update": "Update",
+    "error after": "Error after the update",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One quantity: its name and what it equals, from symbols to the number.
+
+    Attributes
+    ----------
+    name : str
+        Of the quantity.
+    parts : tuple of Math
+        What stands between the equals signs.
+    exact : bool
+        Whether the last part is what the printed numbers before it give, at the digits shown.
+    note : str
+        Words after it.
+    """
+
+    name: str
+    parts: tuple[Math, ...]
+    exact: bool = True
+    note: str = ""
+
+    def relation(self, place: int) -> str:
+        """The sign before a part."""
+        return "≈" if place == len(self.parts) - 1 and not self.exact else "="
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines under a heading."""
+
+    title: str
+    lines: tuple[Line, ...]
+    step: int = 1
+    phase: str = ""
+    intro: str = ""
+
+    @property
+    def compact(self) -> bool:
+        """Whether the lines are short: names and numbers only."""
+        return self.phase == "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A title, a few facts, and sections."""
+
+    title: str
+    facts: Mapping[str, str]
+    sections: tuple[Section, ...]
+    remarks: tuple[str, ...] = field(default=())
+
+
+def figure(value: float, digits: int) -> str:
+    """A number with so many significant digits; zeros at the end tell that it is rounded.
+
+    Examples
+    --------
+    >>> [figure(x, 4) for x in (0.15, 0.593269, 0.1 + 0.2, 350_000.0, 1.25e12, -2e-7, 0.5)]
+    ['0.15', '0.5933', '0.3', '350000', '1.25e12', '-2e-7', '0.5']
+    """
+    x = float(value)
+    if not np.isfinite(x):
+        return "NaN" if np.isnan(x) else "-∞" if x < 0 else "∞"
+    if x == 0:
+        return "0"
+    if x.is_integer() and abs(x) < 1e9:
+        return str(int(x))
+    rounded = f"{x:.{digits}g}"
+    same = abs(float(rounded) - x) <= 1e-12 * abs(x)
+    shown = rounded if same else f"{x:#.{digits}g}"
+    mantissa, _, exponent = shown.partition("e")
+    return f"{mantissa.rstrip('.')}e{int(exponent)}" if exponent else shown.rstrip(".")
+
+
+class Writer:
+    """Lines of the quantities of one step."""
+
+    def __init__(self, quantities: Mapping[str, Quantity], digits: int) -> None:
+        self.quantities, self.digits = quantities, digits
+        self.symbols = Notation(self.figure)
+        self.numbers = Notation(self.figure, self._number)
+
+    def figure(self, value: float) -> str:
+        """A number as it is shown."""
+        return figure(value, self.digits)
+
+    def _number(self, name: str) -> Math:
+        return Figure(self.figure(self.quantities[name].value), name)
+
+    def line(self, q: Quantity) -> Line:
+        """Name, formula in symbols, formula with numbers, result."""
+        parts: list[Math] = [Name(q.name)]
+        computed: Term | None = q.chain if q.role in ("delta", "gradient") and q.chain else q.term
+        if q.role == "delta" and not q.chain:
+            parts += [Name(same) for same in self._others(q)]
+        if q.role == "gradient" and q.term is not None:
+            parts.append(self.symbols(q.term))
+        if q.chain is not None and q.chain != q.term:
+            parts.append(self.symbols(q.chain))
+        if q.term is not None and q.role not in ("delta", "gradient"):
+            parts.append(self.symbols(q.term))
+        elif q.term is not None and q.chain is None and q.role == "delta":
+            parts.append(self.symbols(q.term))
+        exact = True
+        if computed is not None and not isinstance(computed, Symbol):
+            parts.append(self.numbers(computed))
+            exact = self._holds(computed, q.value)
+        parts.append(Figure(self.figure(q.value), q.name))
+        if len(parts) > 2 and parts[-1:] == parts[-2:-1]:
+            parts.pop()
+        return Line(q.name, tuple(dict.fromkeys(parts)), exact)
+
+    def _others(self, q: Quantity) -> Iterator[str]:
+        """Other names of the same derivative."""
+        for other in self.quantities.values():
+            if other.aside and other.term == Symbol(q.name) and other.role == "dE_dout":
+                yield other.name
+
+    def _holds(self, term: Term, value: float) -> bool:
+        """Whether the printed arithmetic gives the printed result."""
+        names = [t.name for t in walk(term) if isinstance(t, Symbol)]
+        shown = {name: _read(self.figure(self.quantities[name].value)) for name in names}
+        with np.errstate(all="ignore"):
+            found = float(evaluate(term, shown))
+        return self.figure(found) == self.figure(value)
+
+
+def _read(shown: str) -> float:
+    return float(shown.replace("∞", "inf"))
+
+
+def document(worked: Worked, digits: int) -> Document:
+    """Everything, step by step."""
+    sections: list[Section] = []
+    for number, step in enumerate(worked.steps, 1):
+        writer = Writer({q.name: q for q in step}, digits)
+        for phase, heading in HEADINGS.items():
+            chosen = [q for q in step if q.phase == phase and _shown(q, number, len(worked.steps))]
+            if chosen:
+                title = heading if len(worked.steps) == 1 else f"Step {number}: {heading.lower()}"
+                lines = tuple(writer.line(q) for q in chosen)
+                sections.append(Section(title, lines, number, phase))
+    return Document(worked.title, worked.facts, tuple(sections), worked.remarks)
+
+
+def _shown(q: Quantity, step: int, steps: int) -> bool:
+    """Whether a quantity has a line: what a later step shows again is left to it."""
+    if q.aside:
+        return False
+    if q.phase == "error after" and step < steps:
+        return q.role == "loss"
+    return not (q.phase == "given" and step > 1 and q.role not in ("weight", "bias"))
