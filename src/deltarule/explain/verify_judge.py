@@ -1,0 +1,451 @@
+"""One written line against the quantity that it is about.
+
+In: a line, a quantity, and what the lines before it claim. Out: a finding: right, right but for rounding, following
+from an earlier mistake, or wrong, with the kind of mistake and what it should be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal as OneOf
+
+from deltarule.explain import verify_mistakes as kinds
+from deltarule.explain.handwork import Line, Segment
+from deltarule.explain.handwork_numbers import Printed
+from deltarule.explain.handwork_terms import Literal, Tree, Written, literals, value
+from deltarule.explain.term import symbols
+from deltarule.explain.verify_mistakes import Mistake, mistakes
+from deltarule.explain.verify_rounding import NOWHERE, Interval, reach
+from deltarule.explain.verify_steps import Steps
+
+Status = OneOf["right", "rounded", "follows", "wrong", "unknown"]
+GIVEN = ("input", "target", "weight", "bias", "rate", "setting")
+MISPRINT = "printed terms do not give the result, which is right"
+MOST_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a line says a quantity is."""
+
+    value: float
+    half: float
+    text: str
+    line: int
+    sound: bool  # right, or right but for rounding
+    origins: frozenset[int] = frozenset()  # lines whose mistake it carries
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that is wrong with a line: its kind, what exactly, and the number that should stand there."""
+
+    kind: str
+    words: str
+    should: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is to be said about one line.
+
+    Attributes
+    ----------
+    line : Line
+        The line.
+    name : str
+        The quantity, as the record calls it.
+    sign : int
+        -1 where the writer means its negative.
+    status : str
+        right, rounded (right but for rounding on the way), follows (from an earlier mistake), wrong.
+    claimed : float
+        The number claimed.
+    exact : float
+        What it is in a calculation without mistakes.
+    here : float
+        What it should be here, with the numbers printed before.
+    printed : float
+        What the printed terms give; NaN where there are none.
+    reasons : tuple of Reason
+        What is wrong, the meaning before the arithmetic.
+    also : tuple of str
+        Other kinds that explain the number as well.
+    origins : frozenset of int
+        Lines whose mistakes it carries on.
+    """
+
+    line: Line
+    name: str
+    sign: int
+    status: Status
+    claimed: float
+    exact: float
+    here: float
+    printed: float = math.nan
+    reasons: tuple[Reason, ...] = ()
+    also: tuple[str, ...] = ()
+    origins: frozenset[int] = frozenset()
+    badness: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """The kind of the mistake, in one phrase; empty where there is none."""
+        return " and ".join(dict.fromkeys(reason.kind for reason in self.reasons))
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges lines in their order, and remembers what they claim."""
+
+    steps: Steps
+    claims: dict[str, Claimed] = field(default_factory=dict)
+
+    def remember(self, finding: Finding) -> None:
+        """Later lines are read with this claim in mind."""
+        last = claim_of(finding.line)
+        if last is None:
+            return
+        sound = finding.status in ("right", "rounded")
+        origins = frozenset([finding.line.number]) if finding.status == "wrong" else finding.origins
+        self.claims[finding.name] = Claimed(
+            finding.sign * finding.claimed, half_of(last), last.text, finding.line.number, sound, origins
+        )
+
+    def judge(self, line: Line, name: str, sign: int = 1) -> Finding:
+        """Return what is to be said about a line that is about this quantity."""
+        claim = claim_of(line)
+        assert claim is not None and claim.tree is not None
+        result = self.interval(claim, name)
+        terms = next((s for s in line.numeric[:-1] if not s.bare), None)
+        if terms is None and not claim.bare:
+            terms = claim
+        printed = self.interval(terms, name) if terms else NOWHERE
+        expected = self.expected(name, sign)
+        meant = printed if terms else result
+        rounding = 0.0 if terms is None else _last_place(claim) * (terms is claim)
+        reading = next((e for e in expected if meant.meets(e.interval, rounding)), None)
+        if reading is None and terms is None:
+            extra = _last_place(claim)
+            reading = next((e for e in expected if result.meets(e.interval, extra)), None)
+        broken = None if terms is None else self.broken(line)
+        lands = next((e for e in expected if result.meets(e.interval)), None)
+        exact, here = expected[0].interval.middle, expected[-1].interval.middle
+        found = Finding(line, name, sign, "right", result.middle, exact, here, printed.middle)
+        if reading and (broken is None or lands):
+            return self.well(found, lands or reading, result, expected[0].interval)
+        if reading:
+            return self.wrong(found, self.arithmetic(found, broken, meant, here))
+        if lands and terms:
+            words = f"the printed terms give {number(printed.middle, claim)}"
+            return self.wrong(found, [Reason(MISPRINT, words, result.middle)])
+        reasons, also = self.meaning(found, meant, terms, expected)
+        if broken is not None:
+            reasons += self.arithmetic(found, broken, meant, here)
+        return self.wrong(found, reasons, also)
+
+    def well(self, found: Finding, reading: Expected, result: Interval, exact: Interval) -> Finding:
+        """A line with nothing wrong of its own."""
+        if reading.origins and not result.meets(exact):
+            return replace(found, status="follows", origins=reading.origins)
+        return replace(found, status="right" if result.meets(exact) else "rounded")
+
+    def wrong(self, found: Finding, reasons: list[Reason], also: tuple[str, ...] = ()) -> Finding:
+        """A line with a mistake of its own."""
+        return replace(found, status="wrong", reasons=tuple(reasons), also=also)
+
+    # What it should be
+
+    def expected(self, name: str, sign: int) -> list[Expected]:
+        """The exact number; what follows from the sound claims; what follows from all claims so far."""
+        above = self.steps.upstream[name]
+        near = {n: c for n, c in self.claims.items() if n in above}
+        found = [Expected(Interval.around(sign * self.steps.facts[name].value), {}, frozenset())]
+        sound = {n: c for n, c in near.items() if c.sound}
+        for claims in ([sound, near] if len(sound) < len(near) else [near]):
+            if claims:
+                origins = frozenset().union(*(c.origins for c in claims.values()))
+                numbers = {n: c.value for n, c in claims.items()}
+                interval = self.reached(name, claims)
+                found.append(Expected(-interval if sign < 0 else interval, numbers, origins))
+        return found
+
+    def reached(self, name: str, claims: Mapping[str, Claimed]) -> Interval:
+        """All values of a quantity while the claimed numbers are anything that rounds to them."""
+        numbers = {n: c.value for n, c in claims.items()}
+        radius = {n: c.half for n, c in claims.items()}
+        return reach(lambda moved: self.steps.value(name, moved), numbers, radius)
+
+    # The line's own arithmetic
+
+    def interval(self, segment: Segment, name: str) -> Interval:
+        """All results of a segment while its numbers are anything that rounds to them."""
+        tree = segment.tree
+        assert tree is not None
+        if segment.bare:
+            middle = value(tree)
+            half = half_of(segment)
+            return Interval.around(middle, half)
+        found = {number.text: number for number in literals(tree)}
+        at = {text: number.value for text, number in found.items()}
+        by = {text: self.radius(number) for text, number in found.items()}
+        return reach(lambda moved: value(tree, None, moved), at, by)
+
+    def radius(self, number: Printed) -> float:
+        """How far a number inside a formula may be off: not at all where it is given or counted."""
+        if number.text in {claim.text.lstrip("-") for claim in self.claims.values()}:
+            return number.half
+        if number.whole:
+            return 0.0
+        if number.digits > 2:
+            return number.half
+        for fact in self.steps.facts.values():
+            if fact.role in GIVEN and abs(fact.value) == number.value:
+                return 0.0
+        return number.half
+
+    def broken(self, line: Line) -> Segment | None:
+        """The first segment that does not follow from the one before it; None where all do."""
+        chain = line.numeric
+        for before, after in zip(chain, chain[1:], strict=False):
+            if not self.follows(before, after):
+                return after
+        return None
+
+    def follows(self, before: Segment, after: Segment) -> bool:
+        """Whether two sides of a sign of equality can be the same number."""
+        right = self.interval(after, "")
+        extra = _last_place(after)
+        if self.interval(before, "").meets(right, extra):
+            return True
+        return False
+
+    def kindly(self, line: Line) -> Line:
+        """The line with brackets where people leave them out, if only so it comes out right."""
+        chain = list(line.segments)
+        for i in reversed(range(len(chain) - 1)):
+            before, after = chain[i], chain[i + 1]
+            if before.numeric and after.numeric and not self.follows(before, after):
+                assert before.tree is not None
+                other = Segment(before.text, kindly(before.tree))
+                if self.follows(other, after):
+                    chain[i] = other
+        return replace(line, segments=tuple(chain))
+
+    def arithmetic(
+        self, found: Finding, broken: Segment | None, meant: Interval, here: float
+    ) -> list[Reason]:
+        """The reason that the terms do not give the result."""
+        chain = found.line.numeric
+        index = chain.index(broken) if broken in chain else len(chain) - 1  # type: ignore[arg-type]
+        before = self.interval(chain[index - 1], "").middle
+        shown = number(before, claim_of(found.line))
+        words = f"the printed terms give {shown}"
+        if slip := slip_of_digits(chain[-1], before):
+            words += f"; {slip}"
+        return [Reason(kinds.ARITHMETIC, words, before)]
+
+    # The line's meaning
+
+    def meaning(
+        self, found: Finding, meant: Interval, terms: Segment | None, expected: list[Expected]
+    ) -> tuple[list[Reason], tuple[str, ...]]:
+        """The mistakes that explain a number, the simplest first."""
+        here = found.here
+        ranked = sorted(self.explanations(found, meant, terms, expected), key=lambda pair: pair[0])
+        if ranked:
+            _, best = ranked[0]
+            close = [m.kind for cost, m in ranked if cost <= ranked[0][0] + 0.3 and m.kind != best.kind]
+            return [Reason(best.kind, best.words, here)], tuple(dict.fromkeys(close))
+        claim = claim_of(found.line)
+        if terms is None and claim and (slip := slip_of_digits(claim, here)):
+            return [Reason(kinds.COPY, slip, here)], ()
+        if terms is not None and (words := self.stranger(found, terms)):
+            return [Reason(kinds.COPY, words, here)], ()
+        return [Reason(kinds.ARITHMETIC, "no rule explains it", here)], ()
+
+    def explanations(
+        self, found: Finding, meant: Interval, terms: Segment | None, expected: list[Expected]
+    ) -> Iterator[tuple[float, Mistake]]:
+        """Mistakes whose number is the claimed one, with what is to be held against them."""
+        seen = literals(terms.tree) if terms and terms.tree else []
+        readings = list(reversed(expected))
+        for i, reading in enumerate(readings):
+            for depth, at in self.unclaimed(found.name, reading.numbers):
+                for mistake in mistakes(self.steps.facts[at], self.steps):
+                    formulas = {mistake.at: mistake.formula}
+                    got = found.sign * self.steps.value(found.name, reading.numbers, formulas)
+                    cost = mistake.cost + 0.6 * depth + 0.35 * i
+                    cost += 0.5 * self.strangeness(found.name, mistake, seen, reading.numbers)
+                    spread = 0.55 * reading.interval.width + 1e-12 * abs(got)
+                    if meant.low - spread <= got <= meant.high + spread:
+                        yield cost, mistake
+                    elif meant.low - spread <= -got <= meant.high + spread:
+                        twice = f"{mistake.kind} and {kinds.SIGN}"
+                        words = f"{mistake.words}, and the sign is turned"
+                        if mistake.kind != kinds.SIGN:
+                            yield (
+                                cost + 1.2,
+                                Mistake(twice, words, mistake.at, mistake.formula, mistake.cost),
+                            )
+            yield from self.other_lines(found, meant, reading, 0.35 * i)
+
+    def other_lines(
+        self, found: Finding, meant: Interval, reading: Expected, extra: float
+    ) -> Iterator[tuple[float, Mistake]]:
+        """The value of another quantity of the same kind."""
+        own = self.steps.facts[found.name]
+        for other in self.steps.of(own.role, step=own.step):
+            if other.name == own.name or other.term is None:
+                continue
+            got = found.sign * reading.numbers.get(other.name, other.value)
+            if meant.holds(got) and abs(got - found.here) > meant.width:
+                words = f"it is {other.name} that has this value"
+                yield 2.2 + extra, Mistake(kinds.QUANTITY, words, own.name, other.term, 2.2)
+
+    def unclaimed(self, name: str, numbers: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+        """The quantity, and what it is made of as far as nobody has claimed it, with the distance."""
+        level, seen = [name], {name}
+        for depth in range(MOST_DEPTH):
+            for at in level:
+                yield depth, at
+            below = [n for at in level for n in self.steps.near(at)]
+            level = [n for n in dict.fromkeys(below) if n not in seen and n not in numbers]
+            level = [n for n in level if self.steps.facts[n].term is not None]
+            seen.update(level)
+
+    def strangeness(
+        self, name: str, mistake: Mistake, seen: list[Printed], numbers: Mapping[str, float]
+    ) -> float:
+        """How many printed numbers have no place in the changed formula."""
+        names = set(symbols(mistake.formula)) | set(self.steps.near(name)) | set(self.steps.near(mistake.at))
+        if not seen:
+            return 0.0
+        inside = [abs(numbers.get(n, self.steps.facts[n].value)) for n in symbols(mistake.formula)]
+        around = [abs(numbers.get(n, self.steps.facts[n].value)) for n in names]
+        told = [n for n in seen if n.value not in (0, 1, 2, 0.5)]
+        missing = sum(not any(abs(n.value - v) <= n.unit for v in around) for n in told)
+        absent = sum(not any(abs(n.value - v) <= n.unit for n in seen) for v in inside)
+        return missing + 0.5 * absent
+
+    def stranger(self, found: Finding, terms: Segment) -> str:
+        """The one printed number that stands where another belongs."""
+        assert terms.tree is not None
+        near = list(self._around(found.name))
+        values = {n: self.now(n) for n in near}
+        told = [n for n in literals(terms.tree) if n.value not in (0, 1, 2)]
+        odd = [n for n in told if not any(abs(n.value - abs(v)) <= n.unit for v in values.values())]
+        missing = [
+            n for n, v in values.items() if not any(abs(p.value - abs(v)) <= p.unit for p in told)
+        ]
+        texts = list(dict.fromkeys(n.text for n in odd))
+        if len(texts) != 1:
+            return ""
+        for name in missing:
+            moved = {texts[0]: abs(values[name])}
+            if abs(value(terms.tree, None, moved) - found.here) <= 1e-3 * abs(found.here) + 1e-12:
+                return f"{texts[0]} stands in the place of {name} = {values[name]:.6g}"
+        return ""
+
+    def _around(self, name: str) -> Iterator[str]:
+        for depth, at in self.unclaimed(name, {n: c.value for n, c in self.claims.items()}):
+            if depth < 2:
+                yield from self.steps.near(at)
+
+    def now(self, name: str) -> float:
+        """What a quantity is taken to be at this point."""
+        return self.claims[name].value if name in self.claims else self.steps.facts[name].value
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a line may rightly claim: the numbers it goes on from, and whose mistakes it carries."""
+
+    interval: Interval
+    numbers: Mapping[str, float]
+    origins: frozenset[int]
+
+
+def claim_of(line: Line) -> Segment | None:
+    """The segment that carries the claim: the last that can be computed."""
+    return line.numeric[-1] if line.numeric else None
+
+
+def half_of(segment: Segment) -> float:
+    """Half a unit of the last place of a claim; of 0 and 1 less, for they are not rounded fractions."""
+    if not segment.bare or segment.tree is None:
+        return 0.0
+    (found,) = literals(segment.tree)
+    return 0.05 if found.whole and found.value <= 1 else found.half
+
+
+def _last_place(segment: Segment) -> float:
+    """What rounding on the way may add: one unit of the last place, where there are digits enough."""
+    if not segment.bare or segment.tree is None:
+        return 0.0
+    (found,) = literals(segment.tree)
+    return found.unit * (0.5 if found.digits < 3 else 1.0) * (not found.whole)
+
+
+def kindly(tree: Tree) -> Tree:
+    """The formula as people mean it who leave brackets out: ``1/1 + e^-x``, and ``-0.5^2`` after a minus sign."""
+    if not isinstance(tree, Written):
+        return tree
+    args = tuple(kindly(arg) for arg in tree.args)
+    if tree.op == "neg" and isinstance(args[0], Written) and args[0].op == "^":
+        base, exponent = args[0].args
+        if isinstance(base, Literal) and not base.number.whole:
+            return Written("^", (Written("neg", (base,)), exponent))
+    if tree.op == "+" and len(args) == 2 and isinstance(first := args[0], Written):
+        if first.op == "*" and len(first.args) == 2 and isinstance(below := first.args[1], Written):
+            if below.op == "inv" and isinstance(below.args[0], Literal):
+                whole = Written("+", (below.args[0], args[1]))
+                return Written("*", (first.args[0], Written("inv", (whole,))))
+    return Written(tree.op, args)
+
+
+def number(x: float, claim: Segment | None) -> str:
+    """A number with two digits more than the claim has, so that the difference is seen."""
+    if claim is None or claim.tree is None or not claim.bare:
+        return f"{x:.6g}"
+    (found,) = literals(claim.tree)
+    places = min(max(found.decimals + 2, 2), 12)
+    short = f"{x:.{places}f}"
+    return short.rstrip("0").rstrip(".") if "." in short else short
+
+
+def slip_of_digits(claim: Segment, right: float) -> str:
+    """Whether a claim is the right number with one digit wrong, missing, doubled or exchanged, or the point moved."""
+    if not claim.bare or claim.tree is None or not math.isfinite(right) or not right:
+        return ""
+    (found,) = literals(claim.tree)
+    claimed = value(claim.tree)
+    if claimed == -right or not claimed:
+        return ""
+    for power in (1, 2, 3, -1, -2, -3):
+        shifted = right * 10.0**power
+        if found.digits >= 3 and abs(claimed - shifted) <= found.half + 1e-12:
+            return "the decimal point is misplaced"
+    if found.digits < 4 or (claimed < 0) != (right < 0):
+        return ""
+    text = "".join(c for c in found.text if c.isdigit())
+    for places in (found.decimals - 1, found.decimals, found.decimals + 1):
+        exact = "".join(c for c in f"{abs(right):.{max(places, 0)}f}" if c.isdigit())
+        if text != exact and one_slip(text, exact):
+            return f"{found.text} for {abs(right):.{max(places, 0)}f}: one digit is wrong"
+    return ""
+
+
+def one_slip(a: str, b: str) -> bool:
+    """Whether two strings differ by one character changed, missing, added, or two neighbours exchanged."""
+    if len(a) == len(b):
+        off = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+        if len(off) == 1:
+            return True
+        return len(off) == 2 and off[1] == off[0] + 1 and a[off[0]] == b[off[1]] and a[off[1]] == b[off[0]]
+    short, long = sorted((a, b), key=len)
+    return len(long) == len(short) + 1 and any(
+        long[:i] + long[i + 1 :] == short for i in range(len(long))
+    )
