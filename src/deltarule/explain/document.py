@@ -12,7 +12,19 @@ import numpy as np
 
 from deltarule.explain.notation import Figure, Math, Name, Notation
 from deltarule.explain.record import Quantity, Worked
-from deltarule.explain.term import Symbol, Term, evaluate, walk
+from deltarule.explain.term import (
+    Call,
+    Number,
+    Symbol,
+    Term,
+    children,
+    evaluate,
+    replace,
+    symbols,
+    walk,
+)
+from deltarule.explain.write import text
+from deltarule.program import ops
 
 HEADINGS = {
     "given": "Given",
@@ -116,25 +128,45 @@ class Writer:
     def line(self, q: Quantity) -> Line:
         """Name, formula in symbols, formula with numbers, result."""
         parts: list[Math] = [Name(q.name)]
-        computed: Term | None = q.chain if q.role in ("delta", "gradient") and q.chain else q.term
         if q.role == "delta" and not q.chain:
             parts += [Name(same) for same in self._others(q)]
-        if q.role == "gradient" and q.term is not None:
-            parts.append(self.symbols(q.term))
-        if q.chain is not None and q.chain != q.term:
-            parts.append(self.symbols(q.chain))
-        if q.term is not None and q.role not in ("delta", "gradient"):
-            parts.append(self.symbols(q.term))
-        elif q.term is not None and q.chain is None and q.role == "delta":
-            parts.append(self.symbols(q.term))
+        formulas, note = self._formulas(q)
+        parts += [self.symbols(term) for term in formulas]
+        result = Figure(self.figure(q.value), q.name)
         exact = True
-        if computed is not None and not isinstance(computed, Symbol):
+        computed = formulas[-1] if formulas else None
+        if computed is not None and not isinstance(computed, Symbol | Number):
             parts.append(self.numbers(computed))
             exact = self._holds(computed, q.value)
-        parts.append(Figure(self.figure(q.value), q.name))
-        if len(parts) > 2 and parts[-1:] == parts[-2:-1]:
+        if isinstance(computed, Number):
             parts.pop()
-        return Line(q.name, tuple(dict.fromkeys(parts)), exact)
+        if parts[-1] != Figure(result.text):
+            parts.append(result)
+        return Line(q.name, tuple(dict.fromkeys(parts)), exact, note)
+
+    def _formulas(self, q: Quantity) -> tuple[list[Term], str]:
+        """The formulas of a quantity, the last one with numbers: the short one of a gradient first, then the
+        chain rule; and why a choice went as it did."""
+        if q.term is None:
+            return [], ""
+        term, note = self._chosen(q.term)
+        if q.chain is None or q.chain == q.term:
+            return [term], note
+        if q.role == "gradient":
+            return [term, q.chain], note
+        return ([q.chain] if q.role == "delta" else [q.chain, term]), note
+
+    def _chosen(self, term: Term) -> tuple[Term, str]:
+        """A formula with its choices made, and the reasons in words."""
+        reasons: dict[str, None] = {}
+        values = {name: self.quantities[name].value for name in symbols(term)}
+        while choice := next((t for t in walk(term) if _chooses(t)), None):
+            condition, *ways = children(choice)
+            holds = bool(evaluate(condition, values))
+            reason = text(self.symbols(condition)).strip("[]")
+            reasons[f"{reason} {'holds' if holds else 'does not hold'}"] = None
+            term = replace(term, {choice: ways[0 if holds else 1]})
+        return term, "; ".join(reasons)
 
     def _others(self, q: Quantity) -> Iterator[str]:
         """Other names of the same derivative."""
@@ -149,6 +181,10 @@ class Writer:
         with np.errstate(all="ignore"):
             found = float(evaluate(term, shown))
         return self.figure(found) == self.figure(value)
+
+
+def _chooses(term: Term) -> bool:
+    return isinstance(term, Call) and term.primitive is ops.select
 
 
 def _read(shown: str) -> float:

@@ -158,19 +158,36 @@ def _call(node: Node) -> Callable[..., Term]:
 
 
 def _quotient(a: Term, b: Term) -> Term:
+    """a / b, with the constant of a in front."""
     if isinstance(b, Number) and b.value:
         return multiply(Number(1 / b.value), a)
     if a == ZERO:
         return ZERO
+    if isinstance(a, Product) and isinstance(a.factors[0], Number):
+        return multiply(a.factors[0], Call(ops.div, (multiply(*a.factors[1:]), b)))
     return Call(ops.div, (a, b))
 
 
 def _times(a: Term, b: Term) -> Term:
-    """The product; a quotient of 1 takes the other factor as its numerator."""
-    for x, y in ((a, b), (b, a)):
-        if isinstance(y, Call) and y.primitive is ops.div and y.args[0] == ONE:
-            return _quotient(x, y.args[1])
-    return multiply(a, b)
+    """The product; the first quotient of 1 takes the other factors as its numerator."""
+    whole = multiply(a, b)
+    factors = list(whole.factors) if isinstance(whole, Product) else []
+    for i, factor in enumerate(factors):
+        if isinstance(factor, Call) and factor.primitive is ops.div and factor.args[0] == ONE:
+            rest = factors[:i] + factors[i + 1 :]
+            constant = [f for f in rest if isinstance(f, Number)]
+            others = [f for f in rest if not isinstance(f, Number)]
+            return multiply(*constant, Call(ops.div, (multiply(*others), factor.args[1])))
+    return whole
+
+
+def _power(x: Term, n: Term) -> Term:
+    """x^n; 1 and 2 as products."""
+    if isinstance(n, Number) and n.value in (0, 1, 2):
+        return multiply(*[x] * int(n.value))
+    if isinstance(x, Number) and isinstance(n, Number):
+        return Number(float(np.power(np.float64(x.value), n.value)))
+    return Call(ops.power, (x, n))
 
 
 ARITHMETIC: dict[str, Callable[..., Term]] = {
@@ -180,6 +197,7 @@ ARITHMETIC: dict[str, Callable[..., Term]] = {
     "zmul": _times,
     "neg": negative,
     "div": _quotient,
+    "power": _power,
 }
 
 

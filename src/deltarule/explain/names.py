@@ -98,12 +98,19 @@ def textbook(worked: Step) -> Names:
             for j, name in enumerate(names.weights[path], 1):
                 names.lead(name, "bias", block_at + 1, j, 0)
         else:
-            whole = "_".join(path)
-            places = np.empty(shape, object)
-            for place in np.ndindex(shape):
-                places[place] = whole + "".join(f"_{i + 1}" for i in place)
-            names.weights[path] = places
+            names.weights[path] = _plain("_".join(path), shape)
+    for path, node in found.held.items():
+        if node.type.is_float:
+            names.weights[path] = _plain("_".join(path), node.type.shape)
     return names
+
+
+def _plain(whole: str, shape: tuple[int, ...]) -> Array:
+    """Names by place, counted from 1."""
+    out = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        out[place] = whole + "".join(f"_{i + 1}" for i in place)
+    return out
 
 
 def _first(path: Path) -> str:

@@ -5,7 +5,7 @@ In: a traced step and names. Out: quantities in the order in which a person comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,32 +32,36 @@ def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quan
     _settings(sheet, step, names)
     _name_outputs(sheet, found, names, "")
     name_derivatives(sheet, step, names)
-    sheet.call_intermediates([*found.order, *step.between], "v", _numbered(names))
+    sheet.call_intermediates([*found.order, *step.between], "v", _numbered(names, found))
     _forward(sheet, found, names, "", "forward")
     _error(sheet, found, names, "", "error")
     Backward(sheet, step, names).work()
     _update(sheet, step, names)
-    sheet.turn(after.values)
+    before = sheet.turn(after.values)
     _given(sheet, after, names, "_new")
     _name_outputs(sheet, after, names, "_new")
-    sheet.call_intermediates(after.order, "v", _numbered(names, "_new"))
+    sheet.call_again(found.order, after.order, before)
     _forward(sheet, after, names, "_new", "error after")
     _error(sheet, after, names, "_new", "error after")
     return tuple(sheet.found.values())
 
 
-def _numbered(names: Names, end: str = "") -> Any:
-    """Names of a value that has none: v1_o1, or v1_2 where it belongs to no neuron."""
+def _numbered(names: Names, found: Pass) -> Callable[[str, Node], Terms]:
+    """Names of a value that has none: v1_o1 of a neuron, v1(2) of a row, v1 alone."""
+    rows = found.inputs.type.shape[0]
+    late = found.order[found.order.index(found.output) :]
 
     def name(head: str, node: Node) -> Terms:
         shape = node.type.shape
+        if shape == (rows,) and node in late:
+            return rowed([""], (rows, 1), head + "{}").reshape(shape)
         units = next((u for u in reversed(names.units) if shape and len(u) == shape[-1]), None)
         if units is not None:
-            return rowed(units, shape, f"{head}_{{}}{end}")
+            return rowed(units, shape, f"{head}_{{}}")
         out = np.empty(shape, object)
+        alone = all(n == 1 for n in shape)
         for place in np.ndindex(shape):
-            alone = all(n == 1 for n in shape)
-            out[place] = head + ("" if alone else "".join(f"_{i + 1}" for i in place)) + end
+            out[place] = head + ("" if alone else "".join(f"_{i + 1}" for i in place))
         return out
 
     return name
@@ -175,7 +179,7 @@ def _error(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> Non
             at = {"unit": place[-1] + 1, "row": place[0] + 1}
             sheet.put(own[place], value, phase, "loss_part", term=part, **at)
         term = add(*(Symbol(name) for name in own.ravel()))
-    total = ("E" if outs.size == 1 else "E_total") + end
+    total = ("E_total" if parts else "E") + end
     sheet.put(total, sheet.numbers(found.loss)[()], phase, "loss", term=term)
 
 
@@ -222,9 +226,7 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)
 
 
-def _changed(
-    sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names
-) -> None:
+def _changed(sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names) -> None:
     terms, values = sheet.expansion.formula(node), sheet.numbers(node)
     for place in sorted(np.ndindex(own.shape), key=lambda p: names.place(old[p])[1:]):
         _, layer, unit, source = names.place(old[place])

@@ -237,10 +237,12 @@ class Notation:
         return found if strength >= least else Fence("(", found, ")")
 
     def _number(self, value: float) -> tuple[Math, int]:
-        """A constant; the reciprocal of a small whole number as a fraction."""
-        for n in range(2, 101):
-            if value == 1 / n and n not in (10, 100):
-                return Fraction(Figure("1"), Figure(str(n))), PRODUCT
+        """A constant; a simple fraction that has no short decimals as a fraction."""
+        if 0 < abs(value) < 1 and (value == 0.5 or len(repr(value)) > 6):
+            for below in range(2, 101):
+                above = round(value * below)
+                if above and above / below == value:
+                    return Fraction(Figure(str(above)), Figure(str(below))), PRODUCT
         found = Figure(self.figure(value))
         return found, _strength(found)
 
@@ -252,15 +254,14 @@ class Notation:
                 parts.append(Sign("-" if minus else "+"))
             elif minus:
                 parts.append(Sign("-", prefix=True))
-            parts.append(self._inside(rest, PRODUCT if i == 0 or not minus else PRODUCT))
-            if i and isinstance(parts[-1], Figure) and parts[-1].text.startswith("-"):
-                parts[-1] = Fence("(", parts[-1], ")")
+            found = self._inside(rest, PRODUCT)
+            parts.append(guarded(found) if i or minus else found)
         return Row(tuple(parts))
 
     def _product(self, term: Product) -> tuple[Math, int]:
         minus, rest = _signed(term)
         if minus:
-            found = self._inside(rest, PRODUCT)
+            found = guarded(self._inside(rest, PRODUCT))
             return Row((Sign("-", prefix=True), found)), PREFIX
         powers: dict[Term, int] = {}
         for factor in term.factors:
@@ -297,7 +298,11 @@ class Notation:
         if isinstance(tree, Hole):
             return self._inside(args[tree.index], tree.least)
         if isinstance(tree, Row):
-            return Row(tuple(self._fill(part, args) for part in tree.parts))
+            parts = [self._fill(part, args) for part in tree.parts]
+            for i in range(1, len(parts)):
+                if isinstance(parts[i - 1], Sign) and parts[i - 1] != Sign(","):
+                    parts[i] = guarded(parts[i])
+            return Row(tuple(parts))
         if isinstance(tree, Fraction):
             return Fraction(self._fill(tree.above, args), self._fill(tree.below, args))
         if isinstance(tree, Power):
@@ -311,6 +316,18 @@ class Notation:
         if isinstance(tree, Fence):
             return Fence(tree.left, self._fill(tree.inside, args), tree.right)
         return tree
+
+
+def guarded(found: Math) -> Math:
+    """A formula after a sign: in parentheses where it begins with a minus, only the number where it is one."""
+    if isinstance(found, Figure):
+        return Fence("(", found, ")") if found.text.startswith("-") else found
+    if isinstance(found, Row):
+        first = found.parts[0]
+        if isinstance(first, Sign) and first.prefix:
+            return Fence("(", found, ")")
+        return Row((guarded(first), *found.parts[1:]))
+    return found
 
 
 def _strength(found: Math) -> int:

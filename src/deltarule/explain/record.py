@@ -159,5 +159,28 @@ class Worked:
 
         return plain(self.document(digits), width)
 
+    def markdown(self, digits: int = DIGITS) -> str:
+        """Markdown, with formulas between dollar signs."""
+        from deltarule.explain.markdown import source
+
+        return source(self.document(digits))
+
+    def latex(self, digits: int = DIGITS) -> str:
+        """A LaTeX document."""
+        from deltarule.explain.latex import source
+
+        return source(self.document(digits))
+
+    def html(self, digits: int = DIGITS) -> str:
+        """A page of its own, without a network: drawing, steps, formulas, a slider for the learning rate."""
+        from deltarule.explain.page import page
+
+        return page(self, digits)
+
+    def _repr_html_(self) -> str:
+        from deltarule.explain.page import notebook
+
+        return notebook(self, DIGITS)
+
     def __str__(self) -> str:
         return self.text()

@@ -33,10 +33,12 @@ class Sheet:
         self.pending: dict[str, tuple[Node, tuple[int, ...]]] = {}
         self.turn(values)
 
-    def turn(self, values: Mapping[Node, Any]) -> None:
-        """Go on with the nodes of another trace."""
+    def turn(self, values: Mapping[Node, Any]) -> dict[Node, Terms]:
+        """Go on with the nodes of another trace; the names of the nodes before."""
+        before = self.expansion.names if hasattr(self, "expansion") else {}
         self.expansion = Expansion(values, {}, self._rank)
         self.node_values = values
+        return before
 
     def _rank(self, name: str) -> int:
         """Derivatives stand before weights, weights before values."""
@@ -89,6 +91,23 @@ class Sheet:
                 self.call(node, names, "value")
                 for place in np.ndindex(names.shape):
                     self.pending[names[place]] = (node, place)
+
+    def call_again(
+        self, old: Sequence[Node], new: Sequence[Node], named: Mapping[Node, Terms]
+    ) -> None:
+        """Name intermediate values as in the pass before the update."""
+        if [node.primitive for node in old] != [node.primitive for node in new]:
+            return
+        roles = self.roles
+        for before, node in zip(old, new, strict=True):
+            terms = named.get(before)
+            if terms is None or not terms.size or roles.get(terms.flat[0].name) != "value":
+                continue
+            names = np.empty(terms.shape, object)
+            for place in np.ndindex(terms.shape):
+                names[place] = renewed(terms[place].name)
+                self.pending[names[place]] = (node, place)
+            self.call(node, names, "value")
 
     # --- quantities ---
 
@@ -149,6 +168,12 @@ def _computed(node: Node) -> bool:
         and not isinstance(node.primitive.lowering, Index | Alias)
         and node.primitive.notation != "{0}"
     )
+
+
+def renewed(name: str) -> str:
+    """The name after the update; the row stays last."""
+    base, row, rest = name.partition("(")
+    return f"{base}_new{row}{rest}"
 
 
 def rowed(units: Sequence[str], shape: tuple[int, ...], pattern: str) -> Terms:

@@ -17,36 +17,48 @@ from deltarule.program.lowering import Reduce
 from deltarule.program.primitive import Primitive
 
 
+class _Added:
+    """What primitives that move elements need of them: scattering adds."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return add(self, other)  # type: ignore[arg-type]
+
+    def __radd__(self, other: Any) -> Any:
+        return self + Number(float(other))
+
+
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(_Added):
     """A constant."""
 
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(_Added):
     """A named quantity."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(_Added):
     """Two terms or more, added."""
 
     terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Product(_Added):
     """Two factors or more, multiplied; a constant comes first."""
 
     factors: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(_Added):
     """A primitive of scalars; a reduction has the reduced elements as arguments."""
 
     primitive: Primitive
@@ -134,21 +146,20 @@ def evaluate(term: Term, values: Mapping[str, Any]) -> Any:
         x = values[term.name]
         return np.float64(x) if isinstance(x, (int, float)) else x
     found = [evaluate(child, values) for child in children(term)]
+    if isinstance(term, Call):
+        if isinstance(term.primitive.lowering, Reduce):
+            return term.primitive(np.stack(found), axes=(0,))
+        return term.primitive(*found)
+    found = [np.float64(x) if isinstance(x, np.bool_) else x for x in found]
     if isinstance(term, Sum):
         return sum(found[1:], start=found[0])
-    if isinstance(term, Product):
-        return prod(found[1:], start=found[0])
-    assert isinstance(term, Call)
-    if isinstance(term.primitive.lowering, Reduce):
-        return term.primitive(np.stack(found), axes=(0,))
-    y = term.primitive(*found)
-    return np.float64(y) if isinstance(y, np.bool_) else y
+    return prod(found[1:], start=found[0])
 
 
 def replace(term: Term, new: Mapping[Term, Term]) -> Term:
-    """The term with some terms inside replaced."""
+    """The term with some terms inside replaced, and tidied again."""
     if term in new:
-        return new[term]
+        return replace(new[term], new)
     inside = tuple(replace(child, new) for child in children(term))
     if inside == children(term):
         return term

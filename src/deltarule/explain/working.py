@@ -6,7 +6,7 @@ In: an ``Example``, or what ``dr.fit`` takes. Out: ``Worked``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from deltarule.explain.example import Example
 from deltarule.explain.names import Names, textbook
 from deltarule.explain.neurons import quantities
 from deltarule.explain.record import Layout, Worked
-from deltarule.explain.step import Step, Task, doubled, forward, step
+from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
 from deltarule.nn.nested import flat
 from deltarule.optim import optimizer_of
@@ -66,7 +66,16 @@ def work_network(
 
 def _facts(task: Task) -> dict[str, str]:
     """What is trained how, in a line each."""
-    return {"loss": task.loss.name, "update rule": repr(task.rule)}
+    return {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+
+
+def _said(rule: Any) -> str:
+    """A rule with its settings, without those that are zero or off."""
+    if not is_dataclass(rule):
+        return repr(rule)
+    pairs = [(f.name, getattr(rule, f.name)) for f in fields(rule)]
+    given = (f"{name.replace('_', ' ')} {value:g}" for name, value in pairs if value)
+    return f"{type(rule).__name__}: {', '.join(given)}"
 
 
 def _worked(
@@ -74,29 +83,26 @@ def _worked(
 ) -> Worked:
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise DataError(f"steps is how many steps to explain, at least 1, not {steps!r}")
-    traced, after = trace_steps(task, steps)
-    names = names or textbook(traced[0])
-    ends = [one.forward for one in traced[1:]] + [after]
-    done = tuple(
-        quantities(one, end, names, number)
-        for number, (one, end) in enumerate(zip(traced, ends, strict=True), 1)
-    )
+    traced = trace_steps(task, steps)
+    own = names or textbook(traced[0][0])
+    done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
     rate = getattr(task.rule, "learning_rate", None)
-    layout = Layout((tuple(names.inputs), *map(tuple, names.units)), tuple(names.edges))
-    return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, names))
+    layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
+    return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
 
 
-def trace_steps(task: Task, steps: int) -> tuple[list[Step], Any]:
-    """The traced steps, and forward and error after the last."""
+def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
+    """The traced steps, and after each the same forward pass with the new weights."""
     params, state = doubled(task.net.params), doubled(task.net.state)
     memory = doubled(task.rule.init(params))
     done = []
     with np.errstate(all="ignore"):
         for count in range(steps):
             one = step(task, params, state, memory, count)
-            params, state, memory = one.params, one.forward.state, one.opt_state
-            done.append(one)
-        return done, forward(task, params, state, steps)
+            params, memory = one.params, one.opt_state
+            done.append((one, forward(task, params, state, count)))
+            state = one.forward.state
+    return done
 
 
 def _other_rates(task: Task, steps: int, names: Names) -> Callable[[float], Worked] | None:

@@ -22,7 +22,15 @@ from deltarule.explain.notation import (
     Word,
 )
 
-GREEK = {"delta": "δ", "sigma": "σ", "eta": "η", "beta": "β", "theta": "θ", "epsilon": "ε"}
+GREEK = {
+    "lr": "η",
+    "delta": "δ",
+    "sigma": "σ",
+    "eta": "η",
+    "beta": "β",
+    "theta": "θ",
+    "epsilon": "ε",
+}
 
 
 # --- text ---
@@ -33,7 +41,7 @@ def text(tree: Math) -> str:
     if isinstance(tree, Row):
         return "".join(_text_part(part, i) for i, part in enumerate(tree.parts))
     if isinstance(tree, Fraction):
-        return f"{_text_atom(tree.above)}/{_text_atom(tree.below)}"
+        return f"{_text_atom(tree.above, True)}/{_text_atom(tree.below, True)}"
     if isinstance(tree, Power):
         return f"{_text_atom(tree.base)}^{_text_atom(tree.exponent)}"
     if isinstance(tree, Root):
@@ -53,13 +61,13 @@ def _text_part(part: Math, place: int) -> str:
     return f"{found} " if isinstance(part, Word) and part.text in ("ln",) else found
 
 
-def _text_atom(tree: Math) -> str:
-    """In parentheses where it is more than one thing."""
+def _text_atom(tree: Math, power: bool = False) -> str:
+    """In parentheses where it is more than one thing; ``power``: a power is one thing, too."""
     found = text(tree)
-    simple = isinstance(tree, Word | Name | Fence) or (
-        isinstance(tree, Figure) and not found.startswith("-")
-    )
-    return found if simple else f"({found})"
+    kinds = (Word, Name, Fence, Root, Power) if power else (Word, Name, Fence, Root)
+    simple = isinstance(tree, kinds) or (isinstance(tree, Figure) and not found.startswith("-"))
+    called = isinstance(tree, Row) and [type(p) for p in tree.parts] == [Word, Fence]
+    return found if simple or called else f"({found})"
 
 
 # --- the parts of a name ---
@@ -69,23 +77,20 @@ _DERIVATIVE = re.compile(r"d([^/]+)/d([^/]+)")
 
 def spelled(name: str, words: Words) -> str:
     """A quantity's name typeset: derivatives as fractions, what follows _ as an index, ``_new`` as +."""
-    at = re.fullmatch(r"(.*?)(?:@(\d+))?", name)
-    assert at is not None
-    base = at[1]
+    base = name.partition("@")[0]
     if found := _DERIVATIVE.fullmatch(base):
         above, below = (words.row(words.sign("∂"), spelled(part, words)) for part in found.groups())
         return words.fraction(above, below)
-    new = base.endswith("_new")
-    base = base.removesuffix("_new")
     row = re.fullmatch(r"(.*)\((\d+)\)", base)
     base = row[1] if row else base
-    head, _, index = base.partition("_")
-    if not index and (split := re.fullmatch(r"([A-Za-z]+)(\d[\d.]*)", base)):
-        head, index = split.groups()
-    found_word = words.word(GREEK.get(head, head))
-    indices = [words.word(GREEK.get(part, part)) for part in index.split("_")] if index else []
-    raised = ([words.word(f"({row[2]})")] if row else []) + ([words.sign("+")] if new else [])
-    return words.indexed(found_word, indices, raised)
+    raised = [words.word(f"({row[2]})")] if row else []
+    if base.endswith("_new"):
+        base, raised = base.removesuffix("_new"), [*raised, words.sign("+")]
+    head, *indices = base.split("_")
+    if split := re.fullmatch(r"([A-Za-z]+)(\d[\d.]*)", head):
+        head, indices = split[1], [split[2], *indices]
+    below = [words.word(GREEK.get(part, part)) for part in indices if part]
+    return words.indexed(words.word(GREEK.get(head, head)), below, raised)
 
 
 class Words:
