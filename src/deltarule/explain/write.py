@@ -235,7 +235,9 @@ def mathml(tree: Math) -> str:
     if isinstance(tree, Root):
         return f"<msqrt>{mathml(tree.inside)}</msqrt>"
     if isinstance(tree, Fence):
-        left, right = (f"<mo>{escape(side)}</mo>" for side in (tree.left, tree.right))
+        tall = any(isinstance(part, Fraction) for part in _parts(tree.inside))
+        stretch = "" if tall else ' stretchy="false"'
+        left, right = (f"<mo{stretch}>{escape(s)}</mo>" for s in (tree.left, tree.right))
         return f"<mrow>{left}{mathml(tree.inside)}{right}</mrow>"
     if isinstance(tree, Name):
         return spelled(tree.text, MathmlWords())
@@ -247,6 +249,10 @@ def mathml(tree: Math) -> str:
         form = ' form="prefix"' if tree.prefix else ""
         return f"<mo{form}>{escape(shown)}</mo>"
     return MathmlWords.word(tree.text)
+
+
+def _parts(tree: Math) -> tuple[Math, ...]:
+    return tree.parts if isinstance(tree, Row) else (tree,)
 
 
 def mathml_figure(shown: str, of: str = "") -> str:
