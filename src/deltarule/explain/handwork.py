@@ -27,7 +27,10 @@ _FILLER = re.compile(
     r"^\s*(?:(?:is|are|about|approximately|approx\.?|roughly|circa|ca\.?|equals?|exactly)\b|[~$€£])\s*",
     re.IGNORECASE,
 )
-_NEXT = re.compile(r"[,;]\s*(?:and\s+)?(?=[^,;=]*[A-Za-z][^,;=]*=)|;\s*|\s+and\s+(?=[^\s=]+\s*=)")
+_NEXT = re.compile(
+    r"[,;]\s*(?:and\s+)?(?=[^,;=]*[A-Za-z][^,;=]*=)|;\s*|\s+and\s+(?=[^\s=]+\s*=)"
+    r"|(?<=[\w)\]])\.\s+(?=[A-Z]|\w+\s*=)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def _apart(text: str) -> list[str]:
         depth += (char in "([{") - (char in ")]}")
         depths.append(depth)
     for found in _NEXT.finditer(text):
-        if depths[found.start()] == 0 and "=" in text[cuts[-1][1] : found.start()]:
+        before = text[cuts[-1][1] : found.start()]
+        if depths[found.start()] == 0 and ("=" in before or found[0][0] == "."):
             cuts.append((found.start(), found.end()))
     cuts.append((len(text), len(text)))
     return [text[a[1] : b[0]] for a, b in zip(cuts, cuts[1:], strict=False) if text[a[1] : b[0]].strip()]
@@ -137,6 +141,8 @@ def _statement(number: int, raw: str, text: str, commas: Commas) -> Line:
     if not chain and ":" not in pieces[0]:
         return Line(number, raw, label)
     segments = tuple(_segment(piece, commas) for piece in chain if piece)
+    if not label and len(segments) < 2:
+        return Line(number, raw, text.strip())
     return Line(number, raw, label, segments)
 
 
@@ -174,10 +180,11 @@ def _segment(text: str, commas: Commas) -> Segment:
     while (shorter := _FILLER.sub("", kept)) != kept:
         kept = shorter
     kept = re.sub(r"^-\s*[$€£]", "-", kept)
+    kept = re.sub(r"\s*[(\[][^()\[\]]*→[^()\[\]]*[)\]]|\s+from \w+ to \w+|\s*,?\s*\w+\s*→\s*\w+$", "", kept)
     try:
         tree, rest = formula(kept, commas)
     except NotAFormula:
         return Segment(text, None)
-    if rest and not re.match(r"[.,;:!?]?(?:\s|$)|[(\[A-Za-z]|→", rest):
+    if rest and (not re.match(r"[.,;:!?]?(?:\s|$)|[(\[A-Za-z]", rest) or re.search(r"[*^/]", rest)):
         return Segment(text, None)
     return Segment(text, tree)

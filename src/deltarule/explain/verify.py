@@ -18,7 +18,7 @@ from deltarule.explain.handwork_numbers import how_commas_are_used
 from deltarule.explain.handwork_terms import NotAFormula, formula, literals
 from deltarule.explain.verify_judge import Finding, Judge, Reason, claim_of
 from deltarule.explain.verify_mistakes import ARITHMETIC, Mistake
-from deltarule.explain.verify_names import Meaning, Names
+from deltarule.explain.verify_names import Meaning, Names, key
 from deltarule.explain.verify_record import steps_of
 from deltarule.explain.verify_steps import Fact, Steps
 
@@ -32,6 +32,25 @@ class Place:
 
     layer: int = 0
     phase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One way to complete a statement that is incomplete.
+
+    Attributes
+    ----------
+    words : str
+        What is filled in.
+    example : Example
+        The complete example.
+    numbers : tuple of (str, float)
+        What comes out: the outputs and the error before and after the update.
+    """
+
+    words: str
+    example: Example
+    numbers: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-    repairs: tuple[object, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def checked(self) -> tuple[Finding, ...]:
@@ -170,7 +189,8 @@ def check(example: Example, lines: Sequence[Line], notes: Iterable[str] = ()) ->
     findings = Reading(steps, names, {}).read(lines)
     said = list(notes)
     for role in SIGNED:
-        if any(f.name and steps.facts[f.name].role == role for f in findings):
+        asked = any(f.name and steps.facts[f.name].role == role for f in findings)
+        if asked and _wrong(findings):
             other = Reading(steps, names, {role: -1}).read(lines)
             if _wrong(other) < _wrong(findings):
                 findings = other
@@ -224,7 +244,7 @@ class Reading:
         meanings = self.meanings(line, place)
         judged = [self.judge.judge(line, name, sign) for name, sign in meanings[:MOST_MEANINGS]]
         for i, finding in enumerate(judged):
-            if finding.status != "wrong" and (i == 0 or self.told(finding)):
+            if finding.status != "wrong" and (i == 0 or self.told(finding) and self.free(finding)):
                 fact = self.steps.facts[finding.name]
                 given = fact.term is None and len(line.numeric) == 1
                 return None if given else finding
@@ -239,6 +259,7 @@ class Reading:
             found += [later for m in found if (later := self.later(m)) and later not in found]
         if not found and not line.label:
             found = self.by_terms(line)
+        found = list(dict.fromkeys((self.steps.one_of(name), sign) for name, sign in found))
         return sorted(found, key=lambda m: self.out_of_place(m, place))
 
     def signed(self, meaning: Meaning, label: str) -> bool:
@@ -293,6 +314,11 @@ class Reading:
         claim = claim_of(finding.line)
         digits = max((n.digits for n in literals(claim.tree)), default=0) if claim and claim.tree else 0
         return self.strange(fact, finding.line) < 1 if terms else digits >= 2 or fact.term is None
+
+    def free(self, finding: Finding) -> bool:
+        """Whether no line of another label has claimed the quantity already."""
+        claim = self.judge.claims.get(finding.name)
+        return claim is None or key(claim.label) == key(finding.line.label)
 
     def far(self, finding: Finding, place: Place, meanings: list[Meaning]) -> tuple[float, ...]:
         fact = self.steps.facts[finding.name]

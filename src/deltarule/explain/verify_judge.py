@@ -36,6 +36,11 @@ class Claimed:
     line: int
     sound: bool  # right, or right but for rounding
     origins: frozenset[int] = frozenset()  # lines whose mistake it carries
+    label: str = ""
+
+    def is_told(self, number: Printed) -> bool:
+        """Whether a number printed in a later line is this one."""
+        return abs(number.value - abs(self.value)) <= max(number.half, self.half) * 1.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ class Judge:
         sound = finding.status in ("right", "rounded")
         origins = frozenset([finding.line.number]) if finding.status == "wrong" else finding.origins
         self.claims[finding.name] = Claimed(
-            finding.sign * finding.claimed, half_of(last), last.text, finding.line.number, sound, origins
+            finding.sign * finding.claimed, half_of(last), last.text, finding.line.number, sound, origins,
+            finding.line.label,
         )
 
     def judge(self, line: Line, name: str, sign: int = 1) -> Finding:
@@ -123,7 +129,7 @@ class Judge:
         if terms is None and not claim.bare:
             terms = claim
         printed = self.interval(terms, name) if terms else NOWHERE
-        expected = self.expected(name, sign)
+        expected = self.expected(name, sign, terms)
         meant = printed if terms else result
         rounding = 0.0 if terms is None else _last_place(claim) * (terms is claim)
         reading = next((e for e in expected if meant.meets(e.interval, rounding)), None)
@@ -138,6 +144,8 @@ class Judge:
             return self.well(found, lands or reading, result, expected[0].interval)
         if reading:
             return self.wrong(found, self.arithmetic(found, broken, meant, here))
+        if lands and terms and few_digits(claim) and self.explained(found, meant, terms, expected):
+            lands = None  # a number of one or two digits lands anywhere
         if lands and terms:
             words = f"the printed terms give {number(printed.middle, claim)}"
             return self.wrong(found, [Reason(MISPRINT, words, result.middle)])
@@ -156,20 +164,33 @@ class Judge:
         """A line with a mistake of its own."""
         return replace(found, status="wrong", reasons=tuple(reasons), also=also)
 
+    def explained(
+        self, found: Finding, meant: Interval, terms: Segment, expected: list[Expected]
+    ) -> bool:
+        """Whether a known mistake explains the printed terms."""
+        return any(cost < 2.6 for cost, _ in self.explanations(found, meant, terms, expected))
+
     # What it should be
 
-    def expected(self, name: str, sign: int) -> list[Expected]:
-        """The exact number; what follows from the sound claims; what follows from all claims so far."""
-        above = self.steps.upstream[name]
-        near = {n: c for n, c in self.claims.items() if n in above}
+    def expected(self, name: str, sign: int, terms: Segment | None = None) -> list[Expected]:
+        """The exact number; what follows from sound claims, from all claims, from those that the line itself uses."""
         found = [Expected(Interval.around(sign * self.steps.facts[name].value), {}, frozenset())]
-        sound = {n: c for n, c in near.items() if c.sound}
-        for claims in ([sound, near] if len(sound) < len(near) else [near]):
-            if claims:
-                origins = frozenset().union(*(c.origins for c in claims.values()))
-                numbers = {n: c.value for n, c in claims.items()}
-                interval = self.reached(name, claims)
-                found.append(Expected(-interval if sign < 0 else interval, numbers, origins))
+        sound = {n for n, c in self.claims.items() if c.sound}
+        readings = [sound, set(self.claims)]
+        if terms is not None and terms.tree is not None and not terms.bare:
+            told = literals(terms.tree)
+            readings.append({n for n, c in self.claims.items() if any(c.is_told(p) for p in told)})
+        chosen: list[dict[str, Claimed]] = []
+        for allowed in readings:
+            claims = {n: self.claims[n] for n in self.steps.frontier(name, allowed)}
+            if claims in chosen:
+                chosen.remove(claims)
+            chosen.append(claims)
+        for claims in chosen if chosen != [{}] else []:
+            origins = frozenset[int]().union(*(c.origins for c in claims.values()))
+            interval = self.reached(name, claims)
+            numbers = {n: c.value for n, c in claims.items()}
+            found.append(Expected(-interval if sign < 0 else interval, numbers, origins))
         return found
 
     def reached(self, name: str, claims: Mapping[str, Claimed]) -> Interval:
@@ -278,6 +299,8 @@ class Judge:
                     formulas = {mistake.at: mistake.formula}
                     got = found.sign * self.steps.value(found.name, reading.numbers, formulas)
                     cost = mistake.cost + 0.6 * depth + 0.35 * i
+                    if terms is not None and meant.width:  # printed numbers are what was put in
+                        cost += 0.8 * min(1.0, 2 * abs(abs(got) - abs(meant.middle)) / meant.width)
                     cost += 0.5 * self.strangeness(found.name, mistake, seen, reading.numbers)
                     spread = 0.55 * reading.interval.width + 1e-12 * abs(got)
                     if meant.low - spread <= got <= meant.high + spread:
@@ -320,9 +343,11 @@ class Judge:
         self, name: str, mistake: Mistake, seen: list[Printed], numbers: Mapping[str, float]
     ) -> float:
         """How many printed numbers have no place in the changed formula."""
-        names = set(symbols(mistake.formula)) | set(self.steps.near(name)) | set(self.steps.near(mistake.at))
         if not seen:
             return 0.0
+        names = set(symbols(mistake.formula)) | set(self.steps.near(name)) | set(self.steps.near(mistake.at))
+        for _ in range(2):
+            names |= {n for other in names if other not in numbers for n in self.steps.near(other)}
         inside = [abs(numbers.get(n, self.steps.facts[n].value)) for n in symbols(mistake.formula)]
         around = [abs(numbers.get(n, self.steps.facts[n].value)) for n in names]
         told = [n for n in seen if n.value not in (0, 1, 2, 0.5)]
@@ -371,6 +396,11 @@ class Expected:
 def claim_of(line: Line) -> Segment | None:
     """The segment that carries the claim: the last that can be computed."""
     return line.numeric[-1] if line.numeric else None
+
+
+def few_digits(segment: Segment) -> bool:
+    """Whether a claim has fewer than three digits."""
+    return segment.tree is not None and all(n.digits < 3 for n in literals(segment.tree))
 
 
 def half_of(segment: Segment) -> float:

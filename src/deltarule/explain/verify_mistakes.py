@@ -21,10 +21,9 @@ from deltarule.explain.term import (
     children,
     multiply,
     negative,
-    replace,
     symbols,
 )
-from deltarule.explain.verify_steps import Fact, Steps
+from deltarule.explain.verify_steps import Fact, Steps, exchanged
 from deltarule.program import ops
 
 ARITHMETIC = "arithmetic"
@@ -178,7 +177,7 @@ def left_out(fact: Fact, steps: Steps) -> Iterator[Change]:
             for i, part in enumerate(term.terms):
                 rest = add(*term.terms[:i], *term.terms[i + 1 :])
                 kind, cost = _of_a_term(part, fact, steps)
-                yield kind, f"{said(_positive(part))} is left out", rest, cost
+                yield kind, f"{said(_positive(part))} is left out", rest, cost - 0.01 * i
         elif isinstance(term, Product):
             yield from _factors_left_out(term, fact, steps)
         elif isinstance(term, Call) and len(term.args) == 1:
@@ -223,7 +222,7 @@ def _factors_left_out(term: Product, fact: Fact, steps: Steps) -> Iterator[Chang
 
 def derivative_of_activation(term: Product, fact: Fact, steps: Steps) -> list[Term]:
     """The factors of a delta that are the derivative of its own neuron's activation."""
-    if fact.role not in ("delta", "gradient", "dout_dnet"):
+    if fact.role not in ("delta", "gradient"):
         return []
     own = {
         other.name
@@ -251,11 +250,11 @@ def factors(fact: Fact, steps: Steps) -> Iterator[Change]:
     for rate in steps.of("rate"):
         if fact.role in BACKWARD:
             words = f"the learning rate {rate.name} is in it already"
-            yield RATE, words, multiply(Symbol(rate.name), term), 1.3
+            yield RATE, words, multiply(Symbol(rate.name), term), 1.1
         if fact.role == "new":
-            twice = replace(term, {Symbol(rate.name): multiply(*[Symbol(rate.name)] * 2)})
+            twice = exchanged(term, {Symbol(rate.name): multiply(*[Symbol(rate.name)] * 2)})
             yield RATE, f"the learning rate {rate.name} is applied twice", twice, 1.5
-            halved = replace(term, {Symbol(rate.name): Call(ops.div, (ONE, Symbol(rate.name)))})
+            halved = exchanged(term, {Symbol(rate.name): Call(ops.div, (ONE, Symbol(rate.name)))})
             yield RATE, f"divided by the learning rate {rate.name}", halved, 1.8
 
 
@@ -272,12 +271,12 @@ def instead(fact: Fact, steps: Steps) -> Iterator[Change]:
         for other in steps.of(used.role, step=used.step):
             if other.name == name or fact.name in steps.upstream[other.name] or other is fact:
                 continue
-            kind, cost = BY_ROLE[used.role], 1.5 + 0.2 * (other.layer != used.layer)
+            kind, cost = BY_ROLE[used.role], 1.5 + 0.6 * (other.layer != used.layer)
             crossed = (other.unit, other.source) == (used.source, used.unit)
             if used.role == "weight" and other.layer == used.layer and crossed:
                 kind = TRANSPOSED
             words = f"{other.name} stands in the place of {name}"
-            yield kind, words, replace(fact.term, {Symbol(name): Symbol(other.name)}), cost
+            yield kind, words, exchanged(fact.term, {Symbol(name): Symbol(other.name)}), cost
 
 
 def in_another_form(fact: Fact, steps: Steps) -> Iterator[Change]:
@@ -289,10 +288,18 @@ def in_another_form(fact: Fact, steps: Steps) -> Iterator[Change]:
             for other in steps.of(role, step=used.step):
                 here = (other.layer, other.unit) == (used.layer, used.unit)
                 if (here or role == "loss") and fact.name not in steps.upstream[other.name]:
-                    if other is fact:
+                    if other is fact or (role == "new" and other.parameter != name):
                         continue
                     said_so = words.format(new=other.name, old=name)
-                    yield kind, said_so, replace(fact.term, {Symbol(name): Symbol(other.name)}), cost
+                    for term in _forms(other):
+                        yield kind, said_so, exchanged(fact.term, {Symbol(name): term}), cost
+
+
+def _forms(fact: Fact) -> Iterator[Term]:
+    """A quantity, and an error also as its formula, which a writer may have put in again."""
+    yield Symbol(fact.name)
+    if fact.role in LOSSES and fact.term is not None:
+        yield fact.term
 
 
 FORMS: dict[str, tuple[tuple[str, str, str, float], ...]] = {
@@ -326,7 +333,7 @@ def weights_together(fact: Fact, steps: Steps) -> Iterator[Change]:
         words = "weights after their update: " + ", ".join(
             f"{said(updated[Symbol(weight.name)])}" for weight in used
         )
-        yield EARLY, words, replace(fact.term, updated), 0.9
+        yield EARLY, words, exchanged(fact.term, updated), 0.9
     crossed: dict[Term, Term] = {}
     for weight in used:
         places = {"layer": weight.layer, "unit": weight.source, "source": weight.unit}
@@ -334,12 +341,12 @@ def weights_together(fact: Fact, steps: Steps) -> Iterator[Change]:
             crossed[Symbol(weight.name)] = Symbol(other.name)
     if len(crossed) == len(used) > 1:
         words = "the weights are read along the other side of their table"
-        yield TRANSPOSED, words, replace(fact.term, crossed), 1.0
+        yield TRANSPOSED, words, exchanged(fact.term, crossed), 1.0
     inputs = [n for n in symbols(fact.term) if steps.facts[n].role in ("input", "out", "delta")]
     for a, b in zip(inputs, inputs[1:], strict=False):
         swapped: dict[Term, Term] = {Symbol(a): Symbol(b), Symbol(b): Symbol(a)}
         kind = BY_ROLE[steps.facts[a].role]
-        yield kind, f"{a} and {b} are exchanged", replace(fact.term, swapped), 1.6
+        yield kind, f"{a} and {b} are exchanged", exchanged(fact.term, swapped), 1.6
 
 
 # The derivative of the error and of the activation
@@ -360,10 +367,10 @@ def derivatives(fact: Fact, steps: Steps) -> Iterator[Change]:
             if loss.role == "loss_part" and loss.unit != fact.unit:
                 continue
             words = f"the error {loss.name} stands in the place of its derivative {said(part)}"
-            yield ERROR, words, replace(fact.term, {part: Symbol(loss.name)}), 0.9
-            turned = replace(fact.term, {part: negative(Symbol(loss.name))})
-            yield ERROR, words, turned, 0.95
-        yield ERROR, f"{said(part)} is squared", replace(fact.term, {part: multiply(part, part)}), 1.6
+            for term in _forms(loss):
+                yield ERROR, words, exchanged(fact.term, {part: term}), 0.9
+                yield ERROR, words, exchanged(fact.term, {part: negative(term)}), 0.95
+        yield ERROR, f"{said(part)} is squared", exchanged(fact.term, {part: multiply(part, part)}), 1.6
     term = fact.term if isinstance(fact.term, Product) else Product((fact.term,))
     own = derivative_of_activation(term, fact, steps)
     if own:
@@ -378,23 +385,20 @@ def _other_derivatives(own: list[Term], rest: Term, fact: Fact, steps: Steps) ->
     for value in values:
         one_minus = add(ONE, negative(value))
         forms = {
-            "y(1 - y)": multiply(value, one_minus),
-            "1 - y^2": add(ONE, negative(multiply(value, value))),
-            "1 - y": one_minus,
-            "y": value,
-            "y^2(1 - y)": multiply(value, value, one_minus),
+            "{y}(1 - {y})": multiply(value, one_minus),
+            "1 - {y}^2": add(ONE, negative(multiply(value, value))),
+            "1 - {y}": one_minus,
+            "{y}": value,
+            "{y}^2(1 - {y})": multiply(value, value, one_minus),
         }
         if value.name in {n.name for n in nets} and outs:
             through = Call(ops.sigmoid, (Symbol(outs[0].name),))
-            forms["y(1 - y) at y = logistic(out)"] = multiply(
+            forms["the derivative at logistic({y})"] = multiply(
                 through, add(ONE, negative(through))
             )
         for words, form in forms.items():
-            said_so = f"{words.replace('y', value.name, 1)} stands for {said(multiply(*own))}"
-            words_of = words.replace("y", value.name) if "at" not in words else words
-            yield OTHER_DERIVATIVE, f"{words_of} instead of {said(multiply(*own))}", multiply(
-                form, rest
-            ), 1.6 if said_so else 1.6
+            said_so = f"{words.format(y=value.name)} stands in the place of {said(multiply(*own))}"
+            yield OTHER_DERIVATIVE, said_so, multiply(form, rest), 1.6
 
 
 def activations(fact: Fact, steps: Steps) -> Iterator[Change]:

@@ -21,10 +21,9 @@ from deltarule.explain.term import (
     add,
     multiply,
     negative,
-    replace,
     symbols,
 )
-from deltarule.explain.verify_steps import Fact, Steps, computed
+from deltarule.explain.verify_steps import Fact, Steps, computed, exchanged
 from deltarule.program import ops
 
 
@@ -54,7 +53,7 @@ def _fact(q: Quantity, number: int) -> Fact:
     term = q.term
     if term is not None and number > 1:
         renamed: dict[Term, Term] = {Symbol(n): Symbol(_called(n, number)) for n in symbols(term)}
-        term = replace(term, renamed)
+        term = exchanged(term, renamed)
     role = q.role
     if (role, q.name) == ("setting", "lr"):
         role = "rate"

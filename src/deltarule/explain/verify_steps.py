@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deltarule.explain.term import Call, Number, Product, Sum, Symbol, Term, symbols
+from deltarule.explain.term import (
+    Call,
+    Number,
+    Product,
+    Sum,
+    Symbol,
+    Term,
+    add,
+    children,
+    multiply,
+    symbols,
+)
 
 MATH: dict[str, Callable[..., float]] = {
     "exp": math.exp,
@@ -90,6 +101,34 @@ class Steps:
             if fact.role == role and all(getattr(fact, key) == at for key, at in where.items())
         ]
 
+    def one_of(self, name: str) -> str:
+        """The quantity itself, where a name is but another one for it: the sum of a neuron without activation."""
+        term = self.facts[name].term
+        while isinstance(term, Symbol) and self._same_neuron(name, term.name):
+            name = term.name
+            term = self.facts[name].term
+        return name
+
+    def _same_neuron(self, a: str, b: str) -> bool:
+        one, other = self.facts[a], self.facts[b]
+        place = (one.layer, one.unit, one.row, one.step)
+        same = place == (other.layer, other.unit, other.row, other.step)
+        return same and {one.role, other.role} in ({"net", "out"}, {"dE_dout", "delta"})
+
+    def frontier(self, name: str, claimed: Iterable[str]) -> list[str]:
+        """The claimed quantities that a quantity is made of without passing another claimed one."""
+        claimed, found, seen, stack = set(claimed), [], {name}, [name]
+        while stack:
+            for near in self.near(stack.pop()):
+                if near in seen:
+                    continue
+                seen.add(near)
+                if near in claimed:
+                    found.append(near)
+                else:
+                    stack.append(near)
+        return found
+
     def value(
         self,
         name: str,
@@ -149,3 +188,18 @@ def _called(term: Call, args: list[float]) -> float:
         return quick(*args)
     with np.errstate(all="ignore"):
         return float(term.primitive.evaluate(*map(np.float64, args)))
+
+
+def exchanged(term: Term, new: Mapping[Term, Term]) -> Term:
+    """The formula with some parts exchanged for others, all at once: what is put in is left as it is."""
+    if term in new:
+        return new[term]
+    inside = tuple(exchanged(child, new) for child in children(term))
+    if inside == children(term):
+        return term
+    if isinstance(term, Sum):
+        return add(*inside)
+    if isinstance(term, Product):
+        return multiply(*inside)
+    assert isinstance(term, Call)
+    return Call(term.primitive, inside)
