@@ -180,7 +180,7 @@ def _segment(text: str, commas: Commas) -> Segment:
     while (shorter := _FILLER.sub("", kept)) != kept:
         kept = shorter
     kept = re.sub(r"^-\s*[$€£]", "-", kept)
-    kept = re.sub(r"\s*[(\[][^()\[\]]*→[^()\[\]]*[)\]]|\s+from \w+ to \w+|\s*,?\s*\w+\s*→\s*\w+$", "", kept)
+    kept = re.sub(r"\s*[(\[][^()\[\]]*(?:→|\bto\b)[^()\[\]]*[)\]]|\s+from \w+ to \w+|\s*,?\s*\w+\s*→\s*\w+$", "", kept)
     try:
         tree, rest = formula(kept, commas)
     except NotAFormula:

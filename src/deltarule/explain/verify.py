@@ -221,6 +221,7 @@ class Reading:
         self.steps, self.names, self.signs = steps, names, signs
         self.judge = Judge(steps)
         self.updated = False
+        self.before: Finding | None = None
 
     def read(self, lines: Sequence[Line]) -> list[Finding]:
         """Findings for all lines that claim something."""
@@ -233,6 +234,7 @@ class Reading:
             finding = self.finding(self.judge.kindly(line), place)
             if finding is None:
                 continue
+            self.before = finding
             found.append(finding)
             if finding.name:
                 self.judge.remember(finding)
@@ -243,24 +245,41 @@ class Reading:
         """What is to be said about a line; None where it only repeats what is given."""
         meanings = self.meanings(line, place)
         judged = [self.judge.judge(line, name, sign) for name, sign in meanings[:MOST_MEANINGS]]
-        for i, finding in enumerate(judged):
+        known = bool(self.names.meanings(line.label))
+        for i, finding in enumerate(judged if known else []):
             if finding.status != "wrong" and (i == 0 or self.told(finding) and self.free(finding)):
                 fact = self.steps.facts[finding.name]
                 given = fact.term is None and len(line.numeric) == 1
                 return None if given else finding
-        if judged:
+        if known and judged:
             return min(judged, key=lambda f: self.far(f, place, meanings))
-        return self.alone(line)
+        right = [finding for finding in judged if finding.status != "wrong"]
+        return right[0] if len(right) == 1 else self.alone(line)
 
     def meanings(self, line: Line, place: Place) -> list[Meaning]:
         """The quantities that a line may be about."""
         found = [m for m in self.names.meanings(line.label) if self.signed(m, line.label)]
         if self.updated:
             found += [later for m in found if (later := self.later(m)) and later not in found]
-        if not found and not line.label:
+        if re.fullmatch(r"(?:out|output|activation)", line.label, re.IGNORECASE) and self.beside(line):
+            return self.same_neuron()
+        if not found:
             found = self.by_terms(line)
         found = list(dict.fromkeys((self.steps.one_of(name), sign) for name, sign in found))
         return sorted(found, key=lambda m: self.out_of_place(m, place))
+
+    def beside(self, line: Line) -> bool:
+        """Whether the line stands in one line of the text with the one before it."""
+        return self.before is not None and self.before.line.number == line.number
+
+    def same_neuron(self) -> list[Meaning]:
+        """The activation of the neuron whose sum was said just before."""
+        assert self.before is not None
+        if not self.before.name:
+            return []
+        fact = self.steps.facts[self.before.name]
+        place = {"layer": fact.layer, "unit": fact.unit, "row": fact.row, "step": fact.step}
+        return [(out.name, 1) for out in self.steps.of("out", **place)]
 
     def signed(self, meaning: Meaning, label: str) -> bool:
         name, sign = meaning
@@ -289,7 +308,7 @@ class Reading:
             for fact in self.steps.facts.values()
             if fact.term is not None
             and fact.role in ("net", "out", "loss", "delta", "gradient", "new")
-            and self.strange(fact, line) == 0
+            and self.strange(fact, line) < 1
         ]
 
     def out_of_place(self, meaning: Meaning, place: Place) -> int:

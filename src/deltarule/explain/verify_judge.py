@@ -7,7 +7,7 @@ from an earlier mistake, or wrong, with the kind of mistake and what it should b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal as OneOf
 
@@ -114,9 +114,11 @@ class Judge:
         if last is None:
             return
         sound = finding.status in ("right", "rounded")
+        true = math.isclose(finding.claimed, finding.exact, rel_tol=1e-12, abs_tol=1e-14)
+        half = 0.0 if true else half_of(last)
         origins = frozenset([finding.line.number]) if finding.status == "wrong" else finding.origins
         self.claims[finding.name] = Claimed(
-            finding.sign * finding.claimed, half_of(last), last.text, finding.line.number, sound, origins,
+            finding.sign * finding.claimed, half, last.text, finding.line.number, sound, origins,
             finding.line.label,
         )
 
@@ -168,7 +170,7 @@ class Judge:
         self, found: Finding, meant: Interval, terms: Segment, expected: list[Expected]
     ) -> bool:
         """Whether a known mistake explains the printed terms."""
-        return any(cost < 2.6 for cost, _ in self.explanations(found, meant, terms, expected))
+        return any(cost < 3.2 for cost, _ in self.explanations(found, meant, terms, expected))
 
     # What it should be
 
@@ -211,21 +213,26 @@ class Judge:
             return Interval.around(middle, half)
         found = {number.text: number for number in literals(tree)}
         at = {text: number.value for text, number in found.items()}
-        by = {text: self.radius(number) for text, number in found.items()}
+        by = {text: self.radius(number, name) for text, number in found.items()}
         return reach(lambda moved: value(tree, None, moved), at, by)
 
-    def radius(self, number: Printed) -> float:
-        """How far a number inside a formula may be off: not at all where it is given or counted."""
-        if number.text in {claim.text.lstrip("-") for claim in self.claims.values()}:
-            return number.half
-        if number.whole:
+    def radius(self, number: Printed, name: str = "") -> float:
+        """How far a number inside a formula may be off: not at all where it is given, counted, or exact as it stands."""
+        facts = self.steps.facts
+        above = self.steps.upstream[name] if name else facts.keys()
+        values = [abs(self.claims[n].value if n in self.claims else facts[n].value) for n in above]
+        if any(abs(number.value - v) <= 1e-12 * max(1.0, v) for v in self.exact(above)):
             return 0.0
-        if number.digits > 2:
-            return number.half
-        for fact in self.steps.facts.values():
-            if fact.role in GIVEN and abs(fact.value) == number.value:
-                return 0.0
+        if number.whole and not any(0 < abs(number.value - v) <= number.half for v in values if v > 1):
+            return 0.0
         return number.half
+
+    def exact(self, names: Iterable[str]) -> Iterator[float]:
+        """Sizes of quantities that are given, or that a claim prints without rounding."""
+        for n in names:
+            fact = self.steps.facts[n]
+            if fact.role in GIVEN or (n in self.claims and not self.claims[n].half):
+                yield abs(fact.value)
 
     def broken(self, line: Line) -> Segment | None:
         """The first segment that does not follow from the one before it; None where all do."""
@@ -463,7 +470,8 @@ def slip_of_digits(claim: Segment, right: float) -> str:
     text = "".join(c for c in found.text if c.isdigit())
     for places in (found.decimals - 1, found.decimals, found.decimals + 1):
         exact = "".join(c for c in f"{abs(right):.{max(places, 0)}f}" if c.isdigit())
-        if text != exact and one_slip(text, exact):
+        same = text.startswith(exact) or exact.startswith(text)
+        if not same and one_slip(text, exact):
             return f"{found.text} for {abs(right):.{max(places, 0)}f}: one digit is wrong"
     return ""
 

@@ -30,6 +30,9 @@ SAID = [
     (r"\boutput (?:layer )?(?:neuron|unit|node)\s*(\d+)", r"o\1"),
     (r"\b(?:predicted (?:output|value)|prediction|network output|output of the network|y ?pred)\b", "yhat"),
     (r"\b(?:mean squared error|squared error|total error|error total|total loss|cost function|overall error)\b", "loss"),
+    (r"\b(?:top|first|upper) (?=(?:hidden )?(?:neuron|unit|node))", "h1 "),
+    (r"\b(?:bottom|second|lower) (?=(?:hidden )?(?:neuron|unit|node))", "h2 "),
+    (r"\b(?:final|last|output) (?=(?:neuron|unit|node)\b)", "o1 "),
     (r"\blearning[- ]rate\b", "lr"),
     (r"\bactivated\b", "out"),
 ]

@@ -126,14 +126,28 @@ def _orders(weights: list[Given], places: Places) -> Iterator[tuple[str, list[Pl
 
 
 def _between(ends: tuple[str, str] | None, places: Places) -> Place:
+    """The connection between two named neurons; a bare number may be a neuron of any layer."""
     if ends is None:
         return None
-    a, b = places.called(ends[0]), places.called(ends[1])
-    return (b[0], b[1], a[1]) if a and b and a[0] + 1 == b[0] else None
+    found = {
+        (b[0], b[1], a[1])
+        for a in _spots(ends[0], places)
+        for b in _spots(ends[1], places)
+        if a[0] + 1 == b[0]
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _spots(name: str, places: Places) -> list[tuple[int, int]]:
+    if name.isdigit():
+        return [(k, int(name)) for k, n in enumerate(places.sizes) if 1 <= int(name) <= n]
+    spot = places.called(name)
+    return [spot] if spot else []
 
 
 def _inside(name: str) -> tuple[str, str] | None:
-    found = re.fullmatch(r"[wvu](?:eight)?_?([a-z]+\d*)_?([a-z]+\d*)", name, re.IGNORECASE)
+    found = re.fullmatch(r"[wvu](?:eight)?_?([a-z]+\d*)_?([a-z]+\d*|\d)", name, re.IGNORECASE)
+    found = found or re.fullmatch(r"[wvu]_?(\d)_?([a-z]+\d*)", name, re.IGNORECASE)
     return (found[1], found[2]) if found else None
 
 

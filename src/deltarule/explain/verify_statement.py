@@ -25,16 +25,27 @@ _ACTIVATIONS = [
 ]
 _LOSSES = [
     ("cross_entropy", r"\bcross[- ]?entropy|\bnegative log"),
-    ("half_squared_error", r"\bhalf\b.{0,20}(?:squared|sum)|1/2\)?\s*\*?\s*(?:sum|Sigma|\(|\[)|0\.5\s*\*?\s*\(|\(1/2\)"),
+    ("half_squared_error", 
+        r"\bhalf\b.{0,20}(?:squared|sum)|(?:1/2|0\.5)\)?\s*\*?\s*(?:(?:sum|Sigma)\b|[\[(]*[^()\n=]*\)\s*\^\s*2)"
+        r"|\)\s*\^\s*2\s*/\s*2|1/2 *\|\|",
+    ),
     ("mse", r"\bmean[- ]squared|\bmse\b|\bmean of (?:the )?squares"),
 ]
 _CLASSES = [
-    ("rate", r"(?:learning[- ]?rate|lr|eta|alpha|rate|step size)$"),
+    ("rate", r"(?:(?:learning[- ]?rate|step size)(?: \w+)?|lr|eta|alpha|rate)$"),
     ("momentum", r"(?:momentum|beta|mu)$"),
-    ("weight", r"(?:[wvu](?:eights?)?[\s_({^]*[\w,→ ]*|theta\d{2,}|from .+ to .+|\w+\s*→\s*\w+)[)}\]]*$"),
-    ("bias", r"(?:b(?:ias(?:es)?)?[\s_({^]*\w*|theta_?\{?\w*\}?|w_?0\w?|.*\bbias)[)}\]]*$"),
-    ("input", r"(?:[xi](?:nputs?)?[\s_({]*\w{0,2}|inputs?(?: values?| vector| \w+)?|features?)[)}\]]*$"),
-    ("target", r"(?:t(?:argets?)?[\s_({]*(?:o?\d*)|(?:targets?|desired|expected|actual|true|correct|label)(?: outputs?| values?| \w{1,3})*|d\d?|y\d?|y_?\{?\w+\}?)[)}\]]*$"),
+    ("bias", r"(?:b|b[_({^]*\w{0,6}|.*\bbias(?:es)?\b[\w ]*|theta_?\{?\w*\}?|w_?0\w?)[)}\]]*$"),
+    (
+        "weight",
+        r"(?:[wvu](?:[_({^]*\d[\w,]*|[A-Z]\w{0,3}|_\w+|[({]\w+[,→ ]+\w+|(?:out|hid|[ohxiy])?\d?[ohy]?\d?)"
+        r"|.*\bweights?\b[\w ,.]*|from .+ to .+|\w+\s*→\s*\w+)[)}\]]*$",
+    ),
+    ("input", r"(?:[xi][_({]*\w{0,2}|inputs?(?: values?| vector| \w+)?|features?|[xi]nput_?\d)[)}\]]*$"),
+    (
+        "target",
+        r"(?:t[_({]*o?\d*|(?:targets?|desired|expected|actual|true|correct|(?:class )?label)(?: outputs?| values?| \w{1,3})*"
+        r"|target_?\w{0,2}|d\d?|y\d?|y_?\{?(?:true|target|t)\w?\}?)[)}\]]*$",
+    ),
 ]
 
 
@@ -81,6 +92,7 @@ class _Scan:
         self.statement = found = Statement(commas=commas, text=text)
         self.layer = 0
         self.started = False
+        self.before: tuple[int, str] = (0, "")
         self.named: set[str] = set()
         self.computed = _computed_labels(text, commas)
         for line in read_lines(text, commas):
@@ -104,10 +116,13 @@ class _Scan:
             return
         label = line.label.rpartition(":")[2].strip() or line.label
         kind = self.kind(label, line)
+        if self.before == (line.number, "input") and re.fullmatch(r"[A-Z]", label):
+            kind = "input"  # Inputs A = 0.35, B = 0.9
+        self.before = (line.number, kind)
         if kind and len(line.segments) == 1 and self.take(kind, label, line):
             return
         if line.numeric:
-            self.started = True
+            self.started |= len(line.segments) > 1 or bool(re.match(r"net|out|z|h\d|a\d", label))
             self.statement.calculation.append(line)
 
     def kind(self, label: str, line: Line) -> str:
@@ -172,7 +187,7 @@ class _Scan:
         spot = self.layer
         if re.search(r"\boutput\b", line.text.lower()) and not re.search(r"hidden", line.text.lower()):
             spot = -1 if kind in ("weight", "bias") else spot
-        elif re.search(r"\bhidden\b", line.text.lower()) and kind == "bias":
+        elif re.search(r"\bhidden\b", line.text.lower()) and kind in ("weight", "bias"):
             spot = 1
         for one, number in zip(names, numbers, strict=True):
             arrow = _ends(plain(line.text), one) if kind == "weight" else None
@@ -248,7 +263,7 @@ class _Scan:
                     found.inputs.append(Given(f"x{k}", v, 0))
         if not found.targets:
             said = re.search(
-                rf"\b(?:target|desired|expected|actual|true|correct)(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?(?:are|is|=|:)?\s*({several})",
+                rf"\b(?:target|desired|expected|actual|true|correct|class label|label)(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?(?:are|is|=|:)?\s*({several})",
                 text,
                 re.IGNORECASE,
             )

@@ -249,6 +249,8 @@ def losses_of(statement: Statement, output: str) -> list[tuple[str, str]]:
         note = "the error is called a mean squared error; its formula is half the squared error"
         return [("half_squared_error", note if named == "mse" else "")]
     if statement.loss == "mse":
+        if re.search(r"=\s*\(?[A-Za-z\d]+[^=\n]*\)\s*(?:\^\s*2|²)", statement.text):
+            return [("mse", "")]  # its formula stands there, without 1/2
         return [("mse", ""), ("half_squared_error", "the mean squared error is taken with the factor 1/2")]
     return [
         ("half_squared_error", "the error is taken as 1/2 (t - y)^2"),
