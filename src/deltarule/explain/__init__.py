@@ -1,7 +1,8 @@
 """Every number of a training step with its formula, and the first wrong line of one done by hand.
 
-In: a network and rows, an example file, or a function. Out: ``Worked``: named quantities with exact values and
-formulas, as text, Markdown, LaTeX or a page. Everything but the front door is imported when it is first used.
+In: a network and rows, an example file, or a function. Out: ``Worked``: named quantities with exact
+values and formulas, as text, Markdown, LaTeX or a page. Everything but the front door is imported
+when it is first used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The backward pass neuron by neuron, with the chain rule spelled out.
 
-In: a sheet with the forward pass on it. Out: the derivatives of the error with respect to outputs, sums and weights, from the
-last layer to the first; between them the partial derivatives of the formulas.
+In: a sheet with the forward pass on it. Out: the derivatives of the error with respect to outputs,
+sums and weights, from the last layer to the first; between them the partial derivatives of the
+formulas.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from deltarule.explain.expand import Terms
 from deltarule.explain.names import Names
 from deltarule.explain.partial import partials
 from deltarule.explain.record import Quantity
-from deltarule.explain.sheet import Sheet, around, rowed
+from deltarule.explain.sheet import DERIVATIVES, Sheet, around, rowed
 from deltarule.explain.step import Step
-from deltarule.explain.term import ZERO, Symbol, Term, add, multiply
+from deltarule.explain.term import ZERO, Sum, Symbol, Term, add, multiply, symbols
 from deltarule.program import Node
 
 GIVEN = ("input", "target", "setting", "memory")
@@ -77,8 +78,21 @@ class Backward:
         for place in np.ndindex(own.shape):
             chain = None if aside else self._chain(of_names[place])
             more: dict[str, Any] = {"layer": layer, "unit": place[-1] + 1, "row": place[0] + 1}
-            more |= {"term": terms[place], "chain": chain, "aside": aside}
+            more |= {"term": self._arranged(terms[place]), "chain": chain, "aside": aside}
             self.sheet.put(own[place], values[place], "backward", role, **more)
+
+    def _arranged(self, term: Term) -> Term:
+        """A sum of derivatives in the order in which these were computed."""
+        roles = self.sheet.roles
+        if not isinstance(term, Sum) or not all(
+            any(roles.get(s) in DERIVATIVES for s in symbols(t)) for t in term.terms
+        ):
+            return term
+        order = {name: i for i, name in enumerate(self.sheet.found)}
+        last = len(order)
+        return Sum(
+            tuple(sorted(term.terms, key=lambda t: [order.get(s, last) for s in symbols(t)][:1]))
+        )
 
     def _slopes(self, out: Node, layer: int) -> None:
         """The derivative of each output with respect to its weighted sum."""
@@ -129,7 +143,8 @@ class Backward:
             name = names[place]
             _, _, unit, source = place_of(name)
             more: dict[str, Any] = {"layer": layer, "unit": unit, "source": source}
-            more |= {"parameter": name, "term": terms[place], "chain": self._long_chain(name)}
+            more |= {"parameter": name, "term": self._arranged(terms[place])}
+            more |= {"chain": self._long_chain(name)}
             self.sheet.put(f"dE/d{name}", values[place], "backward", "gradient", **more)
 
     def _long_chain(self, name: str) -> Term | None:

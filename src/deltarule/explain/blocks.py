@@ -1,7 +1,8 @@
 """A network's graph cut into the layers that a person sees.
 
-In: the nodes of a forward pass. Out: blocks, each with the sum that goes into its activation (``net``) and what comes
-out. A block begins at a product with weights, or where another layer of the network begins.
+In: the nodes of a forward pass. Out: blocks, each with the sum that goes into its activation
+(``net``) and what comes out. A block begins at a product with weights, or where another layer of
+the network begins.
 """
 
 from __future__ import annotations

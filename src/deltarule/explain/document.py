@@ -1,12 +1,14 @@
 """What is shown, before it is known where: sections of lines, each a chain of equations.
 
-In: ``Worked`` and a number of digits. Out: a ``Document`` for the renderers of text, Markdown, LaTeX and HTML.
+In: ``Worked`` and a number of digits. Out: a ``Document`` for the renderers of text, Markdown,
+LaTeX and HTML.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from deltarule.explain.term import (
 from deltarule.explain.write import text
 from deltarule.program import ops
 
+ENTRIES = 4
 HEADINGS = {
     "given": "Given",
     "forward": "Forward pass",
@@ -75,7 +78,7 @@ class Section:
     @property
     def compact(self) -> bool:
         """Whether the lines are short: names and numbers only."""
-        return self.phase == "given"
+        return self.phase == "given" and not any(line.note for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,22 @@ def figure(value: float, digits: int) -> str:
     return f"{mantissa.rstrip('.')}e{int(exponent)}" if exponent else shown.rstrip(".")
 
 
+def summary(x: np.ndarray[Any, Any], digits: int) -> str:
+    """Shape, norm and the first entries of an array."""
+    shape = " × ".join(map(str, x.shape))
+    norm = figure(float(np.linalg.norm(x.astype(float).ravel())), digits)
+    first = ", ".join(figure(v, min(digits, 4)) for v in x.ravel()[:ENTRIES])
+    more = ", …" if x.size > ENTRIES else ""
+    return f"{shape}, norm {norm}: {first}{more}"
+
+
 class Writer:
     """Lines of the quantities of one step."""
 
     def __init__(self, quantities: Mapping[str, Quantity], digits: int) -> None:
         self.quantities, self.digits = quantities, digits
-        self.symbols = Notation(self.figure)
+        self.arrays = {name for name, q in quantities.items() if np.ndim(q.value)}
+        self.symbols = Notation(self.figure, array=self._array)
         self.numbers = Notation(self.figure, self._number)
 
     def figure(self, value: float) -> str:
@@ -125,8 +138,14 @@ class Writer:
     def _number(self, name: str) -> Math:
         return Figure(self.figure(self.quantities[name].value), name)
 
+    def _array(self, term: Term) -> bool:
+        """Whether a formula gives an array."""
+        return any(name in self.arrays for name in symbols(term)) and not isinstance(term, Number)
+
     def line(self, q: Quantity) -> Line:
         """Name, formula in symbols, formula with numbers, result."""
+        if np.ndim(q.value) or any(name in self.arrays for name in q.depends):
+            return self._whole(q)
         parts: list[Math] = [Name(q.name)]
         if q.role == "delta" and not q.chain:
             parts += [Name(same) for same in self._others(q)]
@@ -142,7 +161,8 @@ class Writer:
             parts.pop()
         if parts[-1] != Figure(result.text):
             parts.append(result)
-        return Line(q.name, tuple(dict.fromkeys(parts)), exact, note)
+        said = [note] if note else [q.where] if q.role == "value" and ":" in q.where else []
+        return Line(q.name, tuple(dict.fromkeys(parts)), exact, "; ".join(said))
 
     def _formulas(self, q: Quantity) -> tuple[list[Term], str]:
         """The formulas of a quantity, the last one with numbers: the short one of a gradient first, then the
@@ -167,6 +187,18 @@ class Writer:
             reasons[f"{reason} {'holds' if holds else 'does not hold'}"] = None
             term = replace(term, {choice: ways[0 if holds else 1]})
         return term, "; ".join(reasons)
+
+    def _whole(self, q: Quantity) -> Line:
+        """The line of an array: its formula, shape, norm and a few entries."""
+        parts: list[Math] = [Name(q.name)]
+        note = ""
+        if q.term is not None:
+            term, note = self._chosen(q.term) if not self.arrays & set(q.depends) else (q.term, "")
+            parts.append(self.symbols(term))
+        if not np.ndim(q.value):
+            parts.append(Figure(self.figure(q.value), q.name))
+            return Line(q.name, tuple(dict.fromkeys(parts)), True, note)
+        return Line(q.name, tuple(parts), True, summary(q.value, self.digits))
 
     def _others(self, q: Quantity) -> Iterator[str]:
         """Other names of the same derivative."""

@@ -1,7 +1,7 @@
 """The network as a drawing: neurons in columns, connections with weights and gradients on them.
 
-In: the layout and the quantities of ``Worked``. Out: SVG whose numbers are marked with the quantities that they show, and
-the parts of the drawing that each quantity is about.
+In: the layout and the quantities of ``Worked``. Out: SVG whose numbers are marked with the
+quantities that they show, and the parts of the drawing that each quantity is about.
 """
 
 from __future__ import annotations

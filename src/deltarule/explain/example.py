@@ -1,6 +1,7 @@
 """Worked examples as files: a network with its numbers, one row or a few, and what is to be done with them.
 
-In: TOML (docs/example-format.md). Out: ``Example``, with a list of what is missing or contradicts itself.
+In: TOML (docs/example-format.md). Out: ``Example``, with a list of what is missing or contradicts
+itself.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.explain.network import ABSENT, Layer, Network
@@ -121,7 +120,8 @@ class Example:
             )
         if found:
             place = f"{self.title}: " if self.title else ""
-            raise DataError(f"{place}the example cannot be computed. " + "; ".join(found))
+            reasons = "".join(f"\n  - {reason}" for reason in found)
+            raise DataError(f"{place}the example cannot be computed:{reasons}")
         return self
 
     def filled(self, values: Mapping[str, float]) -> Example:
@@ -142,18 +142,19 @@ def read(path: str | Path) -> Example:
     Raises
     ------
     DataError
-        Where it is no TOML, has entries that the format does not know, or entries of the wrong kind. Missing numbers and
-        contradictions are listed in ``problems`` instead.
+        Where it is no TOML, has entries that the format does not know, or entries of the wrong kind.
+        Missing numbers and contradictions are listed in ``problems`` instead.
     """
     text = Path(path).read_text(encoding="utf-8")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is no TOML: {error}") from None
-    return parse(data, str(path), text)
+    return parse(data, str(path))
 
 
-def parse(data: Mapping[str, Any], place: str, text: str = "") -> Example:
+def parse(data: Mapping[str, Any], place: str) -> Example:
+    """The example of a nested dict, as TOML gives it; ``place`` is its name in messages."""
     from deltarule.explain.reading import Reader
 
     return Reader(place).example(data)

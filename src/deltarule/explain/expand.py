@@ -1,7 +1,8 @@
 """From the nodes of a graph to the formula of each element.
 
-In: nodes with their values, and names for some of their elements. Out: one term per element. What a primitive does to
-elements is read from its lowering: a scalar expression, a reduction, a contraction, a move.
+In: nodes with their values, and names for some of their elements. Out: one term per element. What a
+primitive does to elements is read from its lowering: a scalar expression, a reduction, a
+contraction, a move.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from deltarule.program import Node, ops
 from deltarule.program.lowering import Contract, Index, Map, Reduce
 from deltarule.program.ops.contract import labels
 
-Terms = np.ndarray[Any, Any]  # of objects
+Terms = Any  # arrays of terms, or of names: NumPy cannot say what an array of objects holds
 LARGEST = 4096
 
 

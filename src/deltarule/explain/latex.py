@@ -80,7 +80,7 @@ def _compact(section: Section) -> Iterator[str]:
 
 
 def _equation(line: Line) -> Iterator[str]:
-    """The parts of an equation, in one row where they fit; formulas and their numbers else in rows of their own."""
+    """The parts of an equation, in one row where they fit, else in rows of their own."""
     signs = [r"\approx" if line.relation(i) == "≈" else "=" for i in range(len(line.parts))]
     row, length = latex(line.parts[0]), len(text(line.parts[0]))
     note = rf"\quad\text{{({words(line.note)})}}" if line.note else ""

@@ -16,7 +16,7 @@ from deltarule.explain.step import Step
 from deltarule.explain.term import Symbol
 from deltarule.nn.nested import Path
 
-Array = np.ndarray[Any, Any]
+Array = Any  # of names
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def textbook(worked: Step) -> Names:
             letter = "h" if len(layers) == 2 else f"h{layers.index(block) + 1}_"
         names.units.append([f"{letter}{j}" for j in range(1, n + 1)])
     count = 0
-    read = _readers(worked)
+    read = weight_readers(worked)
     for path, node in found.weights.items():
         shape = node.type.shape
         block_at = read.get(path)
@@ -118,7 +118,7 @@ def _first(path: Path) -> str:
     return "b" if path[-1] == "bias" else path[-1]
 
 
-def _readers(worked: Step) -> dict[Path, int]:
+def weight_readers(worked: Step) -> dict[Path, int]:
     """The block in which each weight is first used."""
     found: dict[Path, int] = {}
     forward = worked.forward

@@ -1,7 +1,7 @@
 """The network of an example, as a module that trains like any other.
 
-In: layers whose weights have names. Out: a ``Module`` with one array for each name: a weight that stands in two places is
-shared, and its gradients add up; one that is not trained is a ``State``.
+In: layers whose weights have names. Out: a ``Module`` with one array for each name: a weight that
+stands in two places is shared, and its gradients add up; one that is not trained is a ``State``.
 """
 
 from __future__ import annotations

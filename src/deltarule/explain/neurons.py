@@ -6,7 +6,6 @@ In: a traced step and names. Out: quantities in the order in which a person comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +70,7 @@ def _numbered(names: Names, found: Pass) -> Callable[[str, Node], Terms]:
 
 
 def _given(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
-    """Inputs, weights and targets; after the update the weights have new names, and nothing is given again."""
+    """Inputs, weights and targets; after the update weights have new names, nothing is given again."""
     first = not end
     x = found.inputs
     sheet.call(x, rowed(names.inputs, x.type.shape, "{}"), "input")
@@ -219,8 +218,9 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
         if node.type.dtype.kind == "f":
             own = _memory(names, path, node.type.shape, "_new")
             sheet.call(node, own, "memory_new")
-            of = names.weights.get(path[1:], own)
-            _changed(sheet, node, own, of if of.shape == own.shape else own, "memory_new", names)
+            of = names.weights.get(path[1:])
+            fits = of is not None and of.shape == own.shape
+            _changed(sheet, node, own, of if fits else own, "memory_new", names)
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)

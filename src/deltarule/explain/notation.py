@@ -1,7 +1,8 @@
 """From formulas to how they are written, before it is known on what.
 
-In: terms, and the ``notation`` of their primitives (a small part of LaTeX). Out: a tree of rows, fractions, powers,
-roots, fences, names and numbers, which ``write`` turns into text, LaTeX or MathML.
+In: terms, and the ``notation`` of their primitives (a small part of LaTeX). Out: a tree of rows,
+fractions, powers, roots, fences, names and numbers, which ``write`` turns into text, LaTeX or
+MathML.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from deltarule.explain.term import Call, Number, Product, Sum, Symbol, Term
-from deltarule.program.lowering import Reduce
+from deltarule.program.lowering import Map, Reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,12 @@ STRENGTH = {
     "-": SUM,
     "*": PRODUCT,
     "/": PRODUCT,
+    "⊙": PRODUCT,
     "mod": PRODUCT,
     **dict.fromkeys("=≠<≤>≥∧∨≫", RELATION),
 }
 TOKEN = re.compile(
-    r"\{\{|\}\}|\{\d+\}|\\left\||\\right\||\\[a-zA-Z]+|\\[,;]|[A-Za-z]\w*|\d+|\S|\s+"
+    r"\{\{|\}\}|\{\d+\}|\\left\||\\right\||\\[a-zA-Z]+|\.\.\.|\\[,;]|[A-Za-z]\w*|\d+|\S|\s+"
 )
 
 
@@ -131,7 +133,7 @@ def parsed(notation: str) -> tuple[Math, int]:
 
 
 def _row(tokens: list[str], end: str) -> tuple[Math, int]:
-    """Parts up to a closing token, which is taken away as well; holes among signs know how strong they must be."""
+    """Parts up to a closing token, which is taken away; holes know how strong they must be."""
     parts: list[Math] = []
     while tokens and tokens[0] != end:
         parts.append(_part(tokens, parts))
@@ -145,7 +147,8 @@ def _row(tokens: list[str], end: str) -> tuple[Math, int]:
     strength = min(
         (PREFIX if s.prefix else STRENGTH.get(s.text, RELATION) for s in signs), default=PREFIX
     )
-    least = PRODUCT if strength == PREFIX and signs else ATOM if not signs else strength + 1
+    side_by_side = POWER if all(isinstance(p, Hole) for p in parts) else ATOM
+    least = PRODUCT if strength == PREFIX and signs else strength + 1 if signs else side_by_side
     if not signs and any(p == Sign(",") for p in parts):
         least = 0
     filled = tuple(Hole(p.index, least) if isinstance(p, Hole) else p for p in parts)
@@ -170,6 +173,8 @@ def _part(tokens: list[str], before: list[Math]) -> Math:
         return Root(_group(tokens))
     if token in (r"\mathrm", r"\mathrel"):
         inside = _group(tokens)
+        if isinstance(inside, Sign) and tokens[:1] == ["="]:
+            return Sign(inside.text + tokens.pop(0))
         return inside if isinstance(inside, Word | Sign) else Word("".join(_letters(inside)))
     if token == "^":
         return Power(before.pop(), _group(tokens))
@@ -186,6 +191,8 @@ def _part(tokens: list[str], before: list[Math]) -> Math:
 
 
 def _leaf(text: str, first: bool) -> Math:
+    if text == "...":
+        return Word("…")
     if text.isdigit():
         return Figure(text)
     if text.isidentifier() and text != "mod":
@@ -208,12 +215,18 @@ class Notation:
         Text of a constant.
     symbol : callable
         What stands for a quantity: its name, or its value.
+    array : callable
+        Whether a formula gives an array: between two of these, element by element, stands a sign of its own.
     """
 
     def __init__(
-        self, figure: Callable[[float], str], symbol: Callable[[str], Math] = Name
+        self,
+        figure: Callable[[float], str],
+        symbol: Callable[[str], Math] = Name,
+        array: Callable[[Term], bool] = lambda term: False,
+        most: int = 10,
     ) -> None:
-        self.figure, self.symbol = figure, symbol
+        self.figure, self.symbol, self.array, self.most = figure, symbol, array, most
 
     def __call__(self, term: Term) -> Math:
         """The formula of a term."""
@@ -250,6 +263,8 @@ class Notation:
         parts: list[Math] = []
         for i, one in enumerate(term.terms):
             minus, rest = _signed(one)
+            if i == self.most - 2 and len(term.terms) > self.most:
+                return Row((*parts, Sign("+"), Word("…")))
             if i:
                 parts.append(Sign("-" if minus else "+"))
             elif minus:
@@ -267,9 +282,12 @@ class Notation:
         for factor in term.factors:
             powers[factor] = powers.get(factor, 0) + 1
         parts: list[Math] = []
+        before = False
         for i, (factor, n) in enumerate(powers.items()):
+            now = self.array(factor)
             if i:
-                parts.append(Sign("*"))
+                parts.append(Sign("⊙" if before and now else "*"))
+            before = before or now
             if n > 1:
                 parts.append(Power(self._inside(factor, ATOM), Figure(str(n))))
             else:
@@ -283,7 +301,7 @@ class Notation:
         if isinstance(term.primitive.lowering, Reduce):
             return self._reduction(term, tree)
         filled = self._fill(tree, term.args)
-        if strength == RELATION:
+        if strength == RELATION and isinstance(term.primitive.lowering, Map):
             return Fence("[", filled, "]"), ATOM  # Iverson's bracket: 1 where it holds, else 0
         return filled, strength
 
@@ -319,7 +337,7 @@ class Notation:
 
 
 def guarded(found: Math) -> Math:
-    """A formula after a sign: in parentheses where it begins with a minus, only the number where it is one."""
+    """A formula after a sign: what begins with a minus, or its first number, in parentheses."""
     if isinstance(found, Figure):
         return Fence("(", found, ")") if found.text.startswith("-") else found
     if isinstance(found, Row):

@@ -1,6 +1,7 @@
 """A worked calculation as a page of its own: drawing, steps, formulas, and a slider for the learning rate.
 
-In: ``Worked``. Out: HTML that needs nothing else. Every number on it, at every rate of the slider, is computed here.
+In: ``Worked``. Out: HTML that needs nothing else. Every number on it, at every rate of the slider,
+is computed here.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ def _rates(runs: list[Worked], digits: int) -> dict[str, Any] | None:
 
 
 def _last_error(worked: Worked) -> float:
-    return next(q.value for q in worked.steps[-1] if q.role == "loss" and q.phase == "error after")
+    last = (q for q in worked.steps[-1] if q.role == "loss" and q.phase == "error after")
+    return float(next(last).value)
 
 
 def _curve(errors: list[float], before: float) -> dict[str, Any]:
@@ -199,7 +201,9 @@ def _drawing(worked: Worked, digits: int) -> str:
 def _small(runs: list[Worked], digits: int) -> dict[str, Any]:
     """The numbers in the drawing, short, at each rate; those of step k end in @k."""
     found: dict[str, Any] = {}
-    for name in runs[0].quantities:
+    for name, q in runs[0].quantities.items():
+        if np.ndim(q.value):
+            continue
         texts = [figure(run.quantities[name].value, min(digits, 4)) for run in runs]
         found[name] = texts[0] if len(set(texts)) == 1 else texts
     return found
@@ -209,7 +213,7 @@ NUMBER = re.compile(r"(?<=>)([^<>]*)(?=</mn>)|(?<=<mo>)([=≈])(?=</mo>)")
 
 
 def _changing(documents: list[Document]) -> dict[int, dict[str, Any]]:
-    """The right-hand sides of the lines that depend on the rate: what stays, and the texts between at each rate.
+    """The right-hand sides of the lines that depend on the rate: what stays, and the texts between.
 
     A line may read otherwise at some rates, where a number is negative say: these are its ``forms``.
     """

@@ -1,7 +1,7 @@
 """Partial derivatives of a formula, by the rules that train.
 
-In: a term. Out: its derivative with respect to each name in it, as terms again. The formula is traced as scalars; the vjp
-rules of its primitives do the rest.
+In: a term. Out: its derivative with respect to each name in it, as terms again. The formula is
+traced as scalars; the vjp rules of its primitives do the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.derive.backward import pull_back
 from deltarule.derive.trace import tracing
-from deltarule.explain.expand import Expansion
+from deltarule.explain.expand import Expansion, Terms
 from deltarule.explain.term import ZERO, Symbol, Term, evaluate, symbols
 from deltarule.program.types import ArrayType
 
@@ -22,6 +22,8 @@ SCALAR = ArrayType((), np.dtype(np.float64))
 def partials(term: Term, name: str, values: Mapping[str, float]) -> dict[str, Term]:
     """d term / d symbol, for each symbol; ``name`` stands for the value of the term itself."""
     given = symbols(term)
+    if not given:
+        return {}
     with tracing(known=True) as outer:
         xs = {s: outer.input(SCALAR, np.float64(values[s]), scalar=True) for s in given}
         with tracing(known=True) as inner:
@@ -32,7 +34,7 @@ def partials(term: Term, name: str, values: Mapping[str, float]) -> dict[str, Te
         whole = inner.values[y.node]
         named.setdefault(whole.node, _one(name))
         expansion = Expansion(outer.values, named)
-        found = {}
+        found: dict[str, Term] = {}
         for symbol, ct in zip(given, cts, strict=True):
             if ct is None:
                 found[symbol] = ZERO
@@ -42,7 +44,8 @@ def partials(term: Term, name: str, values: Mapping[str, float]) -> dict[str, Te
     return found
 
 
-def _one(name: str) -> np.ndarray:  # type: ignore[type-arg]
+def _one(name: str) -> Terms:
+    """A symbol as an array of one element."""
     out = np.empty((), object)
     out[()] = Symbol(name)
     return out

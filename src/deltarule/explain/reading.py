@@ -1,6 +1,7 @@
 """The example format, entry by entry.
 
-In: the nested dict of a TOML file. Out: an ``Example``; DataError for entries that the format does not know.
+In: the nested dict of a TOML file. Out: an ``Example``; DataError for entries that the format does
+not know.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.explain.example import Claim, Example, Problem
 from deltarule.explain.network import ABSENT, Layer
+from deltarule.nn.losses import LOSSES
 from deltarule.optim import SGD
 from deltarule.optim.rules import OPTIMIZERS
-from deltarule.nn.losses import LOSSES
 
 TOP = """title source note inputs targets loss learning_rate optimizer trained fixed fill seed steps digits
     layers values claims lines""".split()

@@ -1,7 +1,7 @@
 """What an explanation holds: quantities with exact values, formulas and what they depend on.
 
-In: quantities in the order in which one computes them. Out: ``Worked``, which looks them up, computes them again from changed
-ones, and is written by the renderers.
+In: quantities in the order in which one computes them. Out: ``Worked``, which looks them up,
+computes them again from changed ones, and is written by the renderers.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Quantity:
     ----------
     name : str
         As textbooks write it: ``net_h1``, ``out_h1``, ``E_o1``, ``delta_o1``, ``dE/dw5``, ``w5_new``.
-    value : float
+    value : float, or array in matrix form
         Exact, from the traced graph in float64.
     phase : str
         given, forward, error, backward, update, or error after.
     role : str
-        input, target, weight, bias, setting, net, out, loss_part, loss, dE_dout, partial, delta, gradient, memory, new,
-        memory_new, value.
+        input, target, weight, bias, setting, memory; net, out, loss_part, loss, value; dE_dout,
+        partial, delta, gradient; memory_new, new.
     term : Term or None
         The formula over other quantities of the same step; None where the number is given.
     chain : Term or None
@@ -56,10 +56,12 @@ class Quantity:
         Whether the update changes it.
     aside : bool
         Said inside other lines; no line of its own.
+    where : str
+        Path of the layer, or file and line.
     """
 
     name: str
-    value: float
+    value: Any
     phase: str
     role: str
     step: int = 1
@@ -72,6 +74,7 @@ class Quantity:
     parameter: str = ""
     trained: bool = True
     aside: bool = False
+    where: str = ""
 
     @property
     def depends(self) -> tuple[str, ...]:
@@ -90,9 +93,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a network is drawn: the names of the neurons of each layer, inputs first, and the connections.
+    """How a network is drawn: names of the neurons of each layer, inputs first, and the connections.
 
-    A connection is (layer, neuron, neuron before it, weight's name), counted from 1; neuron 0 before it is the bias.
+    A connection is (layer, neuron, neuron before it, weight's name), counted from 1; the neuron
+    before a bias is 0.
     """
 
     units: tuple[tuple[str, ...], ...]
@@ -131,7 +135,7 @@ class Worked:
         }
 
     @cached_property
-    def values(self) -> dict[str, float]:
+    def values(self) -> dict[str, Any]:
         """The exact value of each quantity, by name."""
         return {name: q.value for name, q in self.quantities.items()}
 

@@ -1,7 +1,7 @@
 """The sheet on which a step is worked out: quantities in order, and the names of nodes.
 
-In: nodes with names for their elements. Out: quantities with formulas over the names before them. A value that is used in
-several places and takes more than a glance gets a name of its own.
+In: nodes with names for their elements. Out: quantities with formulas over the names before them. A
+value that is used in several places and takes more than a glance gets a name of its own.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Sheet:
         self.found: dict[str, Quantity] = {}
         self.roles: dict[str, str] = {}
         self.pending: dict[str, tuple[Node, tuple[int, ...]]] = {}
-        self.turn(values)
+        self.expansion = Expansion(values, {}, self._rank)
+        self.node_values = values
 
     def turn(self, values: Mapping[Node, Any]) -> dict[Node, Terms]:
         """Go on with the nodes of another trace; the names of the nodes before."""
-        before = self.expansion.names if hasattr(self, "expansion") else {}
+        before = self.expansion.names
         self.expansion = Expansion(values, {}, self._rank)
         self.node_values = values
         return before
@@ -103,7 +104,7 @@ class Sheet:
             terms = named.get(before)
             if terms is None or not terms.size or roles.get(terms.flat[0].name) != "value":
                 continue
-            names = np.empty(terms.shape, object)
+            names: Terms = np.empty(terms.shape, object)
             for place in np.ndindex(terms.shape):
                 names[place] = renewed(terms[place].name)
                 self.pending[names[place]] = (node, place)
@@ -177,7 +178,7 @@ def renewed(name: str) -> str:
 
 
 def rowed(units: Sequence[str], shape: tuple[int, ...], pattern: str) -> Terms:
-    """Names of the elements of an array of rows: ``net_h1``, or ``net_h1(2)`` where there are several rows."""
+    """Names of the elements of rows: ``net_h1``; ``net_h1(2)`` where there are several rows."""
     out = np.empty(shape, object)
     rows = shape[0] if len(shape) > 1 else 1
     for place in np.ndindex(shape):

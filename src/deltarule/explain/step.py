@@ -1,7 +1,7 @@
 """One training step, traced with its numbers: forward, loss, backward, update.
 
-In: a network, rows, a loss, an update rule. Out: a ``Step``: the nodes of the graph that trains, each with its value in
-float64, and which of them are inputs, sums, outputs, gradients, new weights.
+In: a network, rows, a loss, an update rule. Out: a ``Step``: the nodes of the graph that trains,
+each with its value in float64, and which of them are inputs, sums, outputs, gradients, new weights.
 """
 
 from __future__ import annotations

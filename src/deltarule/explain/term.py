@@ -1,7 +1,7 @@
 """Formulas of numbers as data: what one element of an array is, in terms of named quantities.
 
-In: names, numbers, primitives. Out: terms, which evaluate on numbers and are written by ``notation``. Sums and products
-are kept flat and tidy: constants are folded, equal terms collected.
+In: names, numbers, primitives. Out: terms, which evaluate on numbers and are written by
+``notation``. Sums and products are kept flat and tidy: constants are folded, equal terms collected.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A worked calculation as plain text, for a terminal or a file.
 
-In: a ``Document``. Out: lines; equations that are too long for one go on below, aligned at the equals signs.
+In: a ``Document``. Out: lines; equations that are too long for one go on below, aligned at the
+equals signs.
 """
 
 from __future__ import annotations
@@ -85,11 +86,16 @@ def _equation(line: Line, indent: int, width: int) -> list[str]:
     note = f"   {line.note}" if line.note else ""
     if len(whole) + len(note) <= width:
         return [whole + note]
+    if not rest:
+        return [head.rstrip() + note]
     rows = [f"{head} {signs[0]} {rest[0]}"]
     for sign, part in zip(signs[1:], rest[1:], strict=True):
         if len(rows[-1]) + len(part) + 3 <= width and sign == signs[-1] and part == rest[-1]:
             rows[-1] += f" {sign} {part}"
         else:
             rows.append(f"{'':<{len(head)}} {sign} {part}")
-    rows[-1] += note
+    if len(rows[-1]) + len(note) > width:
+        rows.append(f"{'':<{len(head)}}  {note}")
+    else:
+        rows[-1] += note
     return rows

@@ -13,15 +13,22 @@ import numpy as np
 
 from deltarule.errors import DataError, ShapeError
 from deltarule.explain.example import Example
+from deltarule.explain.matrices import Matrices
 from deltarule.explain.names import Names, textbook
 from deltarule.explain.neurons import quantities
 from deltarule.explain.record import Layout, Worked
+from deltarule.explain.single import one_weight
 from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
-from deltarule.nn.nested import flat
 from deltarule.optim import optimizer_of
 
-SMALL = 400  # numbers in weights, sums and outputs of a network that is explained neuron by neuron
+SMALL = 150  # numbers in weights, sums and outputs of a network that is explained neuron by neuron
+ONE_WEIGHT = (
+    "Rows and columns are counted from 0; long sums are cut short, results are of the whole."
+)
+MATRIX_FORM = (
+    "In matrix form: a row for each example; ⊙ multiplies element by element, Σ adds over rows."
+)
 
 
 def work(example: Example, steps: int | None = None) -> Worked:
@@ -48,7 +55,14 @@ def work(example: Example, steps: int | None = None) -> Worked:
 
 
 def work_network(
-    net: Module, x: Any, y: Any, loss: Any, optimizer: Any, steps: int, seed: int
+    net: Module,
+    x: Any,
+    y: Any,
+    loss: Any,
+    optimizer: Any,
+    steps: int,
+    weight: str | None,
+    seed: int,
 ) -> Worked:
     """Work out training steps of a network."""
     if not net.built:
@@ -61,6 +75,10 @@ def work_network(
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
+    if weight is not None:
+        (one, _), *_ = trace_steps(task, 1)
+        found = one_weight(one, weight)
+        return Worked(f"{weight} of {net!r}", (found,), None, _facts(task), (ONE_WEIGHT,))
     return _worked(task, steps, None, repr(net), _facts(task))
 
 
@@ -84,9 +102,12 @@ def _worked(
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise DataError(f"steps is how many steps to explain, at least 1, not {steps!r}")
     traced = trace_steps(task, steps)
+    rate = getattr(task.rule, "learning_rate", None)
+    if names is None and not small(traced[0][0]):
+        done = tuple(Matrices(*pair, number).quantities() for number, pair in enumerate(traced, 1))
+        return Worked(title, done, rate, facts, (MATRIX_FORM,))
     own = names or textbook(traced[0][0])
     done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
-    rate = getattr(task.rule, "learning_rate", None)
     layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
     return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
 
@@ -132,6 +153,10 @@ def example_names(example: Example) -> Names:
     return names
 
 
-def size(task: Task) -> int:
-    """Numbers in a network's weights."""
-    return sum(int(np.size(w)) for _, w in flat(task.net.params))
+def small(one: Step) -> bool:
+    """Whether a network is explained neuron by neuron: few numbers, in rows of neurons."""
+    found = one.forward
+    marks = [found.at[node] for block in found.blocks for node in (block.net, block.out) if node]
+    rows = all(len(node.type.shape) == 2 for node in [found.inputs, *marks])
+    numbers = sum(node.type.size for node in [*marks, *found.weights.values()])
+    return rows and bool(found.blocks) and numbers <= SMALL

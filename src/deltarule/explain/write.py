@@ -39,7 +39,7 @@ GREEK = {
 def text(tree: Math) -> str:
     """One line of plain text."""
     if isinstance(tree, Row):
-        return "".join(_text_part(part, i) for i, part in enumerate(tree.parts))
+        return _row(tree)
     if isinstance(tree, Fraction):
         return f"{_text_atom(tree.above, True)}/{_text_atom(tree.below, True)}"
     if isinstance(tree, Power):
@@ -52,13 +52,20 @@ def text(tree: Math) -> str:
     return tree.text
 
 
-def _text_part(part: Math, place: int) -> str:
-    if isinstance(part, Sign):
-        if part.prefix or not place:
-            return part.text
-        return f" {part.text} " if part.text not in ("*", ",") else {"*": "*", ",": ", "}[part.text]
-    found = text(part)
-    return f"{found} " if isinstance(part, Word) and part.text in ("ln",) else found
+def _row(tree: Row) -> str:
+    """Parts of a row; spaces around signs, and between things that stand side by side."""
+    out = ""
+    before: Math = Sign("", prefix=True)
+    for part in tree.parts:
+        if isinstance(part, Sign):
+            tight = {"*": "*", ",": ", "}
+            out += part.text if part.prefix else tight.get(part.text, f" {part.text} ")
+        else:
+            called = isinstance(before, Word) and isinstance(part, Fence)
+            out += "" if isinstance(before, Sign) or called else " "
+            out += text(part)
+        before = part
+    return out
 
 
 def _text_atom(tree: Math, power: bool = False) -> str:
@@ -86,11 +93,13 @@ def spelled(name: str, words: Words) -> str:
     raised = [words.word(f"({row[2]})")] if row else []
     if base.endswith("_new"):
         base, raised = base.removesuffix("_new"), [*raised, words.sign("+")]
+    base, _, places = base.removesuffix("]").partition("[")
     head, *indices = base.split("_")
-    if split := re.fullmatch(r"([A-Za-z]+)(\d[\d.]*)", head):
+    indices += [place for place in places.split(",") if place]
+    if not places and (split := re.fullmatch(r"([A-Za-z]+)(\d[\d.]*)", head)):
         head, indices = split[1], [split[2], *indices]
-    below = [words.word(GREEK.get(part, part)) for part in indices if part]
-    return words.indexed(words.word(GREEK.get(head, head)), below, raised)
+    inside = [words.word(GREEK.get(part, part)) for part in indices if part]
+    return words.indexed(words.word(GREEK.get(head, head)), inside, raised)
 
 
 class Words:
@@ -107,6 +116,7 @@ class Words:
 
 _LATEX = {
     "*": r"\cdot ",
+    "⊙": r"\odot ",
     "≠": r"\ne ",
     "≤": r"\le ",
     "≥": r"\ge ",
