@@ -73,9 +73,10 @@ theta6 = 0.1
 def arithmetic(text: str) -> float:
     """What a printed line of numbers comes to, by Python's own arithmetic."""
     code = text.replace("∞", "inf").replace("−", "-")
-    code = re.sub(
-        r"\[([^\[\]]*)\]", lambda m: f"float({m[1].replace('≥', '>=').replace('≤', '<=')})", code
-    )
+    for sign, word in (("≥", ">="), ("≤", "<="), ("≠", "!="), ("∧", "and"), ("∨", "or")):
+        code = code.replace(sign, word)
+    code = re.sub(r"\[([^\[\]]*)\]", lambda m: f"float({m[1].replace(' = ', ' == ')})", code)
+    code = re.sub(r"\|([^|]*)\|", r"abs(\1)", code)
     code = re.sub(r"(?<![\w.])e\^", "EXP^", code)
     code = re.sub(r"\bln (\([^()]*\)|[\d.e-]+)", r"ln(\1)", code)
     code = code.replace("√", "sqrt").replace("^", "**")
@@ -84,6 +85,7 @@ def arithmetic(text: str) -> float:
         "ln": math.log,
         "sqrt": math.sqrt,
         "tanh": math.tanh,
+        "abs": abs,
         "max": max,
         "min": min,
         "inf": math.inf,

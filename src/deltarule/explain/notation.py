@@ -111,6 +111,7 @@ SIGNS = {
 }
 FENCES = {"(": ")", "[": "]", r"\left|": r"\right|", r"\lfloor": r"\rfloor"}
 BRACKETS = {r"\left|": "|", r"\right|": "|", r"\lfloor": "⌊", r"\rfloor": "⌋"}
+ARITHMETIC = ("+", "-", "*", "/", "mod")
 STRENGTH = {
     "+": SUM,
     "-": SUM,
@@ -302,6 +303,7 @@ class Notation:
             return self._reduction(term, tree)
         filled = self._fill(tree, term.args)
         if strength == RELATION and isinstance(term.primitive.lowering, Map):
+            filled = _unfenced(filled)
             return Fence("[", filled, "]"), ATOM  # Iverson's bracket: 1 where it holds, else 0
         return filled, strength
 
@@ -318,7 +320,8 @@ class Notation:
         if isinstance(tree, Row):
             parts = [self._fill(part, args) for part in tree.parts]
             for i in range(1, len(parts)):
-                if isinstance(parts[i - 1], Sign) and parts[i - 1] != Sign(","):
+                before = parts[i - 1]
+                if isinstance(before, Sign) and before.text in ARITHMETIC:
                     parts[i] = guarded(parts[i])
             return Row(tuple(parts))
         if isinstance(tree, Fraction):
@@ -334,6 +337,14 @@ class Notation:
         if isinstance(tree, Fence):
             return Fence(tree.left, self._fill(tree.inside, args), tree.right)
         return tree
+
+
+def _unfenced(found: Math) -> Math:
+    """Conditions inside a condition, without brackets of their own."""
+    if not isinstance(found, Row):
+        return found
+    inner = (p.inside if isinstance(p, Fence) and p.left == "[" else p for p in found.parts)
+    return Row(tuple(inner))
 
 
 def guarded(found: Math) -> Math:

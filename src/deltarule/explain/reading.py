@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.explain.example import Claim, Example, Problem
 from deltarule.explain.network import ABSENT, Layer
+from deltarule.nn import Module
 from deltarule.nn.losses import LOSSES
 from deltarule.optim import SGD
 from deltarule.optim.rules import OPTIMIZERS
@@ -71,6 +72,7 @@ class Reader:
             lines=self._lines(data.get("lines", [])),
         )
         self._filled(example, data)
+        self._distinct(example)
         unknown = [name for name in self.values if name not in example.names]
         for name in unknown:
             near = get_close_matches(name, example.names, 1)
@@ -224,7 +226,11 @@ class Reader:
 
     def _weights(self, given: Any, neurons: list[str], before: list[str], where: str) -> Any:
         rows = given if given is not None else [["?"] * len(before) for _ in neurons]
-        if isinstance(rows, list) and rows and not isinstance(rows[0], list) and len(neurons) == 1:
+        if (
+            isinstance(rows, list)
+            and len(neurons) == 1
+            and not any(isinstance(r, list) for r in rows)
+        ):
             rows = [rows]
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
             raise self.wrong(
@@ -283,6 +289,8 @@ class Reader:
         if isinstance(entry, str):
             if not entry.isidentifier():
                 raise self.wrong(f"{what} is {entry!r}; a name is made of letters, digits and _")
+            if hasattr(Module, entry) or entry == "layers":
+                raise self.wrong(f"{what}: {entry!r} is a word of networks; take another name")
             return entry
         self.values[name] = self._number(entry, what)
         return name
@@ -344,6 +352,14 @@ class Reader:
             self.values.update(zip(missing, numbers.round(2).tolist(), strict=True))
         else:
             self.values.update(dict.fromkeys(missing, self._number(fill, "fill")))
+
+    def _distinct(self, example: Example) -> None:
+        """Inputs, neurons and weights have names of their own; so have settings and the error."""
+        neurons = [n for layer in example.layers for n in layer.neurons]
+        names = [*example.inputs, *neurons, *example.names, "lr", "E", "E_total"]
+        for name in dict.fromkeys(n for n in names if names.count(n) > 1):
+            problem = f"{name} names two things"
+            self.problems.append(Problem("contradiction", problem, "rename one of them", (name,)))
 
     def _claims(self, given: Any) -> list[Claim]:
         if not isinstance(given, Mapping):

@@ -107,7 +107,8 @@ def _worked(
         done = tuple(Matrices(*pair, number).quantities() for number, pair in enumerate(traced, 1))
         return Worked(title, done, rate, facts, (MATRIX_FORM,))
     own = names or textbook(traced[0][0])
-    done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
+    with np.errstate(all="ignore"):
+        done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
     layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
     return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
 

@@ -136,6 +136,7 @@ _LATEX = {
     "β": r"\beta",
     "θ": r"\theta",
     "ε": r"\varepsilon",
+    "…": r"\dots",
 }
 _FUNCTIONS = ("tanh", "sin", "cos", "ln", "max", "min", "arctan", "arcsin", "arccos")
 
@@ -177,7 +178,8 @@ def latex(tree: Math) -> str:
     if isinstance(tree, Fraction):
         return rf"\frac{{{latex(tree.above)}}}{{{latex(tree.below)}}}"
     if isinstance(tree, Power):
-        return f"{{{latex(tree.base)}}}^{{{latex(tree.exponent)}}}"
+        base = latex(tree.base).strip()
+        return f"{base if len(base) == 1 else f'{{{base}}}'}^{{{latex(tree.exponent)}}}"
     if isinstance(tree, Root):
         return rf"\sqrt{{{latex(tree.inside)}}}"
     if isinstance(tree, Fence):
