@@ -22,7 +22,7 @@ from deltarule.explain.verify_steps import Steps
 
 Status = OneOf["right", "rounded", "follows", "wrong", "unknown"]
 GIVEN = ("input", "target", "weight", "bias", "rate", "setting")
-MISPRINT = "printed terms do not give the result, which is right"
+MISPRINT = "printed terms do not give the result"
 MOST_DEPTH = 4
 
 
@@ -149,8 +149,7 @@ class Judge:
         if lands and terms and few_digits(claim) and self.explained(found, meant, terms, expected):
             lands = None  # a number of one or two digits lands anywhere
         if lands and terms:
-            words = f"the printed terms give {number(printed.middle, claim)}"
-            return self.wrong(found, [Reason(MISPRINT, words, result.middle)])
+            return self.wrong(found, [self.misprint(found, meant, terms, expected)])
         reasons, also = self.meaning(found, meant, terms, expected)
         if broken is not None:
             reasons += self.arithmetic(found, broken, meant, here)
@@ -171,6 +170,17 @@ class Judge:
     ) -> bool:
         """Whether a known mistake explains the printed terms."""
         return any(cost < 3.2 for cost, _ in self.explanations(found, meant, terms, expected))
+
+    def misprint(
+        self, found: Finding, meant: Interval, terms: Segment, expected: list[Expected]
+    ) -> Reason:
+        """The reason of a line whose terms are wrong and whose result is right all the same."""
+        ranked = sorted(self.explanations(found, meant, terms, expected), key=lambda pair: pair[0])
+        gives = f"the printed terms give {number(meant.middle, claim_of(found.line))}; the result is right"
+        if not ranked:
+            return Reason(MISPRINT, gives, found.claimed)
+        best = ranked[0][1]
+        return Reason(f"{best.kind}, in the printed terms only", f"{best.words}; {gives}", found.claimed)
 
     # What it should be
 
@@ -218,13 +228,12 @@ class Judge:
 
     def radius(self, number: Printed, name: str = "") -> float:
         """How far a number inside a formula may be off: not at all where it is given, counted, or exact as it stands."""
-        facts = self.steps.facts
-        above = self.steps.upstream[name] if name else facts.keys()
-        values = [abs(self.claims[n].value if n in self.claims else facts[n].value) for n in above]
+        above = self.steps.upstream[name] if name else self.steps.facts.keys()
         if any(abs(number.value - v) <= 1e-12 * max(1.0, v) for v in self.exact(above)):
             return 0.0
-        if number.whole and not any(0 < abs(number.value - v) <= number.half for v in values if v > 1):
-            return 0.0
+        if number.whole:  # a count, unless a line before has rounded to it
+            claims = [self.claims[n] for n in above if n in self.claims]
+            return number.half * any(c.half and c.text.lstrip("-−") == number.text for c in claims)
         return number.half
 
     def exact(self, names: Iterable[str]) -> Iterator[float]:

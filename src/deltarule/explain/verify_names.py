@@ -72,11 +72,12 @@ class Names:
     steps: Steps
     table: dict[str, list[Meaning]] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
+    owned: dict[tuple[int, int], str] = field(default_factory=dict)
     inputs: int = 0
     last: int = 0
 
     def __post_init__(self) -> None:
-        facts = self.steps.facts.values()
+        facts = [fact for fact in self.steps.facts.values() if fact.step <= 2]
         for f in facts:
             if f.role in ("out", "net") and f.layer:
                 self.sizes[f.layer] = max(self.sizes.get(f.layer, 0), f.unit)
@@ -96,7 +97,11 @@ class Names:
             found.append(meaning)
 
     def meanings(self, label: str) -> list[Meaning]:
-        """What a label may mean, the likeliest first; empty where it is not known."""
+        """What a label may mean, the likeliest first; empty where it is not known. ``E@3`` is that of the third step."""
+        base, at, step = label.partition("@")
+        if at and step.strip().isdigit() and int(step) > 1:
+            found = [(f"{name}@{int(step)}", sign) for name, sign in self.meanings(base)]
+            return [meaning for meaning in found if meaning[0] in self.steps.facts]
         whole = self.table.get(key(label))
         if whole:
             return whole
@@ -144,6 +149,11 @@ class Names:
                 yield f"h{unit}"
 
     def _own(self, layer: int, unit: int) -> str:
+        if (layer, unit) not in self.owned:
+            self.owned[layer, unit] = self._find_own(layer, unit)
+        return self.owned[layer, unit]
+
+    def _find_own(self, layer: int, unit: int) -> str:
         for role, head in (("out", "out_"), ("net", "net_"), ("net", "out_")):
             for fact in self.steps.of(role, layer=layer, unit=unit, step=1):
                 if fact.name.startswith(head):
@@ -154,15 +164,12 @@ class Names:
 
     def _names(self, fact: Fact, rank: int) -> Iterator[Meaning]:
         after = fact.step % 2 == 0
-        number = (fact.step + 1) // 2
         ends = ("new", "after", "'", "+", "1") if after else ("",)
         for name, sign in self._plain_names(fact, rank):
             for end in ends:
                 yield name + end, sign
                 if after and end in ("new", "after"):
                     yield end + name, sign
-            if number > 1:
-                yield f"{name}@{number}", sign
 
     def _plain_names(self, fact: Fact, rank: int) -> Iterator[Meaning]:
         make = getattr(self, f"_{fact.role.lower()}", None)
@@ -172,7 +179,8 @@ class Names:
     def _net(self, fact: Fact, rank: int) -> Iterator[Meaning]:
         for n in self.neuron(fact.layer, fact.unit, rank):
             for word in NET_WORDS:
-                yield word + n, 1
+                if word != "a" or rank:  # some call the sum so, most the activation
+                    yield word + n, 1
             if rank == 0 or not n.isdigit():
                 for end in ("net", "in", "sum", "input", "z"):
                     yield n + end, 1

@@ -37,10 +37,10 @@ def steps_of(worked: Worked, example: Example | None = None) -> Steps:
             if quantity.phase == "given" and number > 1:
                 fact = _handed_on(fact, quantity.name, number, facts)
             facts[fact.name] = fact
-        if example is not None and example.loss in ("cross_entropy", "binary_cross_entropy"):
-            facts = _with_probabilities(facts, example.loss)
         for extra in [*_restated(facts, number)]:
             facts.setdefault(extra.name, extra)
+    if example is not None and example.loss in ("cross_entropy", "binary_cross_entropy"):
+        facts = _with_probabilities(facts, example.loss)
     return Steps(_in_order(facts))
 
 
@@ -86,7 +86,7 @@ def _in_order(facts: dict[str, Fact]) -> dict[str, Fact]:
                 done[fact.name] = fact
             else:
                 later.append(fact)
-        assert len(later) < len(waiting), [fact.name for fact in later]
+        assert len(later) < len(waiting), later[0].name
         waiting = later
     return done
 
@@ -147,14 +147,10 @@ def _with_probabilities(facts: dict[str, Fact], loss: str) -> dict[str, Fact]:
     """The outputs of a classifier as people write them: probabilities, made from the last sums."""
     found = dict(facts)
     last = max(fact.layer for fact in facts.values())
-    for step in {fact.step for fact in facts.values()}:
-        place = {"layer": last, "step": step}
+    for step in sorted({fact.step for fact in facts.values()}):
         outs = [f for f in facts.values() if f.role == "out" and (f.layer, f.step) == (last, step)]
-        if not outs or any(f.name in found and found[f.name].role == "net" for f in outs):
-            continue
         for row in sorted({f.row for f in outs}):
             _probabilities(found, [f for f in outs if f.row == row], loss)
-        del place
     return found
 
 
@@ -163,7 +159,6 @@ def _probabilities(found: dict[str, Fact], outs: list[Fact], loss: str) -> None:
     logits = [Symbol(f.name) for f in outs]
     for out, z in zip(outs, logits, strict=True):
         found[out.name] = but(out, role="net")
-        found.pop(out.name.replace("out_", "net_", 1), None)
         term: Term = Call(ops.sigmoid, (z,))
         if loss == "cross_entropy":
             above = [Call(ops.exp, (other,)) for other in logits]

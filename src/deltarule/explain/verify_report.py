@@ -76,6 +76,8 @@ def should_be(finding: Finding) -> str:
     claimed = claim.text if claim is not None else f"{finding.claimed:.6g}"
     if claim is not None and not claim.bare:
         claimed = number(finding.claimed, claim)
+    if len(finding.reasons) == 1 and finding.reasons[0].should == finding.claimed:
+        return f"The result {claimed.rstrip(' .')} is right; the terms before it are not."
     here, exact = number(finding.here, claim), number(finding.exact, claim)
     words = f"It should be {here}, not {claimed.rstrip(' .')}"
     if finding.name and not math.isclose(finding.here, finding.exact, rel_tol=1e-9, abs_tol=1e-12):

@@ -233,19 +233,22 @@ class _Scan:
 
     def activations(self, text: str) -> None:
         """Of the hidden layers and of the outputs, where the text tells them apart."""
-        low = text.lower()
-        for name, pattern in _ACTIVATIONS:
-            for found in re.finditer(pattern, low):
-                near = re.split(r"[.\n;]", low[max(0, found.start() - 60) : found.start()])[-1]
-                after = re.split(r"[.\n;,]", low[found.end() : found.end() + 40])[0]
-                where = near + " " + after
-                hidden, output = "hidden" in where, "output" in where
-                if output and (not hidden or near.rfind("output") > near.rfind("hidden")):
-                    self.statement.output_activation = self.statement.output_activation or name
-                elif hidden:
-                    self.statement.hidden_activation = self.statement.hidden_activation or name
-                elif not self.statement.hidden_activation and name != "softmax":
-                    self.statement.hidden_activation = name
+        found = self.statement
+        for clause in re.split(r"[.\n;](?:\s|$)", text.lower()):
+            spots = [(m.start(), name) for name, pattern in _ACTIVATIONS for m in re.finditer(pattern, clause)]
+            kinds = {name for _, name in spots}
+            hidden, output = "hidden" in clause, "output" in clause
+            for at, name in spots:
+                if len(kinds) == 1 and hidden == output:
+                    layers = ["hidden", "output"] if hidden else [""]
+                else:
+                    words = [(abs(m.start() - at), m[0]) for m in re.finditer("hidden|output", clause)]
+                    layers = [min(words)[1]] if words else [""]
+                for layer in layers:
+                    if layer == "output" or name == "softmax":
+                        found.output_activation = found.output_activation or name
+                    else:
+                        found.hidden_activation = found.hidden_activation or name
 
     def prose(self, text: str) -> None:
         """Numbers that are said in sentences."""

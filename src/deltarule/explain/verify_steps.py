@@ -80,8 +80,12 @@ class Steps:
 
     facts: dict[str, Fact]
     upstream: dict[str, frozenset[str]] = field(init=False)
+    by_role: dict[str, list[Fact]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.by_role = {}
+        for fact in self.facts.values():
+            self.by_role.setdefault(fact.role, []).append(fact)
         self.upstream = {}
         for name, fact in self.facts.items():
             near = [other for other in self.near(name) if other in self.upstream]
@@ -97,8 +101,8 @@ class Steps:
         """All quantities of a role, in order, at a place."""
         return [
             fact
-            for fact in self.facts.values()
-            if fact.role == role and all(getattr(fact, key) == at for key, at in where.items())
+            for fact in self.by_role.get(role, ())
+            if all(getattr(fact, key) == at for key, at in where.items())
         ]
 
     def one_of(self, name: str) -> str:
@@ -113,7 +117,7 @@ class Steps:
         one, other = self.facts[a], self.facts[b]
         place = (one.layer, one.unit, one.row, one.step)
         same = place == (other.layer, other.unit, other.row, other.step)
-        return same and {one.role, other.role} in ({"net", "out"}, {"dE_dout", "delta"})
+        return same and {one.role, other.role} in ({"net", "out"}, {"net"}, {"dE_dout", "delta"})
 
     def frontier(self, name: str, claimed: Iterable[str]) -> list[str]:
         """The claimed quantities that a quantity is made of without passing another claimed one."""
