@@ -18,16 +18,17 @@ import numpy as np
 
 from deltarule.explain.document import Document, Line, Section, document, figure
 from deltarule.explain.drawing import draw, drawable, marks
-from deltarule.explain.notation import Figure, Math
+from deltarule.explain.notation import Figure, Math, Row, Sign
 from deltarule.explain.record import Worked
-from deltarule.explain.write import mathml
+from deltarule.explain.write import mathml, text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 RATES = 41
 SPAN = 2.0  # powers of ten on either side of the given rate
-HEIGHT = 720
+HEIGHT = 720  # of the frame in a notebook
+LONG = 46  # characters of a formula that may have to be cut
 
 
 def page(worked: Worked, digits: int) -> str:
@@ -91,7 +92,7 @@ def _starts(shown: Document) -> Iterator[tuple[Section, int]]:
 
 def _section(section: Section, start: int) -> dict[str, Any]:
     lines = [
-        {"id": start + i, "name": _math(line.parts[0]), "rest": _rest(line), "note": line.note}
+        {"id": start + i, "name": _math(line.parts[0]), "rest": _rest(line)}
         for i, line in enumerate(section.lines)
     ]
     phase = section.phase.replace(" ", "-")
@@ -112,15 +113,31 @@ def _math(part: Math, sign: str = "") -> Markup:
 
 
 def _rest(line: Line) -> Markup:
-    """What a name equals, each part in an element that may go to the next line."""
+    """What a name equals, in pieces that may go to the next line; and the words after it."""
     from markupsafe import Markup
 
     out = ""
     for i, part in enumerate(line.parts[1:], 1):
         last = i == len(line.parts) - 1
         kind = "part result" if last and isinstance(part, Figure) else "part"
-        out += f'<span class="{kind}">{_math(part, line.relation(i))}</span> '
+        first, *others = _pieces(part)
+        out += f'<span class="{kind}">{_math(first, line.relation(i))}</span> '
+        out += "".join(f'<span class="part">{_math(piece)}</span> ' for piece in others)
+    if line.note:
+        out += f'<span class="note">{escape(line.note)}</span>'
     return Markup(out)
+
+
+def _pieces(part: Math) -> list[Math]:
+    """A long sum, cut before its signs."""
+    if not isinstance(part, Row) or len(text(part)) < LONG:
+        return [part]
+    pieces: list[list[Math]] = [[]]
+    for one in part.parts:
+        if isinstance(one, Sign) and not one.prefix and one.text in "+-":
+            pieces.append([])
+        pieces[-1].append(one)
+    return [Row(tuple(piece)) for piece in pieces]
 
 
 # --- the slider ---
@@ -222,14 +239,32 @@ def _changing(documents: list[Document]) -> dict[int, dict[str, Any]]:
     for i in range(len(runs[0]) if runs else 0):
         rests = [str(_rest(run[i])) for run in runs]
         if len(set(rests)) > 1:
-            forms: dict[tuple[str, ...], int] = {}
-            which, texts = [], []
-            for rest in rests:
-                texts.append([m[0] for m in NUMBER.finditer(rest)])
-                pieces = tuple(NUMBER.sub("\0", rest).split("\0"))
-                which.append(forms.setdefault(pieces, len(forms)))
-            found[i] = {"forms": [list(form) for form in forms], "which": which, "texts": texts}
+            found[i] = _forms(rests)
     return found
+
+
+def _forms(rests: list[str]) -> dict[str, Any]:
+    """Texts of equal build share a form; numbers that are the same in all of these are part of it."""
+    builds: dict[str, list[int]] = {}
+    for k, rest in enumerate(rests):
+        builds.setdefault(NUMBER.sub("\0", rest), []).append(k)
+    forms, which, texts = [], [0] * len(rests), [[""]] * len(rests)
+    for number, (build, members) in enumerate(builds.items()):
+        columns = list(
+            zip(*([m[0] for m in NUMBER.finditer(rests[k])] for k in members), strict=True)
+        )
+        first, *pieces = build.split("\0")
+        form = [first]
+        for column, piece in zip(columns, pieces, strict=True):
+            if len(set(column)) == 1:
+                form[-1] += column[0] + piece
+            else:
+                form.append(piece)
+        changing = [column for column in columns if len(set(column)) > 1]
+        for at, k in enumerate(members):
+            which[k], texts[k] = number, [column[at] for column in changing]
+        forms.append(form)
+    return {"forms": forms, "which": which, "texts": texts}
 
 
 __all__ = ["notebook", "page"]

@@ -254,12 +254,12 @@ def mathml(tree: Math) -> str:
     if isinstance(tree, Name):
         return spelled(tree.text, MathmlWords())
     if isinstance(tree, Figure):
-        return mathml_figure(tree.text, tree.of)
+        return _mathml_figure(tree.text)
     assert isinstance(tree, Word | Sign)
     if isinstance(tree, Sign):
         shown = {"*": "·", "-": "−"}.get(tree.text, tree.text)
-        form = ' form="prefix"' if tree.prefix else ""
-        return f"<mo{form}>{escape(shown)}</mo>"
+        form = "prefix" if tree.prefix else "infix"
+        return f'<mo form="{form}">{escape(shown)}</mo>'
     return MathmlWords.word(tree.text)
 
 
@@ -267,7 +267,9 @@ def _parts(tree: Math) -> tuple[Math, ...]:
     return tree.parts if isinstance(tree, Row) else (tree,)
 
 
-def mathml_figure(shown: str, of: str = "") -> str:
-    """A number, marked with the quantity whose value it is."""
-    mark = f' data-q="{escape(of)}"' if of else ""
-    return f"<mn{mark}>{escape(shown.replace('-', '−'))}</mn>"
+def _mathml_figure(shown: str) -> str:
+    """A number; powers of ten as such."""
+    mantissa, _, exponent = shown.replace("-", "−").partition("e")
+    if not exponent:
+        return f"<mn>{escape(mantissa)}</mn>"
+    return f"<mrow><mn>{mantissa}</mn><mo>·</mo><msup><mn>10</mn><mn>{exponent}</mn></msup></mrow>"
