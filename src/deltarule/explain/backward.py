@@ -15,8 +15,7 @@ from deltarule.explain.blocks import Block
 from deltarule.explain.expand import Terms
 from deltarule.explain.names import Names
 from deltarule.explain.partial import partials
-from deltarule.explain.record import Quantity
-from deltarule.explain.sheet import DERIVATIVES, Sheet, around, rowed
+from deltarule.explain.sheet import DERIVATIVES, Sheet, around, rowed, spot
 from deltarule.explain.step import Step
 from deltarule.explain.term import ZERO, Sum, Symbol, Term, add, multiply, symbols
 from deltarule.program import Node
@@ -76,10 +75,10 @@ class Backward:
         terms = self.sheet.terms(node, own)
         values, of_names = self.sheet.numbers(node), self.sheet.names(of)
         for place in np.ndindex(own.shape):
-            chain = None if aside else self._chain(of_names[place])
-            more: dict[str, Any] = {"layer": layer, "unit": place[-1] + 1, "row": place[0] + 1}
-            more |= {"term": self._arranged(terms[place]), "chain": chain, "aside": aside}
-            self.sheet.put(own[place], values[place], "backward", role, **more)
+            more: dict[str, Any] = spot(place, layer=layer)
+            more["term"] = self._arranged(terms[place])
+            more["chain"] = None if aside else self._chain(of_names[place])
+            self.sheet.put(own[place], values[place], "backward", role, aside=aside, **more)
 
     def _arranged(self, term: Term) -> Term:
         """A sum of derivatives in the order in which these were computed."""
@@ -89,10 +88,11 @@ class Backward:
         ):
             return term
         order = {name: i for i, name in enumerate(self.sheet.found)}
-        last = len(order)
-        return Sum(
-            tuple(sorted(term.terms, key=lambda t: [order.get(s, last) for s in symbols(t)][:1]))
-        )
+
+        def first(one: Term) -> int:
+            return order.get(symbols(one)[0], len(order))
+
+        return Sum(tuple(sorted(term.terms, key=first)))
 
     def _slopes(self, out: Node, layer: int) -> None:
         """The derivative of each output with respect to its weighted sum."""
@@ -105,13 +105,12 @@ class Backward:
         q = found[name]
         if q.term is None:
             return
+        where = {"layer": q.layer, "unit": q.unit, "row": q.row, "aside": aside}
         for symbol, term in partials(q.term, name, self.sheet.values()).items():
             if found[symbol].role in GIVEN or term == ZERO:
                 continue
             own = f"d{name}/d{symbol}"
-            value = Quantity("", 0, "", "", term=term).compute(self.sheet.values())
-            more = {"layer": q.layer, "unit": q.unit, "row": q.row, "term": term, "aside": aside}
-            self.sheet.put(own, value, "backward", "partial", **more)
+            self.sheet.computed(own, term, "backward", "partial", **where)
             self.readers.setdefault(symbol, []).append(name)
 
     def _chain(self, name: str) -> Term | None:
@@ -134,18 +133,17 @@ class Backward:
 
     def _gradients(self, names: Terms, node: Node, layer: int) -> None:
         """dE/d of the weights that lead into a layer, neuron by neuron."""
-        place_of = self.names.place
-        wanted = [p for p in np.ndindex(names.shape) if place_of(names[p])[1] == layer]
-        if not wanted:
-            return
-        terms, values = self.sheet.terms(node, around(names, "dE/d")), self.sheet.numbers(node)
-        for place in sorted(wanted, key=lambda p: place_of(names[p])[1:]):
+        terms = self.sheet.terms(node, around(names, "dE/d"))
+        values = self.sheet.numbers(node)
+        for place in self.names.inorder(names):
             name = names[place]
-            _, _, unit, source = place_of(name)
-            more: dict[str, Any] = {"layer": layer, "unit": unit, "source": source}
-            more |= {"parameter": name, "term": self._arranged(terms[place])}
-            more |= {"chain": self._long_chain(name)}
-            self.sheet.put(f"dE/d{name}", values[place], "backward", "gradient", **more)
+            where: dict[str, Any] = self.names.spot(name)
+            if where["layer"] != layer:
+                continue
+            where["term"] = self._arranged(terms[place])
+            where["chain"] = self._long_chain(name)
+            where["parameter"] = name
+            self.sheet.put(f"dE/d{name}", values[place], "backward", "gradient", **where)
 
     def _long_chain(self, name: str) -> Term | None:
         """The chain rule for a weight, from the error through output and weighted sum."""

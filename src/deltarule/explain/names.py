@@ -43,9 +43,20 @@ class Names:
     places: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
     edges: list[tuple[int, int, int, str]] = field(default_factory=list)
 
-    def place(self, name: str) -> tuple[str, int, int, int]:
-        """Role, layer, neuron and neuron before it."""
-        return self.places.get(name, ("weight", 1, 0, 0))
+    def role(self, name: str) -> str:
+        """Whether a name is that of a weight or of a bias."""
+        return self.places[name][0] if name in self.places else "weight"
+
+    def spot(self, name: str) -> dict[str, int]:
+        """Layer and neuron that a weight leads to, and the neuron that it comes from."""
+        _, layer, unit, source = self.places.get(name, ("weight", 1, 0, 0))
+        return {"layer": layer, "unit": unit, "source": source}
+
+    def inorder(self, names: Array) -> list[tuple[int, ...]]:
+        """Places of an array of names, neuron by neuron."""
+        return sorted(
+            np.ndindex(names.shape), key=lambda place: [*self.spot(names[place]).values()]
+        )
 
     def lead(self, name: str, role: str, layer: int, unit: int, source: int) -> None:
         """A weight leads to a neuron; a shared one to several, and belongs to the first."""

@@ -12,32 +12,31 @@ import numpy as np
 from deltarule.explain.backward import Backward, name_derivatives
 from deltarule.explain.blocks import Block
 from deltarule.explain.expand import Terms
+from deltarule.explain.given import given, memory_names, name_given
 from deltarule.explain.names import Names
 from deltarule.explain.record import Quantity
-from deltarule.explain.sheet import Sheet, around, rowed
+from deltarule.explain.sheet import Sheet, around, rowed, spot
 from deltarule.explain.step import Pass, Step
 from deltarule.explain.term import Number, Product, Sum, Symbol, Term, add, multiply, symbols
-from deltarule.nn.nested import Path
 from deltarule.program import Node
-
-SHORT = {"learning_rate": "lr"}
 
 
 def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quantity, ...]:
     """All quantities of a step, in order."""
     sheet = Sheet(number, step.values)
     found = step.forward
-    _given(sheet, found, names, "")
-    _settings(sheet, step, names)
+    name_given(sheet, found, names, "")
+    given(sheet, step, names)
     _name_outputs(sheet, found, names, "")
     name_derivatives(sheet, step, names)
-    sheet.call_intermediates([*found.order, *step.between], "v", _numbered(names, found))
+    nodes = [*found.order, *step.between]
+    sheet.call_intermediates(nodes, "v", _numbered(names, found))
     _forward(sheet, found, names, "", "forward")
     _error(sheet, found, names, "", "error")
     Backward(sheet, step, names).work()
     _update(sheet, step, names)
     before = sheet.turn(after.values)
-    _given(sheet, after, names, "_new")
+    name_given(sheet, after, names, "_new")
     _name_outputs(sheet, after, names, "_new")
     sheet.call_again(found.order, after.order, before)
     _forward(sheet, after, names, "_new", "error after")
@@ -54,84 +53,17 @@ def _numbered(names: Names, found: Pass) -> Callable[[str, Node], Terms]:
         shape = node.type.shape
         if shape == (rows,) and node in late:
             return rowed([""], (rows, 1), head + "{}").reshape(shape)
-        units = next((u for u in reversed(names.units) if shape and len(u) == shape[-1]), None)
-        if units is not None:
-            return rowed(units, shape, f"{head}_{{}}")
+        for units in reversed(names.units):
+            if shape and len(units) == shape[-1]:
+                return rowed(units, shape, f"{head}_{{}}")
         out = np.empty(shape, object)
-        alone = all(n == 1 for n in shape)
+        alone = node.type.size == 1
         for place in np.ndindex(shape):
-            out[place] = head + ("" if alone else "".join(f"_{i + 1}" for i in place))
+            places = "" if alone else "".join(f"_{i + 1}" for i in place)
+            out[place] = head + places
         return out
 
     return name
-
-
-# --- given ---
-
-
-def _given(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
-    """Inputs, weights and targets; after the update weights have new names, nothing is given again."""
-    first = not end
-    x = found.inputs
-    sheet.call(x, rowed(names.inputs, x.type.shape, "{}"), "input")
-    if first:
-        for place, value in np.ndenumerate(sheet.numbers(x)):
-            at = {"unit": place[-1] + 1, "row": place[0] + 1}
-            sheet.put(sheet.names(x)[place], value, "given", "input", **at)
-    for trained, leaves in ((True, found.weights), (False, found.held)):
-        for path, node in leaves.items():
-            if path in names.weights:
-                own = names.weights[path]
-                sheet.call(node, around(own, "", end) if trained else own, "weight")
-                if first:
-                    _weights(sheet, node, own, names, trained)
-    t = found.targets
-    if t.type.is_float and t.type.shape:
-        wide = t.type.shape if len(t.type.shape) > 1 else (*t.type.shape, 1)
-        units = names.units[-1] if wide[-1] == len(names.units[-1]) else ["t"] * wide[-1]
-        sheet.call(t, rowed(units, wide, "t_{}").reshape(t.type.shape), "target")
-        if first:
-            for place, value in np.ndenumerate(sheet.numbers(t)):
-                at = {"unit": (place[1] if len(place) > 1 else 0) + 1, "row": place[0] + 1}
-                sheet.put(sheet.names(t)[place], value, "given", "target", **at)
-    elif first:
-        for place, value in np.ndenumerate(sheet.numbers(t)):
-            row = f"({place[0] + 1})" if place and len(sheet.numbers(t)) > 1 else ""
-            sheet.put(f"class{row}", value, "given", "target", row=(place[0] + 1 if place else 1))
-
-
-def _weights(sheet: Sheet, node: Node, own: Terms, names: Names, trained: bool) -> None:
-    values = sheet.numbers(node)
-    for place in sorted(np.ndindex(own.shape), key=lambda p: names.place(own[p])[1:]):
-        role, layer, unit, source = names.place(own[place])
-        more = {"layer": layer, "unit": unit, "source": source, "trained": trained}
-        sheet.put(own[place], values[place], "given", role, **more)
-
-
-def _settings(sheet: Sheet, step: Step, names: Names) -> None:
-    """Learning rate and the like; and what the update rule remembers."""
-    for name, node in step.settings.items():
-        short = np.array(SHORT.get(name, name), object)
-        sheet.call(node, short, "setting")
-        sheet.put(str(short), sheet.numbers(node)[()], "given", "setting")
-    for path, node in step.memory.items():
-        own = _memory(names, path, node.type.shape)
-        if node.type.dtype.kind == "f":
-            sheet.call(node, own, "memory")
-        values = sheet.numbers(node)
-        for place in np.ndindex(own.shape):
-            sheet.put(own[place], values[place], "given", "memory", aside=not values.any())
-
-
-def _memory(names: Names, path: Path, shape: tuple[int, ...], end: str = "") -> Terms:
-    """Names of what the update rule keeps for each weight: velocity_w5."""
-    of = names.weights.get(path[1:])
-    if of is not None and of.shape == shape:
-        return around(of, f"{path[0]}_", end)
-    out = np.empty(shape, object)
-    for place in np.ndindex(shape):
-        out[place] = "_".join([*path, *(str(i + 1) for i in place)]) + end
-    return out
 
 
 # --- forward and error ---
@@ -140,29 +72,32 @@ def _memory(names: Names, path: Path, shape: tuple[int, ...], end: str = "") -> 
 def _name_outputs(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
     for block, units in zip(found.blocks, names.units, strict=True):
         for word, node in _landmarks(found, block):
-            sheet.call(node, rowed(units, node.type.shape, f"{word}_{{}}{end}"), word)
+            pattern = f"{word}_{{}}{end}"
+            sheet.call(node, rowed(units, node.type.shape, pattern), word)
 
 
 def _landmarks(found: Pass, block: Block) -> list[tuple[str, Node]]:
     """Weighted sum and output of a block; one node where nothing is done to the sum."""
-    out = ("out", found.at[block.out])
-    return [out] if block.net is None or block.plain else [("net", found.at[block.net]), out]
+    out = found.at[block.out]
+    if block.net is None or block.plain:
+        return [("out", out)]
+    return [("net", found.at[block.net]), ("out", out)]
 
 
 def _forward(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> None:
-    for layer, (block, units) in enumerate(zip(found.blocks, names.units, strict=True), 1):
+    """Weighted sums and outputs, layer by layer, neuron by neuron."""
+    for i, block in enumerate(found.blocks):
         marks = _landmarks(found, block)
         shape = found.at[block.out].type.shape
-        same = rowed(units, shape, "net_{}" + end)
-        terms = {word: sheet.terms(node, sheet.names(node)) for word, node in marks}
+        sums = rowed(names.units[i], shape, "net_{}" + end)
         for place in np.ndindex(shape):
-            at = {"layer": layer, "unit": place[-1] + 1, "row": place[0] + 1}
+            where = spot(place, layer=i + 1)
             for word, node in marks:
-                name, value = sheet.names(node)[place], sheet.numbers(node)[place]
-                sheet.put(name, value, phase, word, term=terms[word][place], **at)
+                name = sheet.names(node)[place]
+                sheet.element(name, node, place, phase, word, **where)
             if block.plain:
-                out, value = Symbol(name), sheet.found[name].value
-                sheet.put(same[place], value, phase, "net", term=out, aside=True, **at)
+                same, value = Symbol(name), sheet.found[name].value
+                sheet.put(sums[place], value, phase, "net", term=same, aside=True, **where)
 
 
 def _error(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> None:
@@ -174,12 +109,11 @@ def _error(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> Non
         own = rowed(names.units[-1], outs.shape, "E_{}" + end)
         for place in np.ndindex(outs.shape):
             part = parts[outs[place]]
-            value = Quantity("", 0, phase, "", term=part).compute(sheet.values())
-            at = {"unit": place[-1] + 1, "row": place[0] + 1}
-            sheet.put(own[place], value, phase, "loss_part", term=part, **at)
+            sheet.computed(own[place], part, phase, "loss_part", **spot(place))
         term = add(*(Symbol(name) for name in own.ravel()))
-    total = ("E_total" if parts else "E") + end
-    sheet.put(total, sheet.numbers(found.loss)[()], phase, "loss", term=term)
+    total = "E_total" if parts else "E"
+    value = sheet.numbers(found.loss)[()]
+    sheet.put(total + end, value, phase, "loss", term=term)
 
 
 def _parts(term: Term, outs: Sequence[str]) -> dict[str, Term] | None:
@@ -190,7 +124,9 @@ def _parts(term: Term, outs: Sequence[str]) -> dict[str, Term] | None:
         if len(here) != 1:
             return None
         found[here[0]].append(one)
-    return {name: add(*terms) for name, terms in found.items()} if all(found.values()) else None
+    if not all(found.values()):
+        return None
+    return {name: add(*terms) for name, terms in found.items()}
 
 
 def _addends(term: Term) -> Iterator[Term]:
@@ -198,29 +134,29 @@ def _addends(term: Term) -> Iterator[Term]:
     if isinstance(term, Sum):
         for one in term.terms:
             yield from _addends(one)
-    elif (
-        isinstance(term, Product)
-        and len(term.factors) == 2
-        and isinstance(term.factors[0], Number)
-        and isinstance(term.factors[1], Sum)
-    ):
-        for one in term.factors[1].terms:
-            yield from _addends(multiply(term.factors[0], one))
-    else:
-        yield term
+        return
+    if isinstance(term, Product) and len(term.factors) == 2:
+        first, second = term.factors
+        if isinstance(first, Number) and isinstance(second, Sum):
+            for one in second.terms:
+                yield from _addends(multiply(first, one))
+            return
+    yield term
 
 
 # --- update ---
 
 
 def _update(sheet: Sheet, step: Step, names: Names) -> None:
+    """What the update rule remembers from now on, and the new weights."""
     for path, node in step.remembered.items():
-        if node.type.dtype.kind == "f":
-            own = _memory(names, path, node.type.shape, "_new")
-            sheet.call(node, own, "memory_new")
-            of = names.weights.get(path[1:])
-            fits = of is not None and of.shape == own.shape
-            _changed(sheet, node, own, of if fits else own, "memory_new", names)
+        if not node.type.is_float:
+            continue
+        own = memory_names(names, path, node.type.shape, "_new")
+        sheet.call(node, own, "memory_new")
+        of = names.weights.get(path[1:])
+        fits = of is not None and of.shape == own.shape
+        _changed(sheet, node, own, of if fits else own, "memory_new", names)
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)
@@ -228,7 +164,9 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
 
 def _changed(sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names) -> None:
     terms, values = sheet.expansion.formula(node), sheet.numbers(node)
-    for place in sorted(np.ndindex(own.shape), key=lambda p: names.place(old[p])[1:]):
-        _, layer, unit, source = names.place(old[place])
-        more = {"layer": layer, "unit": unit, "source": source, "parameter": str(old[place])}
-        sheet.put(own[place], values[place], "update", role, term=terms[place], **more)
+    for place in names.inorder(old):
+        of = str(old[place])
+        more = names.spot(of)
+        sheet.put(
+            own[place], values[place], "update", role, term=terms[place], parameter=of, **more
+        )

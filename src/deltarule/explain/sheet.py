@@ -142,14 +142,18 @@ class Sheet:
         found: Term = self.expansion.formula(node)[place]
         return found
 
-    def elements(
-        self, node: Node, names: Terms, phase: str, role: str, at: Callable[[Any], dict[str, Any]]
+    def element(
+        self, name: str, node: Node, place: tuple[int, ...], phase: str, role: str, **more: Any
     ) -> None:
-        """A quantity for each element of a node; where the node has other names, it is called by these."""
-        terms = self.terms(node, names)
-        values = self.numbers(node)
-        for place in np.ndindex(names.shape):
-            self.put(names[place], values[place], phase, role, term=terms[place], **at(place))
+        """Add the quantity of one element of a named node."""
+        term = self.expansion.formula(node)[place]
+        value = self.numbers(node)[place]
+        self.put(name, value, phase, role, term=term, **more)
+
+    def computed(self, name: str, term: Term, phase: str, role: str, **more: Any) -> None:
+        """Add a quantity that is no node: its formula gives its number."""
+        value = Quantity("", 0.0, "", "", term=term).compute(self.values())
+        self.put(name, value, phase, role, term=term, **more)
 
     def terms(self, node: Node, names: Terms) -> Terms:
         """The formulas of a node's elements, or their symbols where others have named it."""
@@ -169,6 +173,12 @@ def _computed(node: Node) -> bool:
         and not isinstance(node.primitive.lowering, Index | Alias)
         and node.primitive.notation != "{0}"
     )
+
+
+def spot(place: tuple[int, ...], layer: int = 0) -> dict[str, int]:
+    """Layer, neuron and row of an element of an array of rows."""
+    unit = place[-1] + 1 if len(place) > 1 else 1
+    return {"layer": layer, "unit": unit, "row": place[0] + 1}
 
 
 def renewed(name: str) -> str:
