@@ -6,7 +6,7 @@ In: an example with claims, or a text. Out: ``Verdict``, a finding for every lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -182,20 +182,24 @@ def claimed_lines(example: Example) -> list[Line]:
     return lines
 
 
-def check(example: Example, lines: Sequence[Line], notes: Iterable[str] = ()) -> Verdict:
-    """Judge every line, in the reading that leaves the fewest wrong."""
+def check(
+    example: Example, lines: Sequence[Line], notes: Iterable[str] = (), brief: bool = False
+) -> Verdict:
+    """Judge every line, in the reading that leaves the fewest wrong; in ``brief`` without reasons."""
     steps = steps_of(work(example, steps=_steps_needed(example, lines)), example)
     names = Names(steps)
-    findings = Reading(steps, names, {}).read(lines)
-    said = list(notes)
+    signs: dict[str, int] = {}
+    findings = Reading(steps, names, signs, brief=True).read(lines)
     for role in SIGNED:
         asked = any(f.name and steps.facts[f.name].role == role for f in findings)
         if asked and _wrong(findings):
-            other = Reading(steps, names, {role: -1}).read(lines)
+            other = Reading(steps, names, {**signs, role: -1}, brief=True).read(lines)
             if _wrong(other) < _wrong(findings):
-                findings = other
-                said.append(SIGN_NOTES[role])
-    return Verdict(example.title, tuple(findings), (), tuple(said))
+                findings, signs = other, {**signs, role: -1}
+    if not brief and _wrong(findings):
+        findings = Reading(steps, names, signs).read(lines)
+    said = (*notes, *(SIGN_NOTES[role] for role in signs))
+    return Verdict(example.title, tuple(findings), (), said)
 
 
 SIGN_NOTES = {
@@ -217,9 +221,11 @@ def _wrong(findings: Sequence[Finding]) -> int:
 class Reading:
     """One way to read a calculation: the signs of deltas and changes as given, every line judged in order."""
 
-    def __init__(self, steps: Steps, names: Names, signs: dict[str, int]) -> None:
+    def __init__(
+        self, steps: Steps, names: Names, signs: Mapping[str, int], brief: bool = False
+    ) -> None:
         self.steps, self.names, self.signs = steps, names, signs
-        self.judge = Judge(steps)
+        self.judge = Judge(steps, brief)
         self.updated = False
         self.before: Finding | None = None
 

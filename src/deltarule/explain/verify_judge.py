@@ -106,6 +106,7 @@ class Judge:
     """Judges lines in their order, and remembers what they claim."""
 
     steps: Steps
+    brief: bool = False  # whether lines are wrong, not why
     claims: dict[str, Claimed] = field(default_factory=dict)
 
     def remember(self, finding: Finding) -> None:
@@ -146,6 +147,8 @@ class Judge:
             return self.well(found, lands or reading, result, expected[0].interval)
         if reading:
             return self.wrong(found, self.arithmetic(found, broken, meant, here))
+        if self.brief:
+            return self.wrong(found, [Reason(kinds.ARITHMETIC, "")])
         if lands and terms and few_digits(claim) and self.explained(found, meant, terms, expected):
             lands = None  # a number of one or two digits lands anywhere
         if lands and terms:
@@ -314,21 +317,16 @@ class Judge:
                 for mistake in mistakes(self.steps.facts[at], self.steps):
                     formulas = {mistake.at: mistake.formula}
                     got = found.sign * self.steps.value(found.name, reading.numbers, formulas)
+                    spread = 0.55 * reading.interval.width + 1e-12 * abs(got)
+                    near = meant.low - spread <= got <= meant.high + spread
+                    turned = meant.low - spread <= -got <= meant.high + spread
+                    if not near and (not turned or mistake.kind == kinds.SIGN):
+                        continue
                     cost = mistake.cost + 0.6 * depth + 0.35 * i
                     if terms is not None and meant.width:  # printed numbers are what was put in
                         cost += 0.8 * min(1.0, 2 * abs(abs(got) - abs(meant.middle)) / meant.width)
                     cost += 0.5 * self.strangeness(found.name, mistake, seen, reading.numbers)
-                    spread = 0.55 * reading.interval.width + 1e-12 * abs(got)
-                    if meant.low - spread <= got <= meant.high + spread:
-                        yield cost, mistake
-                    elif meant.low - spread <= -got <= meant.high + spread:
-                        twice = f"{mistake.kind} and {kinds.SIGN}"
-                        words = f"{mistake.words}, and the sign is turned"
-                        if mistake.kind != kinds.SIGN:
-                            yield (
-                                cost + 1.2,
-                                Mistake(twice, words, mistake.at, mistake.formula, mistake.cost),
-                            )
+                    yield (cost, mistake) if near else (cost + 1.2, _turned(mistake))
             yield from self.other_lines(found, meant, reading, 0.35 * i)
 
     def other_lines(
@@ -407,6 +405,12 @@ class Expected:
     interval: Interval
     numbers: Mapping[str, float]
     origins: frozenset[int]
+
+
+def _turned(mistake: Mistake) -> Mistake:
+    """The mistake, and the sign turned besides."""
+    words = f"{mistake.words}, and the sign is turned"
+    return replace(mistake, kind=f"{mistake.kind} and {kinds.SIGN}", words=words)
 
 
 def claim_of(line: Line) -> Segment | None:

@@ -77,17 +77,15 @@ def _handed_on(fact: Fact, name: str, number: int, facts: dict[str, Fact]) -> Fa
 def _in_order(facts: dict[str, Fact]) -> dict[str, Fact]:
     """Facts after those that they name."""
     done: dict[str, Fact] = {}
-    waiting = list(facts.values())
-    while waiting:
-        later = []
-        for fact in waiting:
-            ready = fact.term is None or all(name in done for name in symbols(fact.term))
-            if ready:
-                done[fact.name] = fact
+    for start in facts:
+        stack = [start]
+        while stack:
+            fact = facts[stack[-1]]
+            waiting = [n for n in (symbols(fact.term) if fact.term else ()) if n not in done]
+            if fact.name in done or not waiting:
+                done[stack.pop()] = fact
             else:
-                later.append(fact)
-        assert len(later) < len(waiting), later[0].name
-        waiting = later
+                stack += waiting
     return done
 
 

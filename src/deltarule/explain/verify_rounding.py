@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SLACK = 4e-13  # of float64 itself, relative
+SLACK = 2e-14  # of float64 itself, relative
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,10 @@ class Steps:
     facts: dict[str, Fact]
     upstream: dict[str, frozenset[str]] = field(init=False)
     by_role: dict[str, list[Fact]] = field(init=False)
+    _near: dict[str, tuple[str, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._near = {n: symbols(f.term) if f.term else () for n, f in self.facts.items()}
         self.by_role = {}
         for fact in self.facts.values():
             self.by_role.setdefault(fact.role, []).append(fact)
@@ -94,8 +96,7 @@ class Steps:
 
     def near(self, name: str) -> tuple[str, ...]:
         """The quantities that a formula names."""
-        term = self.facts[name].term
-        return () if term is None else symbols(term)
+        return self._near[name]
 
     def of(self, role: str, **where: object) -> list[Fact]:
         """All quantities of a role, in order, at a place."""
@@ -154,7 +155,8 @@ class Steps:
             elif term is None or self._untouched(top, numbers, formulas):
                 known[stack.pop()] = self.facts[top].value
             else:
-                waiting = [other for other in symbols(term) if other not in known]
+                named = symbols(term) if top in formulas else self._near[top]
+                waiting = [other for other in named if other not in known]
                 if any(other in stack for other in waiting):
                     return math.nan  # a circle: an exchanged formula uses what is made from it
                 if waiting:

@@ -59,7 +59,7 @@ def best(found: list[Candidate], statement: Statement) -> Verdict:
         return Verdict(found[0].example.title, (), (nothing,))
     judged = []
     for candidate in found:
-        verdict = check(candidate.example, lines, candidate.words)
+        verdict = check(candidate.example, lines, brief=True)
         unknown = sum(f.status == "unknown" for f in verdict.findings)
         judged.append((_wrong(verdict.findings) + unknown, len(judged), candidate, verdict))
     judged.sort(key=lambda entry: entry[:2])
@@ -70,12 +70,12 @@ def best(found: list[Candidate], statement: Statement) -> Verdict:
         cure = "say which, for instance w2 = 0.3 (x2 -> h1)"
         what = f"the text can be read in more than one way: {ways}"
         return Verdict(verdict.title, (), (Problem("contradiction", what, cure),))
-    return _complete(statement, chosen, verdict)
+    return _complete(statement, chosen, check(chosen.example, lines, chosen.words))
 
 
 def _differ(a: Verdict, b: Verdict) -> bool:
     """Whether two readings come to different conclusions."""
-    return [(f.status, f.kind) for f in a.findings] != [(f.status, f.kind) for f in b.findings]
+    return [f.status for f in a.findings] != [f.status for f in b.findings]
 
 
 def _complete(statement: Statement, chosen: Candidate, verdict: Verdict) -> Verdict:
