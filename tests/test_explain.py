@@ -506,6 +506,31 @@ def test_one_weight_of_a_large_network(weight, layer, kind, place):
     assert own in worked.text()
 
 
+class Centre(dr.Module):
+    """Rows without their mean, by broadcasting an axis of size 1."""
+
+    def __init__(self):
+        self.scale = np.array([[1.5], [0.5]])
+
+    def __call__(self, x):
+        return (x - x.mean(axis=1, keepdims=True)) * self.scale
+
+
+@pytest.mark.parametrize("weight", ["centre1.scale[1, 0]", "dense1.weight[1, 2]", "dense2.bias[0]"])
+def test_one_weight_behind_axes_of_size_one(weight):
+    net = dr.Sequential(dr.Dense(3, "tanh"), Centre(), dr.Dense(1)).init((2, 2), dtype="float64")
+    x, y = np.array([[0.5, -1.0], [2.0, 0.25]]), np.array([[1.0], [-1.0]])
+    worked = dr.explain(net, x, y, weight=weight)
+    check_formulas(worked)
+    objective = loss_of("half_squared_error")
+    grads = dr.grad(lambda p: objective(net(x, params=p), y))(net.params)
+    layer, _, rest = weight.partition(".")
+    name, _, places = rest.rstrip("]").partition("[")
+    expected = grads[layer][name][tuple(map(int, places.split(",")))]
+    (found,) = [q.value for q in worked.steps[0] if q.role == "gradient"]
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     "weight", ["dense1.weigth[3, 7]", "dense1.weight[3]", "dense1.weight[3, 99]"]
 )
