@@ -205,7 +205,7 @@ ARITHMETIC: dict[str, Callable[..., Term]] = {
 def contracted(spec: str, args: list[Terms], order: list[int]) -> Terms:
     """Sums of products over the labels that are not in the result; factors in an order of arguments."""
     operands, result = labels(spec)
-    sizes = _sizes(operands, args)
+    sizes = label_sizes(operands, [a.shape for a in args])
     summed = [label for label in sizes if label not in result]
     out = _empty(tuple(sizes[label] for label in result))
     for place in np.ndindex(out.shape):
@@ -219,11 +219,11 @@ def contracted(spec: str, args: list[Terms], order: list[int]) -> Terms:
     return out
 
 
-def _sizes(operands: list[str], args: list[Terms]) -> dict[str, int]:
-    """Sizes of the labels; an axis of size 1 may be broadcast."""
+def label_sizes(operands: list[str], shapes: list[tuple[int, ...]]) -> dict[str, int]:
+    """Sizes of the labels of a contraction; an axis of size 1 may be broadcast."""
     sizes: dict[str, int] = {}
-    for letters, a in zip(operands, args, strict=True):
-        for letter, n in zip(letters, a.shape, strict=True):
+    for letters, shape in zip(operands, shapes, strict=True):
+        for letter, n in zip(letters, shape, strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))
     return sizes
 
@@ -239,14 +239,17 @@ def _reduced(node: Node, op: str, x: Terms) -> Terms:
     rows = np.transpose(x, (*kept, *axes)).reshape((*node.type.shape, -1))
     out = _empty(node.type.shape)
     for place in np.ndindex(out.shape):
-        row = tuple(rows[place])
-        if op == "sum":
-            out[place] = add(*row)
-        elif op == "mean":
-            out[place] = share(add(*row), 1 / len(row))
-        else:
-            out[place] = row[0] if len(row) == 1 else Call(node.primitive, row)
+        out[place] = reduction(node, op, tuple(rows[place]))
     return out
+
+
+def reduction(node: Node, op: str, row: tuple[Term, ...]) -> Term:
+    """The elements that are reduced to one."""
+    if op == "sum":
+        return add(*row)
+    if op == "mean":
+        return share(add(*row), 1 / len(row))
+    return row[0] if len(row) == 1 else Call(node.primitive, row)
 
 
 def share(term: Term, factor: float) -> Term:

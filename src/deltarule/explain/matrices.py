@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.explain.given import SHORT
 from deltarule.explain.names import weight_readers
 from deltarule.explain.record import Quantity
 from deltarule.explain.step import Pass, Step
@@ -17,8 +18,6 @@ from deltarule.explain.term import Term, symbols
 from deltarule.explain.whole import Whole
 from deltarule.nn.nested import Path
 from deltarule.program import Node
-
-SHORT = {"learning_rate": "lr"}
 
 
 class Matrices:
