@@ -18,7 +18,9 @@ from deltarule.explain.verify import verify
 
 FOLDER = Path(__file__).parents[1] / "examples" / "worked"
 EXPECTED = tomllib.loads((FOLDER / "expected.toml").read_text(encoding="utf-8"))
-FILES = sorted(p for p in FOLDER.iterdir() if p.suffix in (".toml", ".txt") and p.stem != "expected")
+FILES = sorted(
+    p for p in FOLDER.iterdir() if p.suffix in (".toml", ".txt") and p.stem != "expected"
+)
 RIGHT = [path for path in FILES if path.name not in EXPECTED]
 
 
@@ -66,7 +68,22 @@ def test_the_readme_names_every_file():
 def test_the_wrong_text_is_taken_apart_line_by_line():
     """Twelve wrong lines of fourteen, each with what belongs there when the printed y and h are kept."""
     verdict = verify(FOLDER / "three-two-one.txt")
-    should = [0.9, 1.1, 0.49, 4.805, -4.03, -3.1, -0.93, -1.86, -0.93, 0.587, None, 0.287, 0.587, None]
+    should = [
+        0.9,
+        1.1,
+        0.49,
+        4.805,
+        -4.03,
+        -3.1,
+        -0.93,
+        -1.86,
+        -0.93,
+        0.587,
+        None,
+        0.287,
+        0.587,
+        None,
+    ]
     for finding, number in zip(verdict.findings, should, strict=True):
         if number is None:
             assert finding.status == "follows"

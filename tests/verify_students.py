@@ -1,7 +1,8 @@
-"""Simulated students: a training step done by hand, in several notations and precisions, with at most one slip.
+"""Simulated students: a training step done by hand, in several notations and precisions, with at most one
+slip.
 
-In: a seed. Out: an example without claims, the lines that the student writes, and which line is wrong and why. It
-knows dense networks in plain floats and nothing of the library's formulas.
+In: a seed. Out: an example without claims, the lines that the student writes, and which line is wrong
+and why. It knows dense networks in plain floats and nothing of the library's formulas.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from dataclasses import dataclass, field
 
 from deltarule.explain.example import parse
 
-SIZES = [(2, 2, 1), (3, 2, 1), (2, 3, 2), (2, 2, 2), (1, 2, 1), (2, 1), (3, 1), (2, 3, 1), (2, 2, 2, 1)]
+SIZES = [
+    (2, 2, 1),
+    (3, 2, 1),
+    (2, 3, 2),
+    (2, 2, 2),
+    (1, 2, 1),
+    (2, 1),
+    (3, 1),
+    (2, 3, 1),
+    (2, 2, 2, 1),
+]
 ACTIVATIONS = {
     "logistic": lambda z: 1 / (1 + math.exp(-z)),
     "tanh": math.tanh,
@@ -61,9 +72,7 @@ class Problem:
         layers, values = [], {}
         for layer in range(1, self.last + 1):
             rows = range(self.sizes[layer])
-            names = [
-                [self.weight(layer, j, k) for k in range(self.sizes[layer - 1])] for j in rows
-            ]
+            names = [[self.weight(layer, j, k) for k in range(self.sizes[layer - 1])] for j in rows]
             for j in rows:
                 for k in range(self.sizes[layer - 1]):
                     values[names[j][k]] = self.weights[layer - 1][j][k]
@@ -103,7 +112,8 @@ def problem(rng: random.Random) -> Problem:
     hidden = rng.choice(["logistic", "logistic", "tanh", "relu", "identity"])
     output = rng.choice(["logistic", "identity", "tanh" if hidden == "tanh" else "logistic"])
     weights = [
-        [[number() for _ in range(sizes[k - 1])] for _ in range(sizes[k])] for k in range(1, len(sizes))
+        [[number() for _ in range(sizes[k - 1])] for _ in range(sizes[k])]
+        for k in range(1, len(sizes))
     ]
     biases = [[number() for _ in range(n)] for n in sizes[1:]] if rng.random() < 0.7 else None
     x = [abs(number()) + rng.choice([0, 1, 2]) for _ in range(sizes[0])]
@@ -151,9 +161,23 @@ def notation(rng: random.Random) -> Notation:
 
 
 NAMES = [
-    {"net": "net_{}", "out": "out_{}", "delta": "delta_{}", "grad": "dE/d{}", "new": "{}_new", "E": "E"},
+    {
+        "net": "net_{}",
+        "out": "out_{}",
+        "delta": "delta_{}",
+        "grad": "dE/d{}",
+        "new": "{}_new",
+        "E": "E",
+    },
     {"net": "net {}", "out": "{}", "delta": "δ_{}", "grad": "∂E/∂{}", "new": "{}⁺", "E": "E_total"},
-    {"net": "z_{}", "out": "a_{}", "delta": "∂E/∂net_{}", "grad": "gradient of {}", "new": "new {}", "E": "Error"},
+    {
+        "net": "z_{}",
+        "out": "a_{}",
+        "delta": "∂E/∂net_{}",
+        "grad": "gradient of {}",
+        "new": "new {}",
+        "E": "Error",
+    },
 ]
 
 
@@ -169,7 +193,9 @@ class Student:
     chances: list[tuple[int, str]] = field(default_factory=list)
     moved: float = 0.0
 
-    def put(self, role: str, of: str, terms: str, right: float, slips: dict[str, tuple[str, float]]) -> float:
+    def put(
+        self, role: str, of: str, terms: str, right: float, slips: dict[str, tuple[str, float]]
+    ) -> float:
         """One line; returns the number with which the student goes on."""
         n = len(self.lines)
         plain = {"arithmetic": (terms, self.muddled(right))}
@@ -216,7 +242,9 @@ class Student:
             for j in range(p.sizes[layer]):
                 args = (layer, j, values[layer][j], shown[layer][j])
                 found.append(
-                    self.delta_out(*args, values[-1]) if layer == p.last else self.delta_hidden(*args, deltas, fresh)
+                    self.delta_out(*args, values[-1])
+                    if layer == p.last
+                    else self.delta_hidden(*args, deltas, fresh)
                 )
             deltas = found
             self.update(layer, deltas, values[layer - 1], shown[layer - 1], fresh)
@@ -287,8 +315,14 @@ class Student:
         kind, t, n = p.activations[layer - 1], p.t[j], len(p.t)
         factor = 1.0 if p.loss == "half_squared_error" else 2 / n
         slope = SLOPES[kind](y)
-        slope_said = {"logistic": [text, f"(1 - {text})"], "tanh": [f"(1 - {text}^2)"]}.get(kind, [])
-        front = [] if factor == 1 else ([w.given(factor)] if factor != int(factor) else [f"{factor:.0f}"])
+        slope_said = {"logistic": [text, f"(1 - {text})"], "tanh": [f"(1 - {text}^2)"]}.get(
+            kind, []
+        )
+        front = (
+            []
+            if factor == 1
+            else ([w.given(factor)] if factor != int(factor) else [f"{factor:.0f}"])
+        )
         minus = f" {w.minus} "
         difference = f"({text}{minus}{w.given(t)})"
         right = factor * (y - t) * slope
@@ -315,24 +349,38 @@ class Student:
             slips["wrong target used"] = (
                 said(*front, f"({text}{minus}{w.given(other)})", *slope_said), factor * (y - other) * slope,
             )  # fmt: skip
-        return self.put("delta", p.neuron(layer, j), said(*front, difference, *slope_said), right, slips)
+        return self.put(
+            "delta", p.neuron(layer, j), said(*front, difference, *slope_said), right, slips
+        )
 
     def delta_hidden(
-        self, layer: int, j: int, y: float, text: str, deltas: list[float], fresh: dict[tuple[int, int, int], float]
+        self,
+        layer: int,
+        j: int,
+        y: float,
+        text: str,
+        deltas: list[float],
+        fresh: dict[tuple[int, int, int], float],
     ) -> float:
         p, w = self.problem, self.write
         kind = p.activations[layer - 1]
         slope = SLOPES[kind](y)
-        slope_said = {"logistic": [text, f"(1 - {text})"], "tanh": [f"(1 - {text}^2)"]}.get(kind, [])
+        slope_said = {"logistic": [text, f"(1 - {text})"], "tanh": [f"(1 - {text}^2)"]}.get(
+            kind, []
+        )
         rows = p.weights[layer]
         old = [row[j] for row in rows]
         new = [fresh[layer + 1, k, j] for k in range(len(rows))]
 
         def back(column: list[float], number: object) -> tuple[str, float]:
-            parts = [self.times(w.number(d), number(c)) for d, c in zip(deltas, column, strict=True)]
+            parts = [
+                self.times(w.number(d), number(c)) for d, c in zip(deltas, column, strict=True)
+            ]
             whole = " + ".join(parts)
             front = f"({whole})" if len(parts) > 1 and (slope_said or kind == "relu") else whole
-            return w.times.join([front, *slope_said]), sum(d * c for d, c in zip(deltas, column, strict=True)) * slope
+            return w.times.join([front, *slope_said]), sum(
+                d * c for d, c in zip(deltas, column, strict=True)
+            ) * slope
 
         right = back(old, w.given)
         if kind == "relu":
@@ -340,11 +388,16 @@ class Student:
         slips = {"sign": (w.minus + right[0] if len(rows) == 1 else right[0], -right[1])}
         slips["updated weights used too early"] = back(new, w.number)
         if slope_said:
-            whole = " + ".join(self.times(w.number(d), w.given(c)) for d, c in zip(deltas, old, strict=True))
+            whole = " + ".join(
+                self.times(w.number(d), w.given(c)) for d, c in zip(deltas, old, strict=True)
+            )
             slips["activation's derivative left out"] = (whole, right[1] / slope)
         if len(rows) > 1:
             first = self.times(w.number(deltas[0]), w.given(old[0]))
-            slips["term left out"] = (w.times.join([first, *slope_said]), deltas[0] * old[0] * slope)
+            slips["term left out"] = (
+                w.times.join([first, *slope_said]),
+                deltas[0] * old[0] * slope,
+            )
         if len(rows) == len(rows[0]) > 1:
             slips["transposed weights"] = back(rows[j], w.given)
         if len(rows) > 1 and len(rows[0]) > 1:
@@ -352,7 +405,12 @@ class Student:
         return self.put("delta", p.neuron(layer, j), right[0], right[1], slips)
 
     def update(
-        self, layer: int, deltas: list[float], x: list[float], texts: list[str], fresh: dict[tuple[int, int, int], float]
+        self,
+        layer: int,
+        deltas: list[float],
+        x: list[float],
+        texts: list[str],
+        fresh: dict[tuple[int, int, int], float],
     ) -> None:
         p = self.problem
         for j, delta in enumerate(deltas):
@@ -365,13 +423,23 @@ class Student:
                 self.new(p.bias(layer, j), old, delta)
 
     def gradient(
-        self, name: str, delta: float, deltas: list[float], j: int, x: list[float], texts: list[str], k: int
+        self,
+        name: str,
+        delta: float,
+        deltas: list[float],
+        j: int,
+        x: list[float],
+        texts: list[str],
+        k: int,
     ) -> float:
         w, p = self.write, self.problem
         d = w.number(delta)
         slips = {
             "sign": (w.minus + self.times(d, texts[k]), -delta * x[k]),
-            "learning rate mistaken": (self.times(w.given(p.rate), d, texts[k]), p.rate * delta * x[k]),
+            "learning rate mistaken": (
+                self.times(w.given(p.rate), d, texts[k]),
+                p.rate * delta * x[k],
+            ),
         }
         if len(x) > 1:
             other = 1 - k if k < 2 else 0
@@ -387,7 +455,9 @@ class Student:
             "sign": (f"{start} + {self.times(eta, g)}", old + p.rate * grad),
             "learning rate mistaken": (f"{start}{minus}{self.times(g)}", old - grad),
         }
-        return self.put("new", name, f"{start}{minus}{self.times(eta, g)}", old - p.rate * grad, slips)
+        return self.put(
+            "new", name, f"{start}{minus}{self.times(eta, g)}", old - p.rate * grad, slips
+        )
 
 
 def student(seed: int, slip: bool) -> tuple[Student, dict[str, object]]:

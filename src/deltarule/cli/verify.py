@@ -13,9 +13,13 @@ from deltarule.cli import show
 def verify(
     example: Annotated[
         Path,
-        typer.Argument(help="Example file with claims (TOML), or a text that states a network and calculates."),
+        typer.Argument(
+            help="Example file with claims (TOML), or a text that states a network and calculates."
+        ),
     ],
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The first wrong line only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="The first wrong line only.")
+    ] = False,
 ) -> None:
     """Find the first wrong line of a calculation, what kind of mistake it is, and what follows from it.
 

@@ -1,7 +1,7 @@
 """Calculations as people write them down: lines of plain text read as chains of equalities.
 
-In: ``n1 = 1*.5 + 2*.1 + .2 = 1.3``, ``Neuron 1: (1 × 0.5) + … = 1.3``, ``∂E/∂w₅ ≈ 0,082``. Out: for each
-statement its label and the segments between the signs of equality, parsed where they are formulas.
+In: ``n1 = 1*.5 + 2*.1 + .2 = 1.3``, ``Neuron 1: (1 × 0.5) + … = 1.3``, ``∂E/∂w₅ ≈ 0,082``. Out: for
+each statement its label and the segments between the signs of equality, parsed where they are formulas.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deltarule.explain.handwork_characters import plain
 from deltarule.explain.handwork_numbers import Commas, how_commas_are_used
@@ -93,7 +94,9 @@ def read_lines(text: str, commas: Commas | None = None) -> list[Line]:
     ['h1: net', 'h1: out']
     """
     commas = commas or how_commas_are_used(text)
-    return [line for n, raw in enumerate(text.splitlines(), 1) for line in _statements(n, raw, commas)]
+    return [
+        line for n, raw in enumerate(text.splitlines(), 1) for line in _statements(n, raw, commas)
+    ]
 
 
 def _statements(number: int, raw: str, commas: Commas) -> Iterator[Line]:
@@ -130,7 +133,7 @@ def _apart(text: str) -> list[str]:
         if depths[found.start()] == 0 and ("=" in before or found[0][0] == "."):
             cuts.append((found.start(), found.end()))
     cuts.append((len(text), len(text)))
-    return [text[a[1] : b[0]] for a, b in zip(cuts, cuts[1:], strict=False) if text[a[1] : b[0]].strip()]
+    return [text[a[1] : b[0]] for a, b in pairwise(cuts) if text[a[1] : b[0]].strip()]
 
 
 def _statement(number: int, raw: str, text: str, commas: Commas) -> Line:
@@ -172,7 +175,9 @@ def _label(piece: str, commas: Commas) -> tuple[str, str]:
 
 
 def _is_derivative(text: str) -> bool:
-    return bool(re.match(r"\s*(?:d|delta|Delta)\s*\(?[A-Za-z][\w{}^.]*\)?\s*/\s*(?:d|delta|Delta)", text))
+    return bool(
+        re.match(r"\s*(?:d|delta|Delta)\s*\(?[A-Za-z][\w{}^.]*\)?\s*/\s*(?:d|delta|Delta)", text)
+    )
 
 
 def _segment(text: str, commas: Commas) -> Segment:
@@ -180,7 +185,11 @@ def _segment(text: str, commas: Commas) -> Segment:
     while (shorter := _FILLER.sub("", kept)) != kept:
         kept = shorter
     kept = re.sub(r"^-\s*[$€£]", "-", kept)
-    kept = re.sub(r"\s*[(\[][^()\[\]]*(?:→|\bto\b)[^()\[\]]*[)\]]|\s+from \w+ to \w+|\s*,?\s*\w+\s*→\s*\w+$", "", kept)
+    kept = re.sub(
+        r"\s*[(\[][^()\[\]]*(?:→|\bto\b)[^()\[\]]*[)\]]|\s+from \w+ to \w+|\s*,?\s*\w+\s*→\s*\w+$",
+        "",
+        kept,
+    )
     try:
         tree, rest = formula(kept, commas)
     except NotAFormula:

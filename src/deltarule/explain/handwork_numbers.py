@@ -1,7 +1,7 @@
 """Numbers as they are printed: a value and how exactly it was written.
 
-In: the text of a number, with decimal point or comma, grouping, exponent or percent sign. Out: its value,
-and the half unit of its last place, which is how far a rounded number may be from the exact one.
+In: the text of a number, with decimal point or comma, grouping, exponent or percent sign. Out: its
+value, and the half unit of its last place, which is how far a rounded number may be from the exact one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def printed(text: str, commas: Commas = "unknown") -> Printed:
     """
     mantissa, exponent = text, 0
     percent = text.endswith("%")
-    if power := re.fullmatch(r"(.*?)\s*[*]\s*10\s*\^\s*[({]?\s*([+-]?\d+)\s*[)}]?", text.rstrip("%")):
+    if power := re.fullmatch(
+        r"(.*?)\s*[*]\s*10\s*\^\s*[({]?\s*([+-]?\d+)\s*[)}]?", text.rstrip("%")
+    ):
         mantissa, exponent = power[1], int(power[2])
     elif power := re.fullmatch(r"(.*?)[eE]([+-]?\d+)", text.rstrip("%")):
         mantissa, exponent = power[1], int(power[2])

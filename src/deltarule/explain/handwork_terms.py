@@ -1,7 +1,7 @@
 """The right-hand sides of written lines: parsed into a tree that remembers every printed number.
 
-In: ``1*.5 + 2*.1 + .2``, ``1/(1+e^(-0.3775))``, ``w1*i1 + b``. Out: a tree; its value, also with some of
-the printed numbers moved, which is how rounding is followed through a line.
+In: ``1*.5 + 2*.1 + .2``, ``1/(1+e^(-0.3775))``, ``w1*i1 + b``. Out: a tree; its value, also with some
+of the printed numbers moved, which is how rounding is followed through a line.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ class _Parser:
         known = bool(spelled and _function(spelled[1]))
         near = self.at > 0 and not self.text[self.at - 1].isspace()
         return before.isalnum() | (before in ")]}") and (
-            known or bool(near and before and before in ")]}0123456789" and re.match(r"[A-Za-z]", rest))
+            known
+            or bool(near and before and before in ")]}0123456789" and re.match(r"[A-Za-z]", rest))
         )
 
     def signed(self) -> Tree:

@@ -1,4 +1,5 @@
-"""Check a calculation done by hand: the first wrong line, what kind of mistake it is, what follows from it.
+"""Check a calculation done by hand: the first wrong line, what kind of mistake it is, what follows from
+it.
 
 In: an example with claims, or a text. Out: ``Verdict``, a finding for every line, in their order.
 """
@@ -12,15 +13,16 @@ from pathlib import Path
 
 from deltarule.errors import DataError
 from deltarule.explain.example import Example, Problem, read
-from deltarule.explain.working import work
 from deltarule.explain.handwork import Line, Segment, read_lines
 from deltarule.explain.handwork_numbers import how_commas_are_used
 from deltarule.explain.handwork_terms import NotAFormula, formula, literals
-from deltarule.explain.verify_judge import Finding, Judge, Reason, claim_of
+from deltarule.explain.verify_claims import claim_of
+from deltarule.explain.verify_judge import Finding, Judge, Reason
 from deltarule.explain.verify_mistakes import ARITHMETIC, Mistake
 from deltarule.explain.verify_names import Meaning, Names, key
 from deltarule.explain.verify_record import steps_of
 from deltarule.explain.verify_steps import Fact, Steps
+from deltarule.explain.working import work
 
 SIGNED = ("delta", "dE_dout", "change")
 MOST_MEANINGS = 24
@@ -114,8 +116,8 @@ def verify(source: str | Path | Example) -> Verdict:
     Parameters
     ----------
     source : path or Example
-        A TOML file in the example format with ``[claims]`` or ``lines``; a text with the statement of the network
-        and the calculation; or an example in memory.
+        A TOML file in the example format with ``[claims]`` or ``lines``; a text with the statement of the
+        network and the calculation; or an example in memory.
 
     Raises
     ------
@@ -175,9 +177,13 @@ def claimed_lines(example: Example) -> list[Line]:
         try:
             tree, rest = formula(claim.text, commas)
         except NotAFormula as error:
-            raise DataError(f"claims.{label} is {claim.text!r}, which is no number: {error}") from None
+            raise DataError(
+                f"claims.{label} is {claim.text!r}, which is no number: {error}"
+            ) from None
         if rest:
-            raise DataError(f"claims.{label} is {claim.text!r}; {rest!r} is left over after the number")
+            raise DataError(
+                f"claims.{label} is {claim.text!r}; {rest!r} is left over after the number"
+            )
         lines.append(Line(number, f"{label} = {claim.text}", label, (Segment(claim.text, tree),)))
     return lines
 
@@ -253,7 +259,9 @@ class Reading:
         judged = [self.judge.judge(line, name, sign) for name, sign in meanings[:MOST_MEANINGS]]
         known = bool(self.names.meanings(line.label))
         for i, finding in enumerate(judged if known else []):
-            if finding.status != "wrong" and (i == 0 or self.told(finding) and self.free(finding)):
+            if finding.status != "wrong" and (
+                i == 0 or (self.told(finding) and self.free(finding))
+            ):
                 fact = self.steps.facts[finding.name]
                 given = fact.term is None and len(line.numeric) == 1
                 return None if given else finding
@@ -267,7 +275,9 @@ class Reading:
         found = [m for m in self.names.meanings(line.label) if self.signed(m, line.label)]
         if self.updated:
             found += [later for m in found if (later := self.later(m)) and later not in found]
-        if re.fullmatch(r"(?:out|output|activation)", line.label, re.IGNORECASE) and self.beside(line):
+        if re.fullmatch(r"(?:out|output|activation)", line.label, re.IGNORECASE) and self.beside(
+            line
+        ):
             return self.same_neuron()
         if not found:
             found = self.by_terms(line)
@@ -337,7 +347,9 @@ class Reading:
         fact = self.steps.facts[finding.name]
         terms = any(not s.bare for s in finding.line.numeric)
         claim = claim_of(finding.line)
-        digits = max((n.digits for n in literals(claim.tree)), default=0) if claim and claim.tree else 0
+        digits = (
+            max((n.digits for n in literals(claim.tree)), default=0) if claim and claim.tree else 0
+        )
         return self.strange(fact, finding.line) < 1 if terms else digits >= 2 or fact.term is None
 
     def free(self, finding: Finding) -> bool:

@@ -1,7 +1,7 @@
 """One written line against the quantity that it is about.
 
-In: a line, a quantity, and what the lines before it claim. Out: a finding: right, right but for rounding, following
-from an earlier mistake, or wrong, with the kind of mistake and what it should be.
+In: a line, a quantity, and what the lines before it claim. Out: a finding: right, right but for
+rounding, following from an earlier mistake, or wrong, with the kind of mistake and what it should be.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal as OneOf
 
 from deltarule.explain import verify_mistakes as kinds
@@ -16,6 +17,14 @@ from deltarule.explain.handwork import Line, Segment
 from deltarule.explain.handwork_numbers import Printed
 from deltarule.explain.handwork_terms import Literal, Tree, Written, literals, value
 from deltarule.explain.term import symbols
+from deltarule.explain.verify_claims import (
+    claim_of,
+    few_digits,
+    half_of,
+    last_place,
+    number,
+    slip_of_digits,
+)
 from deltarule.explain.verify_mistakes import Mistake, mistakes
 from deltarule.explain.verify_rounding import NOWHERE, Interval, reach
 from deltarule.explain.verify_steps import Steps
@@ -119,7 +128,12 @@ class Judge:
         half = 0.0 if true else half_of(last)
         origins = frozenset([finding.line.number]) if finding.status == "wrong" else finding.origins
         self.claims[finding.name] = Claimed(
-            finding.sign * finding.claimed, half, last.text, finding.line.number, sound, origins,
+            finding.sign * finding.claimed,
+            half,
+            last.text,
+            finding.line.number,
+            sound,
+            origins,
             finding.line.label,
         )
 
@@ -134,10 +148,10 @@ class Judge:
         printed = self.interval(terms, name) if terms else NOWHERE
         expected = self.expected(name, sign, terms)
         meant = printed if terms else result
-        rounding = 0.0 if terms is None else _last_place(claim) * (terms is claim)
+        rounding = 0.0 if terms is None else last_place(claim) * (terms is claim)
         reading = next((e for e in expected if meant.meets(e.interval, rounding)), None)
         if reading is None and terms is None:
-            extra = _last_place(claim)
+            extra = last_place(claim)
             reading = next((e for e in expected if result.meets(e.interval, extra)), None)
         broken = None if terms is None else self.broken(line)
         lands = next((e for e in expected if result.meets(e.interval)), None)
@@ -183,12 +197,14 @@ class Judge:
         if not ranked:
             return Reason(MISPRINT, gives, found.claimed)
         best = ranked[0][1]
-        return Reason(f"{best.kind}, in the printed terms only", f"{best.words}; {gives}", found.claimed)
+        return Reason(
+            f"{best.kind}, in the printed terms only", f"{best.words}; {gives}", found.claimed
+        )
 
     # What it should be
 
     def expected(self, name: str, sign: int, terms: Segment | None = None) -> list[Expected]:
-        """The exact number; what follows from sound claims, from all claims, from those that the line itself uses."""
+        """The exact number; what follows from sound claims, from all, from those that the line uses."""
         found = [Expected(Interval.around(sign * self.steps.facts[name].value), {}, frozenset())]
         sound = {n for n, c in self.claims.items() if c.sound}
         readings = [sound, set(self.claims)]
@@ -230,7 +246,7 @@ class Judge:
         return reach(lambda moved: value(tree, None, moved), at, by)
 
     def radius(self, number: Printed, name: str = "") -> float:
-        """How far a number inside a formula may be off: not at all where it is given, counted, or exact as it stands."""
+        """How far a number inside a formula may be off: not at all where it is given or counted."""
         above = self.steps.upstream[name] if name else self.steps.facts.keys()
         if any(abs(number.value - v) <= 1e-12 * max(1.0, v) for v in self.exact(above)):
             return 0.0
@@ -249,7 +265,7 @@ class Judge:
     def broken(self, line: Line) -> Segment | None:
         """The first segment that does not follow from the one before it; None where all do."""
         chain = line.numeric
-        for before, after in zip(chain, chain[1:], strict=False):
+        for before, after in pairwise(chain):
             if not self.follows(before, after):
                 return after
         return None
@@ -257,7 +273,7 @@ class Judge:
     def follows(self, before: Segment, after: Segment) -> bool:
         """Whether two sides of a sign of equality can be the same number."""
         right = self.interval(after, "")
-        extra = _last_place(after)
+        extra = last_place(after)
         if self.interval(before, "").meets(right, extra):
             return True
         return False
@@ -279,7 +295,7 @@ class Judge:
     ) -> list[Reason]:
         """The reason that the terms do not give the result."""
         chain = found.line.numeric
-        index = chain.index(broken) if broken in chain else len(chain) - 1  # type: ignore[arg-type]
+        index = chain.index(broken) if broken in chain else len(chain) - 1
         before = self.interval(chain[index - 1], "").middle
         shown = number(before, claim_of(found.line))
         words = f"the printed terms give {shown}"
@@ -297,7 +313,9 @@ class Judge:
         ranked = sorted(self.explanations(found, meant, terms, expected), key=lambda pair: pair[0])
         if ranked:
             _, best = ranked[0]
-            close = [m.kind for cost, m in ranked if cost <= ranked[0][0] + 0.3 and m.kind != best.kind]
+            close = [
+                m.kind for cost, m in ranked if cost <= ranked[0][0] + 0.3 and m.kind != best.kind
+            ]
             return [Reason(best.kind, best.words, here)], tuple(dict.fromkeys(close))
         claim = claim_of(found.line)
         if terms is None and claim and (slip := slip_of_digits(claim, here)):
@@ -359,7 +377,11 @@ class Judge:
         """How many printed numbers have no place in the changed formula."""
         if not seen:
             return 0.0
-        names = set(symbols(mistake.formula)) | set(self.steps.near(name)) | set(self.steps.near(mistake.at))
+        names = (
+            set(symbols(mistake.formula))
+            | set(self.steps.near(name))
+            | set(self.steps.near(mistake.at))
+        )
         for _ in range(2):
             names |= {n for other in names if other not in numbers for n in self.steps.near(other)}
         inside = [abs(numbers.get(n, self.steps.facts[n].value)) for n in symbols(mistake.formula)]
@@ -413,34 +435,8 @@ def _turned(mistake: Mistake) -> Mistake:
     return replace(mistake, kind=f"{mistake.kind} and {kinds.SIGN}", words=words)
 
 
-def claim_of(line: Line) -> Segment | None:
-    """The segment that carries the claim: the last that can be computed."""
-    return line.numeric[-1] if line.numeric else None
-
-
-def few_digits(segment: Segment) -> bool:
-    """Whether a claim has fewer than three digits."""
-    return segment.tree is not None and all(n.digits < 3 for n in literals(segment.tree))
-
-
-def half_of(segment: Segment) -> float:
-    """Half a unit of the last place of a claim; of 0 and 1 less, for they are not rounded fractions."""
-    if not segment.bare or segment.tree is None:
-        return 0.0
-    (found,) = literals(segment.tree)
-    return 0.05 if found.whole and found.value <= 1 else found.half
-
-
-def _last_place(segment: Segment) -> float:
-    """What rounding on the way may add: one unit of the last place, where there are digits enough."""
-    if not segment.bare or segment.tree is None:
-        return 0.0
-    (found,) = literals(segment.tree)
-    return found.unit * (0.5 if found.digits < 3 else 1.0) * (not found.whole)
-
-
 def kindly(tree: Tree) -> Tree:
-    """The formula as people mean it who leave brackets out: ``1/1 + e^-x``, and ``-0.5^2`` after a minus sign."""
+    """The formula as meant by who leaves brackets out: ``1/1 + e^-x``, ``1 - -0.5^2``."""
     if not isinstance(tree, Written):
         return tree
     args = tuple(kindly(arg) for arg in tree.args)
@@ -454,49 +450,3 @@ def kindly(tree: Tree) -> Tree:
                 whole = Written("+", (below.args[0], args[1]))
                 return Written("*", (first.args[0], Written("inv", (whole,))))
     return Written(tree.op, args)
-
-
-def number(x: float, claim: Segment | None) -> str:
-    """A number with two digits more than the claim has, so that the difference is seen."""
-    if claim is None or claim.tree is None or not claim.bare:
-        return f"{x:.6g}"
-    (found,) = literals(claim.tree)
-    places = min(max(found.decimals + 2, 2), 12)
-    short = f"{x:.{places}f}"
-    return short.rstrip("0").rstrip(".") if "." in short else short
-
-
-def slip_of_digits(claim: Segment, right: float) -> str:
-    """Whether a claim is the right number with one digit wrong, missing, doubled or exchanged, or the point moved."""
-    if not claim.bare or claim.tree is None or not math.isfinite(right) or not right:
-        return ""
-    (found,) = literals(claim.tree)
-    claimed = value(claim.tree)
-    if claimed == -right or not claimed:
-        return ""
-    for power in (1, 2, 3, -1, -2, -3):
-        shifted = right * 10.0**power
-        if found.digits >= 3 and abs(claimed - shifted) <= found.half + 1e-12:
-            return "the decimal point is misplaced"
-    if found.digits < 4 or (claimed < 0) != (right < 0):
-        return ""
-    text = "".join(c for c in found.text if c.isdigit())
-    for places in (found.decimals - 1, found.decimals, found.decimals + 1):
-        exact = "".join(c for c in f"{abs(right):.{max(places, 0)}f}" if c.isdigit())
-        same = text.startswith(exact) or exact.startswith(text)
-        if not same and one_slip(text, exact):
-            return f"{found.text} for {abs(right):.{max(places, 0)}f}: one digit is wrong"
-    return ""
-
-
-def one_slip(a: str, b: str) -> bool:
-    """Whether two strings differ by one character changed, missing, added, or two neighbours exchanged."""
-    if len(a) == len(b):
-        off = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
-        if len(off) == 1:
-            return True
-        return len(off) == 2 and off[1] == off[0] + 1 and a[off[0]] == b[off[1]] and a[off[1]] == b[off[0]]
-    short, long = sorted((a, b), key=len)
-    return len(long) == len(short) + 1 and any(
-        long[:i] + long[i + 1 :] == short for i in range(len(long))
-    )

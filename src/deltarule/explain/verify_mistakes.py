@@ -1,13 +1,15 @@
 """The mistakes that people make in a calculation by hand, as changes of a formula.
 
-In: a quantity with its formula. Out: every formula that a known mistake would have put in its place. A mistake
-knows no network and no number: it drops a term, turns a sign, takes one quantity for another of its kind.
+In: a quantity with its formula. Out: every formula that a known mistake would have put in its place. A
+mistake knows no network and no number: it drops a term, turns a sign, takes one quantity for another of
+its kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deltarule.explain.term import (
     ONE,
@@ -135,7 +137,9 @@ def said(term: Term) -> str:
         return "*".join(f"({said(f)})" if isinstance(f, Sum) else said(f) for f in term.factors)
     if isinstance(term, Sum):
         return " + ".join(map(said, term.terms)).replace("+ -", "- ")
-    return f"{NAMES.get(term.primitive.name, term.primitive.name)}({', '.join(map(said, term.args))})"
+    return (
+        f"{NAMES.get(term.primitive.name, term.primitive.name)}({', '.join(map(said, term.args))})"
+    )
 
 
 # Signs
@@ -198,7 +202,8 @@ def _factors_left_out(term: Product, fact: Fact, steps: Steps) -> Iterator[Chang
     if derivative and len(derivative) < len(term.factors):
         rest = multiply(*(f for f in term.factors if f not in derivative))
         words = f"the activation's derivative {said(multiply(*derivative))} is left out"
-        yield DERIVATIVE, words, rest, 1.0
+        if symbols(rest):
+            yield DERIVATIVE, words, rest, 1.0
     for i, factor in enumerate(term.factors):
         rest = multiply(*term.factors[:i], *term.factors[i + 1 :])
         if isinstance(factor, Number):
@@ -210,7 +215,10 @@ def _factors_left_out(term: Product, fact: Fact, steps: Steps) -> Iterator[Chang
             yield kind, f"the factor {abs(factor.value):g} is left out", rest, 1.1
             continue
         role = steps.facts[factor.name].role if isinstance(factor, Symbol) else ""
-        if role == "rate":
+        if factor in derivative and len(derivative) > 1:
+            words = f"{said(factor)} is missing in the activation's derivative"
+            yield OTHER_DERIVATIVE, words, rest, 1.5
+        elif role == "rate":
             yield RATE, f"the learning rate {said(factor)} is left out", rest, 1.0
         elif role == "dout_dnet":
             yield DERIVATIVE, f"the activation's derivative {said(factor)} is left out", rest, 1.0
@@ -272,6 +280,7 @@ def instead(fact: Fact, steps: Steps) -> Iterator[Change]:
             if other.name == name or fact.name in steps.upstream[other.name] or other is fact:
                 continue
             kind, cost = BY_ROLE[used.role], 1.5 + 0.6 * (other.layer != used.layer)
+            cost += 0.5 * (other.value == 0)  # then a term left out says the same
             crossed = (other.unit, other.source) == (used.source, used.unit)
             if used.role == "weight" and other.layer == used.layer and crossed:
                 kind = TRANSPOSED
@@ -343,7 +352,7 @@ def weights_together(fact: Fact, steps: Steps) -> Iterator[Change]:
         words = "the weights are read along the other side of their table"
         yield TRANSPOSED, words, exchanged(fact.term, crossed), 1.0
     inputs = [n for n in symbols(fact.term) if steps.facts[n].role in ("input", "out", "delta")]
-    for a, b in zip(inputs, inputs[1:], strict=False):
+    for a, b in pairwise(inputs):
         swapped: dict[Term, Term] = {Symbol(a): Symbol(b), Symbol(b): Symbol(a)}
         kind = BY_ROLE[steps.facts[a].role]
         yield kind, f"{a} and {b} are exchanged", exchanged(fact.term, swapped), 1.6
@@ -370,7 +379,12 @@ def derivatives(fact: Fact, steps: Steps) -> Iterator[Change]:
             for term in _forms(loss):
                 yield ERROR, words, exchanged(fact.term, {part: term}), 0.9
                 yield ERROR, words, exchanged(fact.term, {part: negative(term)}), 0.95
-        yield ERROR, f"{said(part)} is squared", exchanged(fact.term, {part: multiply(part, part)}), 1.6
+        yield (
+            ERROR,
+            f"{said(part)} is squared",
+            exchanged(fact.term, {part: multiply(part, part)}),
+            1.6,
+        )
     term = fact.term if isinstance(fact.term, Product) else Product((fact.term,))
     own = derivative_of_activation(term, fact, steps)
     if own:

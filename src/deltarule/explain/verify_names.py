@@ -1,7 +1,7 @@
 """What people call the quantities of a step: net_h1, z1, n1, the sum of hidden neuron 1; w5+, w5', new w5.
 
-In: the facts of a step. Out: for a label as somebody wrote it, the quantities that it may mean, the likeliest first.
-Names are made from where a quantity belongs, so they hold for every network.
+In: the facts of a step. Out: for a label as somebody wrote it, the quantities that it may mean, the
+likeliest first. Names are made from where a quantity belongs, so they hold for every network.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from deltarule.explain.verify_steps import Fact, Steps
 _DROPPED = str.maketrans("", "", " _{}()[],^.")
 Meaning = tuple[str, int]  # a quantity, and -1 where its negative is meant
 FILLERS = set(
-    "the of is are for at we get so then therefore thus hence a an neuron node unit with respect to wrt in value by "
-    "compute computing calculate calculated result gives using now next first that its this our on has becomes equals "
-    "as and from layer total amount".split()
+    """the of is are for at we get so then therefore thus hence a an neuron node unit with respect to wrt in
+    value by compute computing calculate calculated result gives using now next first that its this our on
+    has becomes equals as and from layer total amount""".split()
 )
 SAID = [
     (r"\b(?:updated?|after (?:the )?update)\b", "new"),
@@ -28,16 +28,55 @@ SAID = [
     (r"\b(?:partial )?(?:derivative|gradient)\b", "grad"),
     (r"\bhidden (?:layer )?(?:neuron|unit|node)?\s*(\d+)", r"h\1"),
     (r"\boutput (?:layer )?(?:neuron|unit|node)\s*(\d+)", r"o\1"),
-    (r"\b(?:predicted (?:output|value)|prediction|network output|output of the network|y ?pred)\b", "yhat"),
-    (r"\b(?:mean squared error|squared error|total error|error total|total loss|cost function|overall error)\b", "loss"),
+    (
+        r"\b(?:predicted (?:output|value)|prediction|network output|output of the network|y ?pred)\b",
+        "yhat",
+    ),
+    (
+        r"\b(?:(?:mean )?squared error|total error|error total|total loss|cost function|overall error)\b",
+        "loss",
+    ),
     (r"\b(?:top|first|upper) (?=(?:hidden )?(?:neuron|unit|node))", "h1 "),
     (r"\b(?:bottom|second|lower) (?=(?:hidden )?(?:neuron|unit|node))", "h2 "),
     (r"\b(?:final|last|output) (?=(?:neuron|unit|node)\b)", "o1 "),
     (r"\blearning[- ]rate\b", "lr"),
     (r"\bactivated\b", "out"),
 ]
-LOSS_WORDS = ("e", "etotal", "l", "loss", "j", "c", "cost", "error", "mse", "sse", "etot", "totalerror", "err", "losstotal", "ltotal")
-NET_WORDS = ("net", "z", "s", "in", "n", "sum", "input", "i", "v", "u", "a", "x", "weightedsum", "t", "neti", "netin")
+LOSS_WORDS = (
+    "e",
+    "etotal",
+    "l",
+    "loss",
+    "j",
+    "c",
+    "cost",
+    "error",
+    "mse",
+    "sse",
+    "etot",
+    "totalerror",
+    "err",
+    "losstotal",
+    "ltotal",
+)
+NET_WORDS = (
+    "net",
+    "z",
+    "s",
+    "in",
+    "n",
+    "sum",
+    "input",
+    "i",
+    "v",
+    "u",
+    "a",
+    "x",
+    "weightedsum",
+    "t",
+    "neti",
+    "netin",
+)
 OUT_WORDS = ("out", "o", "y", "a", "output", "act", "activation", "f", "h", "z", "yhat")
 ACTS = ("sigmoid", "sigma", "f", "g", "phi", "tanh", "relu", "logistic", "act", "s")
 
@@ -97,7 +136,7 @@ class Names:
             found.append(meaning)
 
     def meanings(self, label: str) -> list[Meaning]:
-        """What a label may mean, the likeliest first; empty where it is not known. ``E@3`` is that of the third step."""
+        """What a label may mean, the likeliest first; ``E@3`` is that of the third step."""
         base, at, step = label.partition("@")
         if at and step.strip().isdigit() and int(step) > 1:
             found = [(f"{name}@{int(step)}", sign) for name, sign in self.meanings(base)]
@@ -111,9 +150,8 @@ class Names:
             if len(rest) > 4:
                 continue
             for order in permutations(rest):
-                found = self.table.get(key("".join(order)))
-                if found:
-                    return found
+                if meanings := self.table.get(key("".join(order))):
+                    return meanings
         return []
 
     # Neurons
@@ -121,7 +159,9 @@ class Names:
     def neuron(self, layer: int, unit: int, rank: int) -> Iterator[str]:
         """Names of a neuron, usual ones at rank 0, numberings at rank 1."""
         if layer == 0:
-            yield from ((f"x{unit}", f"i{unit}") if rank == 0 else (f"{unit}", f"in{unit}", f"input{unit}"))
+            yield from (
+                (f"x{unit}", f"i{unit}") if rank == 0 else (f"{unit}", f"in{unit}", f"input{unit}")
+            )
             return
         own = self._own(layer, unit)
         before = sum(self.sizes.get(k, 0) for k in range(1, layer))
@@ -164,7 +204,7 @@ class Names:
 
     def _names(self, fact: Fact, rank: int) -> Iterator[Meaning]:
         after = fact.step % 2 == 0
-        ends = ("new", "after", "'", "+", "1") if after else ("",)
+        ends = ("new", "after", "'", "+") if after else ("",)
         for name, sign in self._plain_names(fact, rank):
             for end in ends:
                 yield name + end, sign

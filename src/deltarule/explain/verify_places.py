@@ -1,7 +1,8 @@
 """Where the weights of a text belong: which number leads from which neuron to which.
 
-In: the weights and biases of a statement, and the sizes of the layers. Out: every convention under which their names
-make sense. Which one the writer has in mind is seen from the forward lines, not assumed.
+In: the weights and biases of a statement, and the sizes of the layers. Out: every convention under
+which their names make sense. Which one the writer has in mind is seen from the forward lines, not
+assumed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deltarule.explain.verify_statement import Given, Statement
 
@@ -79,13 +81,16 @@ def placements(statement: Statement, places: Places) -> Iterator[Placement]:
                 break
             rows[at] = given
         else:
-            if len(rows) == sum(a * b for a, b in zip(sizes, sizes[1:], strict=False)):
+            if len(rows) == sum(a * b for a, b in pairwise(sizes)):
                 yield Placement(words, _as_rows(rows, sizes))
 
 
 def _as_rows(found: dict[tuple[int, int, int], Given], sizes: Sequence[int]) -> Rows:
     return [
-        [[found[layer, u, s] for s in range(1, sizes[layer - 1] + 1)] for u in range(1, sizes[layer] + 1)]
+        [
+            [found[layer, u, s] for s in range(1, sizes[layer - 1] + 1)]
+            for u in range(1, sizes[layer] + 1)
+        ]
         for layer in range(1, len(sizes))
     ]
 
@@ -107,14 +112,19 @@ def _orders(weights: list[Given], places: Places) -> Iterator[tuple[str, list[Pl
     if weights and all(pairs):
         digits = [(int(p[1]), int(p[2])) for p in pairs if p]
         found = False
-        for words, turn in (("from first to second number", 1), ("to first from second number", -1)):
+        for words, turn in (
+            ("from first to second number", 1),
+            ("to first from second number", -1),
+        ):
             ends = [pair[::turn] for pair in digits]
             through = [_through(a, b, places) for a, b in ends]
             if all(through):
                 yield f"{words}, neurons counted through", through
                 return
             layers = _layers_of(weights, places)
-            spots = [_within(layer, a, b, places) for layer, (a, b) in zip(layers, ends, strict=True)]
+            spots = [
+                _within(layer, a, b, places) for layer, (a, b) in zip(layers, ends, strict=True)
+            ]
             if all(spots):
                 found = True
                 yield f"{words}, in each layer", spots
@@ -217,14 +227,19 @@ def _tables(statement: Statement, places: Places) -> Iterator[Placement]:
                 else:
                     break
             rows.append(
-                [[Given(f"{name}_{u}{s}", v, 0) for s, v in enumerate(row, 1)] for u, row in enumerate(numbers, 1)]
+                [
+                    [Given(f"{name}_{u}{s}", v, 0) for s, v in enumerate(row, 1)]
+                    for u, row in enumerate(numbers, 1)
+                ]
             )
         else:
             yield Placement(words, rows)
 
 
-def biases(statement: Statement, places: Places) -> list[tuple[str, list[list[Given | None]], bool]]:
-    """Every way to place the biases: words, a bias for each neuron of each layer, and whether they are shared."""
+def biases(
+    statement: Statement, places: Places
+) -> list[tuple[str, list[list[Given | None]], bool]]:
+    """Every way to place the biases: words, a bias for each neuron, and whether they are shared."""
     sizes = places.sizes[1:]
     given = statement.biases
     if not given:

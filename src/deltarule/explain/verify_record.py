@@ -1,7 +1,8 @@
 """From a worked step to facts: the record's quantities, and those that people write down besides.
 
-In: ``Worked`` and its example. Out: ``Steps``. A formula restated here in the words of a textbook (softmax, the
-derivative of an activation, a change of a weight) must give the record's number, or it is not used.
+In: ``Worked`` and its example. Out: ``Steps``. A formula restated here in the words of a textbook
+(softmax, the derivative of an activation, a change of a weight) must give the record's number, or it is
+not used.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from deltarule.explain.term import (
 )
 from deltarule.explain.verify_steps import Fact, Steps, computed, exchanged
 from deltarule.program import ops
-
 
 
 def steps_of(worked: Worked, example: Example | None = None) -> Steps:
@@ -64,7 +64,16 @@ def _fact(q: Quantity, number: int) -> Fact:
     step = 2 * number - (q.phase != "error after")
     parameter = _called(q.parameter, number) if q.parameter else ""
     return Fact(
-        _called(q.name, number), q.value, term, role, q.layer, q.unit, q.source, parameter, step, q.row
+        _called(q.name, number),
+        q.value,
+        term,
+        role,
+        q.layer,
+        q.unit,
+        q.source,
+        parameter,
+        step,
+        q.row,
     )
 
 

@@ -1,7 +1,8 @@
 """Honest repairs of an incomplete statement: each a complete example, worked out in full.
 
-In: a statement that gives fewer weights than the network has connections. Out: the ways to complete it that its own
-numbers allow, and the verdict on its lines under the one that they fit best. None of them is called what the writer meant.
+In: a statement that gives fewer weights than the network has connections. Out: the ways to complete it
+that its own numbers allow, and the verdict on its lines under the one that they fit best. None of them
+is called what the writer meant.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from deltarule.explain.example import Example, Problem
 from deltarule.explain.handwork import Line
 from deltarule.explain.handwork_terms import Literal, Written, parts
 from deltarule.explain.verify import Repair, Verdict, check
-from deltarule.explain.verify_places import Rows, biases, Places
+from deltarule.explain.verify_places import Places, Rows, biases
 from deltarule.explain.verify_statement import Given, Statement
 from deltarule.explain.verify_text import activations_of, built, losses_of
 from deltarule.explain.working import work
@@ -22,17 +23,27 @@ from deltarule.explain.working import work
 def verify_incomplete(
     statement: Statement, sizes: tuple[int, ...], title: str, problems: tuple[Problem, ...]
 ) -> Verdict:
-    """The verdict on a text whose network is not complete: problems, repairs, and the lines under the best of them."""
+    """The verdict on a text without a complete network: problems, repairs, lines under the first."""
     examples = list(_repaired(statement, sizes, title)) if sizes and statement.inputs else []
     lines = statement.calculation
     problems = (*problems, *unused(statement, sizes))
     if not examples or not any(line.numeric for line in lines):
         return Verdict(title, (), problems)
-    judged = []
+    judged: list[tuple[bool, bool, int, int, str, Example, Verdict]] = []
     for words, example, complete in examples:
         verdict = check(example, lines)
         misread = sum(_misread(f.reasons) + 2 * (f.status == "unknown") for f in verdict.findings)
-        judged.append((not complete, "of its own line" not in words, misread, len(judged), words, example, verdict))
+        judged.append(
+            (
+                not complete,
+                "of its own line" not in words,
+                misread,
+                len(judged),
+                words,
+                example,
+                verdict,
+            )
+        )
     judged.sort(key=lambda entry: entry[:4])
     repairs = tuple(Repair(words, example, _numbers(example)) for *_, words, example, _ in judged)
     *_, words, example, verdict = judged[0]
@@ -96,7 +107,10 @@ def _repaired(
         shape = "-".join(map(str, short))
         words = f"only what has weights is kept, a {shape} network"
         less = replace(statement, inputs=statement.inputs[: len(hidden)])
-        yield (*_completed(less, short, title, [[hidden] * len(output), [output]], words)[:2], False)
+        yield (
+            *_completed(less, short, title, [[hidden] * len(output), [output]], words)[:2],
+            False,
+        )
 
 
 def _completed(
@@ -105,10 +119,16 @@ def _completed(
     places = Places(sizes, [g.name for g in statement.inputs])
     # numbers that stand in several places are weights of their own
     rows = [[[Given("", g.value, g.line) for g in unit] for unit in layer] for layer in rows]
-    own = [found for found in biases(statement, places) if not found[2]] or [("", [[None] * n for n in sizes[1:]], False)]
+    own = [found for found in biases(statement, places) if not found[2]] or [
+        ("", [[None] * n for n in sizes[1:]], False)
+    ]
     activations, _ = activations_of(statement, sizes)[0]
     loss, _ = losses_of(statement, activations[-1])[0]
-    return words, built(statement, sizes, title, rows, own[0][1], False, activations, loss, "all"), True
+    return (
+        words,
+        built(statement, sizes, title, rows, own[0][1], False, activations, loss, "all"),
+        True,
+    )
 
 
 def _rows_in_lines(statement: Statement, wide: int, many: int) -> list[list[Given]]:

@@ -1,4 +1,5 @@
-"""A verdict in words: the first wrong line, then every line with its mark, then what is missing and how to mend it.
+"""A verdict in words: the first wrong line, then every line with its mark, then what is missing and how to
+mend it.
 
 In: ``Verdict``. Out: plain text.
 """
@@ -9,7 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from deltarule.explain.verify import Verdict
-from deltarule.explain.verify_judge import Finding, claim_of, number
+from deltarule.explain.verify_claims import claim_of, number
+from deltarule.explain.verify_judge import Finding
 
 MARKS = {"right": "+", "rounded": "~", "follows": ">", "wrong": "x", "unknown": "?"}
 LEGEND = {
@@ -31,7 +33,9 @@ def report(verdict: Verdict) -> str:
     if verdict.notes:
         blocks.append(["How it was read:", *(f"  {note}" for note in verdict.notes)])
     if verdict.problems:
-        blocks.append(["What is missing or contradicts itself:", *(f"  {p}" for p in verdict.problems)])
+        blocks.append(
+            ["What is missing or contradicts itself:", *(f"  {p}" for p in verdict.problems)]
+        )
     if verdict.repairs:
         blocks.append(list(_repairs(verdict)))
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"

@@ -1,7 +1,7 @@
 """How far rounding by hand can reach: every printed number stands for all numbers that round to it.
 
-In: a function of printed numbers, and how far each may be off. Out: the interval of its results; a claim is
-consistent where the interval of its own last place meets that one.
+In: a function of printed numbers, and how far each may be off. Out: the interval of its results; a
+claim is consistent where the interval of its own last place meets that one.
 """
 
 from __future__ import annotations

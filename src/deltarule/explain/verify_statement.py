@@ -1,7 +1,8 @@
-"""What a text says about its network before it calculates: sizes, numbers, activation, error, learning rate.
+"""What a text says about its network before it calculates: sizes, numbers, activation, error, learning
+rate.
 
-In: plain text. Out: ``Statement``: everything that was recognized, and the lines of the calculation. Nothing is
-filled in here.
+In: plain text. Out: ``Statement``: everything that was recognized, and the lines of the calculation.
+Nothing is filled in here.
 """
 
 from __future__ import annotations
@@ -14,23 +15,30 @@ from deltarule.explain.handwork_characters import plain
 from deltarule.explain.handwork_numbers import NUMBER, Commas, how_commas_are_used, printed
 from deltarule.explain.handwork_terms import Literal, Written, parts, value
 
-COUNTS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
+COUNTS = dict(
+    zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True)
+)
 COUNT = rf"(\d+|{'|'.join(COUNTS)}|a single|single|an?)"
 _ACTIVATIONS = [
     ("softmax", r"\bsoft-?max\b"),
-    ("identity", r"\bno activation|\bwithout (?:an )?activation|\blinear\b|\bidentity\b|activation(?: function)?:? none"),
+    (
+        "identity",
+        r"\b(?:no|without(?: an)?) activation|\blinear\b|\bidentity\b|activation(?: function)?:? none",
+    ),
     ("logistic", r"\bsigmoid|\blogistic\b|\bsigma\s*\("),
     ("tanh", r"\btanh\b|\bhyperbolic tangent"),
     ("relu", r"\brelu\b|\brectifie"),
 ]
 _LOSSES = [
     ("cross_entropy", r"\bcross[- ]?entropy|\bnegative log"),
-    ("half_squared_error", 
+    (
+        "half_squared_error",
         r"\bhalf\b.{0,20}(?:squared|sum)|(?:1/2|0\.5)\)?\s*\*?\s*(?:(?:sum|Sigma)\b|[\[(]*[^()\n=]*\)\s*\^\s*2)"
         r"|\)\s*\^\s*2\s*/\s*2|1/2 *\|\|",
     ),
     ("mse", r"\bmean[- ]squared|\bmse\b|\bmean of (?:the )?squares"),
 ]
+_WISHED = r"(?:targets?|desired|expected|actual|true|correct|(?:class )?label)"
 _CLASSES = [
     ("rate", r"(?:(?:learning[- ]?rate|step size)(?: \w+)?|lr|eta|alpha|rate)$"),
     ("momentum", r"(?:momentum|beta|mu)$"),
@@ -40,10 +48,13 @@ _CLASSES = [
         r"(?:[wvu](?:[_({^]*\d[\w,]*|[A-Z]\w{0,3}|_\w+|[({]\w+[,→ ]+\w+|(?:out|hid|[ohxiy])?\d?[ohy]?\d?)"
         r"|.*\bweights?\b[\w ,.]*|from .+ to .+|\w+\s*→\s*\w+)[)}\]]*$",
     ),
-    ("input", r"(?:[xi][_({]*\w{0,2}|inputs?(?: values?| vector| \w+)?|features?|[xi]nput_?\d)[)}\]]*$"),
+    (
+        "input",
+        r"(?:[xi][_({]*\w{0,2}|inputs?(?: values?| vector| \w+)?|features?|[xi]nput_?\d)[)}\]]*$",
+    ),
     (
         "target",
-        r"(?:t[_({]*o?\d*|(?:targets?|desired|expected|actual|true|correct|(?:class )?label)(?: outputs?| values?| \w{1,3})*"
+        rf"(?:t[_({{]*o?\d*|{_WISHED}(?: outputs?| values?| \w{{1,3}})*"
         r"|target_?\w{0,2}|d\d?|y\d?|y_?\{?(?:true|target|t)\w?\}?)[)}\]]*$",
     ),
 ]
@@ -98,7 +109,9 @@ class _Scan:
         for line in read_lines(text, commas):
             self.line(line)
         whole = plain(text)
-        prose = plain(" ".join(re.sub(r"[=:].*", "", raw) if "=" in raw else raw for raw in text.splitlines()))
+        prose = plain(
+            " ".join(re.sub(r"[=:].*", "", raw) if "=" in raw else raw for raw in text.splitlines())
+        )
         self.sizes(whole)
         self.activations(whole)
         found.loss_named = next((n for n, p in _LOSSES if re.search(p, prose, re.IGNORECASE)), "")
@@ -155,7 +168,9 @@ class _Scan:
                 return False
         if name in self.named or (kind == "target" and name in self.computed):
             return False
-        if not single and not re.match(r"\s*[\[({]|\s*-?[\d.]+\s*[,;]|\s*-?[\d.]+\s+and\b", segment.text):
+        if not single and not re.match(
+            r"\s*[\[({]|\s*-?[\d.]+\s*[,;]|\s*-?[\d.]+\s+and\b", segment.text
+        ):
             return False
         if not numbers:
             return False
@@ -185,7 +200,9 @@ class _Scan:
         }[kind]
         names = _many(label, name, len(numbers))
         spot = self.layer
-        if re.search(r"\boutput\b", line.text.lower()) and not re.search(r"hidden", line.text.lower()):
+        if re.search(r"\boutput\b", line.text.lower()) and not re.search(
+            r"hidden", line.text.lower()
+        ):
             spot = -1 if kind in ("weight", "bias") else spot
         elif re.search(r"\bhidden\b", line.text.lower()) and kind in ("weight", "bias"):
             spot = 1
@@ -212,7 +229,11 @@ class _Scan:
 
     def sizes(self, text: str) -> None:
         """3-2-1; two inputs, three hidden neurons, one output; an input layer of three neurons."""
-        if found := re.search(r"(?<![\w.-])(\d{1,3}(?:\s?[-x:]\s?\d{1,3}){1,5})(?=\s*(?:\(|network|net\b|neural|MLP|perceptron|architecture|feed|,|\.|$))", text, re.MULTILINE):
+        if found := re.search(
+            r"(?<![\w.-])(\d{1,3}(?:\s?[-x:]\s?\d{1,3}){1,5})(?=\s*(?:\(|network|net\b|neural|MLP|perceptron|architecture|feed|,|\.|$))",
+            text,
+            re.MULTILINE,
+        ):
             sizes = tuple(int(n) for n in re.findall(r"\d+", found[1]))
             if len(sizes) > 1 and all(0 < n < 100 for n in sizes):
                 self.statement.sizes = sizes
@@ -221,7 +242,8 @@ class _Scan:
         counts = []
         for word in ("input", "hidden", "output"):
             for pattern in (
-                rf"\b{word} layer\b[^.\n]{{0,25}}?\b(?:contains|has|with|of|consists of|:)\s+{COUNT}\b(?:\s+\w+)?\s+(?:neurons?|units?|nodes?)",
+                rf"\b{word} layer\b[^.\n]{{0,25}}?\b(?:contains|has|with|of|consists of|:)\s+{COUNT}\b"
+                r"(?:\s+\w+)?\s+(?:neurons?|units?|nodes?)",
                 rf"\b{COUNT}\s+{word}s?\b(?!\s+layer)",
             ):
                 if found := re.search(pattern, low):
@@ -235,14 +257,20 @@ class _Scan:
         """Of the hidden layers and of the outputs, where the text tells them apart."""
         found = self.statement
         for clause in re.split(r"[.\n;](?:\s|$)", text.lower()):
-            spots = [(m.start(), name) for name, pattern in _ACTIVATIONS for m in re.finditer(pattern, clause)]
+            spots = [
+                (m.start(), name)
+                for name, pattern in _ACTIVATIONS
+                for m in re.finditer(pattern, clause)
+            ]
             kinds = {name for _, name in spots}
             hidden, output = "hidden" in clause, "output" in clause
             for at, name in spots:
                 if len(kinds) == 1 and hidden == output:
                     layers = ["hidden", "output"] if hidden else [""]
                 else:
-                    words = [(abs(m.start() - at), m[0]) for m in re.finditer("hidden|output", clause)]
+                    words = [
+                        (abs(m.start() - at), m[0]) for m in re.finditer("hidden|output", clause)
+                    ]
                     layers = [min(words)[1]] if words else [""]
                 for layer in layers:
                     if layer == "output" or name == "softmax":
@@ -255,18 +283,24 @@ class _Scan:
         found = self.statement
         number = r"(-?(?:\d+(?:[.,]\d+)?|[.,]\d+))"
         if found.rate is None:
-            said = re.search(rf"(?:learning[- ]rate|step size)\b[^\d\n]{{0,40}}?{number}", text, re.IGNORECASE)
+            said = re.search(
+                rf"(?:learning[- ]rate|step size)\b[^\d\n]{{0,40}}?{number}", text, re.IGNORECASE
+            )
             if said:
                 found.rate = printed(said[1].rstrip(".,"), found.commas).value
         several = rf"[\[(]?\s*{number}(?:\s*(?:,|;|and|,\s*and)\s*{number})*"
         if not found.inputs:
-            said = re.search(rf"\binputs?(?:\s+(?:values?|vector|data))?\s*(?:\w+\s*)?(?:are|is|=|:)?\s*({several})", text, re.IGNORECASE)
+            said = re.search(
+                rf"\binputs?(?:\s+(?:values?|vector|data))?\s*(?:\w+\s*)?(?:are|is|=|:)?\s*({several})",
+                text,
+                re.IGNORECASE,
+            )
             if said:
                 for k, v in enumerate(self.numbers(said[1]), 1):
                     found.inputs.append(Given(f"x{k}", v, 0))
         if not found.targets:
             said = re.search(
-                rf"\b(?:target|desired|expected|actual|true|correct|class label|label)(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?(?:are|is|=|:)?\s*({several})",
+                rf"\b{_WISHED}(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?(?:are|is|=|:)?\s*({several})",
                 text,
                 re.IGNORECASE,
             )
@@ -289,7 +323,11 @@ def _name_of(label: str) -> str:
     plainly = re.sub(r"[{}()\[\]_^]", "", label)
     words = plainly.split()
     short = [w for w in words if re.fullmatch(r"[A-Za-z]+\d*[A-Za-z]?\d*|[A-Za-z]\w{0,6}→\w+", w)]
-    if words and re.fullmatch(r"(?:weight|bias|input|target)s?", words[0], re.IGNORECASE) and len(words) > 1:
+    if (
+        words
+        and re.fullmatch(r"(?:weight|bias|input|target)s?", words[0], re.IGNORECASE)
+        and len(words) > 1
+    ):
         if words[-1].isdigit():
             return words[0].lower() + words[-1]
     return short[-1] if short else "".join(words)
@@ -307,8 +345,13 @@ def _many(label: str, name: str, count: int) -> list[str]:
         start = int(re.findall(r"\d+$", listed[0])[0])
         return [f"{head}{start + i}" for i in range(count)]
     stem = re.sub(r"(?<=[a-z])s$", "", name)
-    letter = {"input": "x", "target": "t", "weight": "w", "bias": "b", "biase": "b"}.get(stem.lower(), stem)
-    return [f"{letter}{i + 1}" if not letter[-1:].isdigit() else f"{letter}_{i + 1}" for i in range(count)]
+    letter = {"input": "x", "target": "t", "weight": "w", "bias": "b", "biase": "b"}.get(
+        stem.lower(), stem
+    )
+    return [
+        f"{letter}{i + 1}" if not letter[-1:].isdigit() else f"{letter}_{i + 1}"
+        for i in range(count)
+    ]
 
 
 def _ends(text: str, name: str) -> tuple[str, str] | None:
@@ -316,7 +359,10 @@ def _ends(text: str, name: str) -> tuple[str, str] | None:
     after = re.search(rf"(?<!\w){re.escape(name)}\b(.*)", text.replace("_", ""))
     for piece in ([after[1]] if after else []) + [text]:
         piece = re.split(r"[;,](?=[^()]*=)", piece)[0]
-        found = re.search(r"(?:from\s+)?(?:\binput\s+|\bhidden\s+|\bneuron\s+)?(\w+)\s*(?:→|\bto\b)\s*(?:hidden\s+|output\s+|neuron\s+)?(\w+)", piece.replace("_", ""))
+        found = re.search(
+            r"(?:from\s+)?(?:\binput\s+|\bhidden\s+|\bneuron\s+)?(\w+)\s*(?:→|\bto\b)\s*(?:hidden\s+|output\s+|neuron\s+)?(\w+)",
+            piece.replace("_", ""),
+        )
         if found and re.search(r"\d|^[xhoyi]$", found[1] + found[2]):
             return found[1], found[2]
     return None

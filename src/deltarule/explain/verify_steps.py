@@ -1,7 +1,7 @@
 """The quantities of a step as a network of formulas, in which numbers and formulas can be exchanged.
 
-In: the quantities of a worked step. Out: what any of them would be if some numbers were as somebody printed
-them, or if one formula were another.
+In: the quantities of a worked step. Out: what any of them would be if some numbers were as somebody
+printed them, or if one formula were another.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Fact:
     role : str
         What it is: input, weight, net, out, delta, gradient ...
     layer, unit, source : int
-        Where it belongs, units from 1; ``source`` is the unit that a weight comes from. 0 where there is none.
+        Where it belongs, units from 1; ``source`` is the unit that a weight comes from; 0 for none.
     parameter : str
         The weight or bias that a gradient or a new value is about.
     step : int
@@ -107,7 +107,7 @@ class Steps:
         ]
 
     def one_of(self, name: str) -> str:
-        """The quantity itself, where a name is but another one for it: the sum of a neuron without activation."""
+        """The quantity itself, where a name is but another one for it, as of a sum without activation."""
         term = self.facts[name].term
         while isinstance(term, Symbol) and self._same_neuron(name, term.name):
             name = term.name
@@ -167,9 +167,7 @@ class Steps:
 
     def _untouched(self, name: str, numbers: Iterable[str], formulas: Iterable[str]) -> bool:
         above = self.upstream[name]
-        return (
-            name not in formulas and above.isdisjoint(numbers) and above.isdisjoint(formulas)
-        )
+        return name not in formulas and above.isdisjoint(numbers) and above.isdisjoint(formulas)
 
 
 def computed(term: Term, values: Mapping[str, float]) -> float:

@@ -1,7 +1,8 @@
-"""Check a plain text: recognize its network, then judge its lines. What is not recognized is said, never guessed.
+"""Check a plain text: recognize its network, then judge its lines. What is not recognized is said, never
+guessed.
 
-In: a text with the statement of a network and a calculation. Out: a verdict; with problems and no findings where the
-network cannot be told from the text.
+In: a text with the statement of a network and a calculation. Out: a verdict; with problems and no
+findings where the network cannot be told from the text.
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from deltarule.explain.example import Example, Problem
-from deltarule.explain.handwork import Line
-from deltarule.explain.handwork_numbers import how_commas_are_used
 from deltarule.explain.network import ABSENT, Layer
 from deltarule.explain.verify import Verdict, _wrong, check, work
-from deltarule.explain.verify_names import Names
 from deltarule.explain.verify_places import Places, Rows, biases, placements
 from deltarule.explain.verify_record import steps_of
 from deltarule.explain.verify_statement import Given, Statement, read_statement
@@ -55,9 +54,11 @@ def best(found: list[Candidate], statement: Statement) -> Verdict:
     """The verdict of the reading under which the fewest lines are wrong."""
     lines = statement.calculation
     if not any(line.numeric for line in lines):
-        nothing = Problem("missing", "there is no calculation after the statement", "write its lines")
+        nothing = Problem(
+            "missing", "there is no calculation after the statement", "write its lines"
+        )
         return Verdict(found[0].example.title, (), (nothing,))
-    judged = []
+    judged: list[tuple[int, int, Candidate, Verdict]] = []
     for candidate in found:
         verdict = check(candidate.example, lines, brief=True)
         unknown = sum(f.status == "unknown" for f in verdict.findings)
@@ -84,7 +85,9 @@ def _complete(statement: Statement, chosen: Candidate, verdict: Verdict) -> Verd
     roles = {steps.facts[f.name].role for f in verdict.findings if f.name in steps.facts}
     problems = []
     if statement.rate is None and roles & set(UPDATED):
-        problems.append(Problem("missing", "no learning rate is given", "write learning rate = 0.1"))
+        problems.append(
+            Problem("missing", "no learning rate is given", "write learning rate = 0.1")
+        )
     if not statement.targets and roles - {"net", "out"}:
         problems.append(Problem("missing", "no target is given", "write target = 1"))
     if problems:
@@ -101,13 +104,18 @@ def sizes_of(statement: Statement) -> tuple[tuple[int, ...], tuple[Problem, ...]
     sizes = statement.sizes or _implied(statement, inputs, targets or 1)
     problems: list[Problem] = []
     if not inputs:
-        problems.append(Problem("missing", "the inputs were not recognized", "write x1 = 0.5, x2 = 0.1"))
+        problems.append(
+            Problem("missing", "the inputs were not recognized", "write x1 = 0.5, x2 = 0.1")
+        )
     if not statement.weights and not statement.tables:
-        problems.append(Problem("missing", "the weights were not recognized", "write w1 = 0.15, w2 = 0.2"))
+        problems.append(
+            Problem("missing", "the weights were not recognized", "write w1 = 0.15, w2 = 0.2")
+        )
     if problems:
         return sizes, tuple(problems)
     if not sizes:
-        what = f"the sizes of the layers were not recognized, and {len(statement.weights)} weights do not tell them"
+        count = len(statement.weights)
+        what = f"the sizes of the layers were not recognized, and {count} weights do not tell them"
         return sizes, (Problem("missing", what, "write 2-2-1 network"),)
     if inputs != sizes[0]:
         what = f"{inputs} inputs are given for an input layer of {sizes[0]}"
@@ -123,7 +131,7 @@ def _counted(statement: Statement, sizes: tuple[int, ...]) -> Iterator[Problem]:
     """Whether there are as many weights as connections."""
     if statement.tables:
         return
-    need = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    need = [a * b for a, b in pairwise(sizes)]
     have = len(statement.weights)
     if have == sum(need):
         return
@@ -205,9 +213,19 @@ def candidates(statement: Statement, sizes: tuple[int, ...], title: str) -> Iter
                         activations = [*activations[:-1], "identity"]  # it takes the sums
                     for trained in trainings_of(statement, bias_rows):
                         example = built(
-                            statement, sizes, title, placement.rows, bias_rows, shared, activations, loss, trained
+                            statement,
+                            sizes,
+                            title,
+                            placement.rows,
+                            bias_rows,
+                            shared,
+                            activations,
+                            loss,
+                            trained,
                         )
-                        key = repr((example.layers, sorted(example.values.items()), loss, example.trained))
+                        key = repr(
+                            (example.layers, sorted(example.values.items()), loss, example.trained)
+                        )
                         if key in seen:
                             continue
                         seen.add(key)
@@ -251,7 +269,10 @@ def losses_of(statement: Statement, output: str) -> list[tuple[str, str]]:
     if statement.loss == "mse":
         if re.search(r"=\s*\(?[A-Za-z\d]+[^=\n]*\)\s*(?:\^\s*2|²)", statement.text):
             return [("mse", "")]  # its formula stands there, without 1/2
-        return [("mse", ""), ("half_squared_error", "the mean squared error is taken with the factor 1/2")]
+        return [
+            ("mse", ""),
+            ("half_squared_error", "the mean squared error is taken with the factor 1/2"),
+        ]
     return [
         ("half_squared_error", "the error is taken as 1/2 (t - y)^2"),
         ("mse", "the error is taken as the mean of the squares"),
@@ -288,7 +309,10 @@ def built(
     used = [g.name for layer in rows for unit in layer for g in unit]
     for k, n in enumerate(sizes[1:], 1):
         last = k == len(sizes) - 1
-        neurons = [f"o{j}" if last else f"h{j}" if len(sizes) == 3 else f"h{k}_{j}" for j in range(1, n + 1)]
+        neurons = [
+            f"o{j}" if last else f"h{j}" if len(sizes) == 3 else f"h{k}_{j}"
+            for j in range(1, n + 1)
+        ]
         names = []
         for neuron, unit in zip(neurons, rows[k - 1], strict=True):
             row = []
@@ -303,8 +327,14 @@ def built(
             name = ABSENT
             if bias is not None:
                 alone = sum(b is bias for row in bias_rows for b in row) == 1
-                name = bias.name if (shared or alone) and bias.name.isidentifier() else f"b_{neuron}"
-                if shared and sum(b is not None and b.name == bias.name for b in map(_first, bias_rows)) > 1:
+                name = (
+                    bias.name if (shared or alone) and bias.name.isidentifier() else f"b_{neuron}"
+                )
+                if (
+                    shared
+                    and sum(b is not None and b.name == bias.name for b in map(_first, bias_rows))
+                    > 1
+                ):
                     name = f"b_layer{k}"
                 values[name] = bias.value
             bias_names.append(name)
