@@ -231,7 +231,7 @@ def formula(text: str, commas: Commas = "unknown") -> tuple[Tree, str]:
 
     >>> tree, rest = formula("1*.5 + 2*.1 + .2 (rounded)")
     >>> value(tree), rest
-    (0.8999999999999999, '(rounded)')
+    (0.9, '(rounded)')
     >>> round(value(formula("1/(1+e^-0.3775)")[0]), 9)
     0.593269992
     """

@@ -243,7 +243,11 @@ class Reading:
             if not line.numeric:
                 place = place_of(line, place, self.names.last)
                 continue
-            finding = self.finding(self.judge.kindly(line), place)
+            head, colon, label = line.label.partition(":")
+            spot = place
+            if colon and (layer := self.layer_said(head)):
+                line, spot = replace(line, label=label.strip()), Place(layer, place.phase)
+            finding = self.finding(self.judge.kindly(line), spot)
             if finding is None:
                 continue
             self.before = finding
@@ -252,6 +256,13 @@ class Reading:
                 self.judge.remember(finding)
                 self.updated |= self.steps.facts[finding.name].role == "new"
         return found
+
+    def layer_said(self, head: str) -> int:
+        """The layer that the words before a colon name: ``Hidden: z = …``."""
+        found = re.fullmatch(r"\W*(?:at |for |in )?(?:the )?(hidden|output)(?: layer| neuron| unit)?", head, re.I)
+        if not found or (found[1].lower() == "hidden" and self.names.last != 2):
+            return 0
+        return 1 if found[1].lower() == "hidden" else self.names.last
 
     def finding(self, line: Line, place: Place) -> Finding | None:
         """What is to be said about a line; None where it only repeats what is given."""
@@ -300,8 +311,8 @@ class Reading:
     def signed(self, meaning: Meaning, label: str) -> bool:
         name, sign = meaning
         role = self.steps.facts[name].role
-        if role not in SIGNED:
-            return True
+        if role not in SIGNED or (role == "dE_dout" and "/" not in label):
+            return True  # an "error" has no sign of its own
         both = (name, -sign) in self.names.meanings(label)
         return not both or sign == self.signs.get(role, 1)
 

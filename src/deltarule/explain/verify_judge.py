@@ -299,6 +299,9 @@ class Judge:
         before = self.interval(chain[index - 1], "").middle
         shown = number(before, claim_of(found.line))
         words = f"the printed terms give {shown}"
+        last = chain[-1]
+        if self.interval(last, "").meets(-self.interval(chain[index - 1], ""), last_place(last)):
+            return [Reason(kinds.SIGN, f"{words}, with the other sign", before)]
         if slip := slip_of_digits(chain[-1], before):
             words += f"; {slip}"
         return [Reason(kinds.ARITHMETIC, words, before)]

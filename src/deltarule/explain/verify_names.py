@@ -229,8 +229,8 @@ class Names:
         if rank == 2:
             for n in self.neuron(fact.layer, fact.unit, 0):
                 yield n, 1
-        if self.sizes.get(fact.layer) == 1 and fact.layer == self.last:
-            for word in ("net", "z", "s"):
+        if self.sizes.get(fact.layer) == 1 and rank == (fact.layer != self.last):
+            for word in ("net", "z", "s", "netinput"):
                 yield word, 1
 
     def _out(self, fact: Fact, rank: int) -> Iterator[Meaning]:
@@ -247,9 +247,9 @@ class Names:
             if fact.name.startswith("p_"):
                 yield f"p{n}", 1
                 yield f"softmax{n}", 1
-        if rank == 0 and self.sizes.get(fact.layer) == 1 and fact.layer == self.last:
-            yield "a", 1
-            yield "p", 1
+        if self.sizes.get(fact.layer) == 1 and rank == (fact.layer != self.last):
+            for word in ("a", "p", "act", "activation"):
+                yield word, 1
         if rank == 2:
             yield f"neuron{fact.unit}", 1
 
@@ -384,6 +384,7 @@ class Names:
         for w in self.weight(fact.parameter, rank):
             for sign in (1, -1):
                 yield f"change{w}", sign
+                yield f"d{w}", sign
                 yield f"delta{w}", sign
 
     def _memory_new(self, fact: Fact, rank: int) -> Iterator[Meaning]:

@@ -174,8 +174,10 @@ def _within(layer: int, a: int, b: int, places: Places) -> Place:
 
 def _layers_of(weights: list[Given], places: Places) -> list[int]:
     """The layer of each weight: by heading, by letter, or by how many fit."""
-    if all(g.layer for g in weights):
-        return [g.layer if g.layer > 0 else places.last for g in weights]
+    said = [g.layer if g.layer > 0 else places.last for g in weights if g.layer]
+    need = {k: a * b for k, (a, b) in enumerate(pairwise(places.sizes), 1)}
+    if len(said) == len(weights) and all(said.count(k) == n for k, n in need.items()):
+        return said
     letters = list(dict.fromkeys(re.sub(r"[\d_,]+$", "", g.name) for g in weights))
     if len(letters) == places.last > 1:
         return [letters.index(re.sub(r"[\d_,]+$", "", g.name)) + 1 for g in weights]

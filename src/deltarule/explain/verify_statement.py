@@ -33,7 +33,7 @@ _LOSSES = [
     ("cross_entropy", r"\bcross[- ]?entropy|\bnegative log"),
     (
         "half_squared_error",
-        r"\bhalf\b.{0,20}(?:squared|sum)|(?:1/2|0\.5)\)?\s*\*?\s*(?:(?:sum|Sigma)\b|[\[(]*[^()\n=]*\)\s*\^\s*2)"
+        r"\bhalf\b.{0,20}(?:squared|sum)|(?:1/2|0\.5)\)?\s*\*?\s*(?:(?:sum|Sigma)\b|[\[(]+[^()\n=]*\)\s*\^\s*2)"
         r"|\)\s*\^\s*2\s*/\s*2|1/2 *\|\|",
     ),
     ("mse", r"\bmean[- ]squared|\bmse\b|\bmean of (?:the )?squares"),
