@@ -10,7 +10,8 @@ from __future__ import annotations
 import pytest
 
 from deltarule.explain.verify import verify
-from verify_students import example_of, student
+from deltarule.explain.verify_text import verify_text
+from verify_students import example_of, student, text_of
 
 # words for one and the same thing: all weights of another neuron are its whole value
 ALIKE = {
@@ -44,3 +45,23 @@ def test_planted_slips_are_found_and_named():
             misses.append((seed, kind, made.lines[number], first and first.kind))
     assert lines >= 0.95 * len(seeds), misses
     assert kinds >= 0.85 * len(seeds), misses
+
+
+@pytest.mark.parametrize("slip", [False, True], ids=["right", "slip"])
+def test_whole_texts_are_recognized(slip):
+    """The same calculations below a statement in words; half of them leave open where weights lead."""
+    found, misses = 0, []
+    seeds = range(3000, 3015)
+    for seed in seeds:
+        made, _ = student(seed, slip=slip)
+        text, above = text_of(made, seed)
+        verdict = verify_text(text, "a student's")
+        if slip:
+            first = verdict.first_wrong
+            good = first is not None and first.line.number == above + made.slip[0] + 1
+        else:
+            good = verdict.code == 0 and len(verdict.findings) == len(made.lines)
+        found += good
+        if not good:
+            misses.append((seed, made.slip, [str(p) for p in verdict.problems]))
+    assert found >= (0.9 if slip else 1) * len(seeds), misses

@@ -67,6 +67,37 @@ class Problem:
     def bias(self, layer: int, unit: int) -> str:
         return f"b_{self.neuron(layer, unit)}"
 
+    def text(self, write: Notation, arrows: bool) -> str:
+        """The statement in words."""
+        number = write.given
+        apart = "; " if write.comma else ", "
+        shape = "-".join(map(str, self.sizes))
+        words = {"identity": "no activation", "logistic": "sigmoid"}
+        hidden, output = (words.get(a, a) for a in (self.activations[0], self.activations[-1]))
+        said = [f"A {shape} network. The output neurons use {output}."]
+        if self.last > 1:
+            said.append(f"The hidden neurons use {hidden}.")
+        said.append(
+            "The error is half the squared error." if self.loss == "half_squared_error"
+            else "The error is the mean of the squared errors (MSE)."
+        )  # fmt: skip
+        said.append(f"Learning rate: {number(self.rate)}")
+        said.append(apart.join(f"x{k + 1} = {number(v)}" for k, v in enumerate(self.x)))
+        said.append(apart.join(f"t{k + 1} = {number(v)}" for k, v in enumerate(self.t)))
+        weights, biases = [], []
+        for layer in range(1, self.last + 1):
+            for j in range(self.sizes[layer]):
+                for k in range(self.sizes[layer - 1]):
+                    start = f"x{k + 1}" if layer == 1 else self.neuron(layer - 1, k)
+                    arrow = f" ({start} -> {self.neuron(layer, j)})" if arrows else ""
+                    value = number(self.weights[layer - 1][j][k])
+                    weights.append(f"{self.weight(layer, j, k)} = {value}{arrow}")
+                if self.biases:
+                    biases.append(f"{self.bias(layer, j)} = {number(self.biases[layer - 1][j])}")
+        said.append(apart.join(weights))
+        said.append(apart.join(biases) if biases else "There are no biases.")
+        return "\n".join(said) + "\n\n"
+
     def toml(self) -> dict[str, object]:
         """The example as a TOML file would say it."""
         layers, values = [], {}
@@ -483,3 +514,9 @@ def student(seed: int, slip: bool) -> tuple[Student, dict[str, object]]:
 
 def example_of(made: Student, toml: dict[str, object]):
     return parse({**toml, "lines": made.lines}, "a student's")
+
+
+def text_of(made: Student, seed: int) -> tuple[str, int]:
+    """The whole as plain text, and the number of lines before the calculation."""
+    head = made.problem.text(made.write, arrows=seed % 2 == 0)
+    return head + "\n".join(made.lines) + "\n", head.count("\n")

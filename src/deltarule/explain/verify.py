@@ -259,7 +259,9 @@ class Reading:
 
     def layer_said(self, head: str) -> int:
         """The layer that the words before a colon name: ``Hidden: z = …``."""
-        found = re.fullmatch(r"\W*(?:at |for |in )?(?:the )?(hidden|output)(?: layer| neuron| unit)?", head, re.I)
+        found = re.fullmatch(
+            r"\W*(?:at |for |in )?(?:the )?(hidden|output)(?: layer| neuron| unit)?", head, re.I
+        )
         if not found or (found[1].lower() == "hidden" and self.names.last != 2):
             return 0
         return 1 if found[1].lower() == "hidden" else self.names.last

@@ -268,10 +268,7 @@ class _Scan:
                 if len(kinds) == 1 and hidden == output:
                     layers = ["hidden", "output"] if hidden else [""]
                 else:
-                    words = [
-                        (abs(m.start() - at), m[0]) for m in re.finditer("hidden|output", clause)
-                    ]
-                    layers = [min(words)[1]] if words else [""]
+                    layers = [_layer_beside(clause, at)]
                 for layer in layers:
                     if layer == "output" or name == "softmax":
                         found.output_activation = found.output_activation or name
@@ -307,6 +304,19 @@ class _Scan:
             if said:
                 for k, v in enumerate(self.numbers(said[1]), 1):
                     found.targets.append(Given(f"t{k}", v, 0))
+
+
+def _layer_beside(clause: str, at: int) -> str:
+    """hidden or output, whichever a word at a place goes with; empty where neither is said."""
+    start = 0
+    for part in re.split(r"(,|\band\b|\bwhile\b|\bbut\b|\bwhereas\b)", clause):
+        if start <= at < start + len(part):
+            if said := re.findall("hidden|output", part):
+                return str(said[0])
+        start += len(part)
+    before = re.findall("hidden|output", clause[:at])
+    after = re.findall("hidden|output", clause[at:])
+    return str(before[-1]) if before else str(after[0]) if after else ""
 
 
 def _computed_labels(text: str, commas: Commas) -> set[str]:
