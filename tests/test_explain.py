@@ -13,6 +13,7 @@ import deltarule as dr
 from deltarule.explain import Example, Layer, read, work
 from deltarule.explain.term import evaluate
 from deltarule.nn import loss_of
+from deltarule.nn.nested import flat
 from worked import HAN, MAZUR
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -419,6 +420,108 @@ def test_any_network(name):
     if name == "dropout":
         kept = worked.values["out_dropout1_1(1)"]
         assert kept in (0.0, 2 * worked.values["out_h1(1)"])
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+class Recurrent(dr.Module):
+    """h = tanh(w h + u x + b), y = v h, as a loop that is one node."""
+
+    def __init__(self):
+        self.w, self.u = np.array([[0.5]]), np.array([[1.0]])
+        self.b, self.v = np.zeros(1), np.array([[1.0]])
+
+    def __call__(self, x):
+        def step(h, row):
+            h = np.tanh(h @ self.w + row @ self.u + self.b)
+            return h, h @ self.v
+
+        _, ys = dr.scan(step, np.zeros((x.shape[0], 1)), x.T[:, :, None])
+        return ys[:, :, 0].T
+
+
+class Convolution(dr.Module):
+    """A kernel of three over six inputs."""
+
+    def __init__(self):
+        self.kernel, self.out = np.array([1.0, -2.0, 0.5]), np.full((4, 1), 0.3)
+
+    def __call__(self, x):
+        z = sum(self.kernel[i] * x[:, i : i + 4] for i in range(3))
+        return np.maximum(z, 0) @ self.out
+
+
+class Residual(dr.Module):
+    """x + f(x), then a layer."""
+
+    def __init__(self):
+        self.inner, self.last = dr.Dense(2, "tanh"), dr.Dense(1)
+
+    def __call__(self, x):
+        return self.last(x + self.inner(x))
+
+
+ODD = {
+    "softmax": (lambda: dr.Sequential(dr.Dense(3, softmax)), 2, 3),
+    "recurrent": (Recurrent, 3, 3),
+    "convolution": (Convolution, 6, 1),
+    "residual": (Residual, 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_networks_of_every_kind(name):
+    make, inputs, outputs = ODD[name]
+    net = make().init((1, inputs), dtype="float64")
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(1, inputs)), rng.normal(size=(1, outputs))
+    worked = dr.explain(net, x, y, optimizer=dr.Adam(0.1), steps=2)
+    if not any(np.ndim(q.value) for q in worked.steps[0]):
+        check_formulas(worked)
+    objective = loss_of("half_squared_error")
+    error, grads = dr.value_and_grad(lambda p: objective(net(x, params=p), y))(net.params)
+    values = worked.values
+    assert values.get("E_total", values.get("E")) == pytest.approx(error, rel=1e-14)
+    gradients = [q.value for q in worked.steps[0] if q.role == "gradient"]
+    found = sorted(g for leaf in gradients for g in np.ravel(leaf))
+    expected = sorted(g for leaf in flat(grads) for g in np.ravel(leaf[1]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    assert max(map(len, worked.text().splitlines())) <= 100
+
+
+def test_t1_a_loop_is_written_out():
+    net = Recurrent().init((1, 3), dtype="float64")
+    x, t = np.array([[1.0, 0.5, -1.0]]), np.array([[0.5, 0.2, -0.3]])
+    worked = dr.explain(net, x, t)
+    exact = {
+        "E": 0.198928417886,
+        "H1": 0.761594155956,
+        "H4": 0.706818409142,
+        "H7": -0.569370439168,
+        "dE/dW1": 0.029790044,
+        "dE/du": 0.439633249,
+        "dE/db": 0.179576561,
+        "dE/dW2": 0.710828727,
+    }
+    for name, value in exact.items():
+        assert np.asarray(worked.values[name]).item() == pytest.approx(value, abs=1e-9), name
+    assert worked["H4"].formula == "tanh(H3 + Z4 + b)"
+    assert worked["dE/db"].formula == "Σ(dE/dZ7) + Σ(dE/dZ4) + Σ(dE/dZ1)"
+
+
+def test_parts_of_an_array_are_told_apart():
+    """Formulas of whole arrays must not take two slices, or sums along two axes, for one."""
+
+    def f(x):
+        a = x[:2] * x[2:4]
+        return np.sum(a) + np.sum(x[:2] * x[1:3])
+
+    worked = dr.explain(f, np.array([1.0, 2.0, 3.0, 4.0]))
+    assert "x[0:2]" in worked["a"].formula and "x[2:4]" in worked["a"].formula
+    assert "x[1:3]" in worked["f"].formula
 
 
 def test_a_loss_of_ones_own():

@@ -152,7 +152,10 @@ class Backward:
             word, _, unit = reader.partition("_")
             slope, last = f"dout_{unit}/dnet_{unit}", Symbol(f"d{reader}/d{name}")
             above = self._derivative_of(reader)
-            if word == "net" and slope in self.sheet.found:
+            alone = self.readers.get(reader) == [
+                f"out_{unit}"
+            ]  # else others depend on the sum, too
+            if word == "net" and alone and slope in self.sheet.found:
                 links.append(multiply(Symbol(f"dE/dout_{unit}"), Symbol(slope), last))
             elif above is None:
                 return None

@@ -61,6 +61,8 @@ def blocks(
         if node not in needed or node is data:
             continue
         before = [home[arg] for arg in node.args if arg in home]
+        if not before and _moves(node):
+            continue  # a part of the inputs
         block = max(before, key=found.index) if before else None
         if block is None or _begins(node, block, live, given):
             block = Block(_scope(node))
@@ -103,9 +105,14 @@ def _product(node: Node, live: set[Node], given: set[Node]) -> bool:
     )
 
 
+def _moves(node: Node) -> bool:
+    """Whether a node only moves values."""
+    return isinstance(node.primitive.lowering, Index) or node.primitive.notation == "{0}"
+
+
 def _biased(node: Node, net: Node, live: set[Node], readers: dict[Node, list[Node]]) -> bool:
     """Whether a node only adds to, or only moves, the weighted sum."""
-    moves = isinstance(node.primitive.lowering, Index) or node.primitive.notation == "{0}"
+    moves = _moves(node)
     adds = node.primitive.name in ("add", "sub")
     others = [arg for arg in node.args if arg is not net]
     return (moves or adds) and readers[net] == [node] and not any(arg in live for arg in others)

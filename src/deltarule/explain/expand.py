@@ -93,6 +93,7 @@ class Expansion:
             and not isinstance(node.type, tuple)
             and node.type.dtype.kind in "fb"
             and node.type.size <= LARGEST
+            and not any(isinstance(arg.type, tuple) for arg in node.args)
             and all(arg.type.size <= LARGEST for arg in node.args)
             and _readable(node)
         )
@@ -116,7 +117,9 @@ def _readable(node: Node) -> bool:
 
 def _passes(node: Node) -> bool:
     """Whether the primitive hands its one argument on."""
-    return node.primitive.notation == "{0}" and node.type.shape == node.args[0].type.shape
+    if node.primitive.notation != "{0}" or isinstance(node.args[0].type, tuple):
+        return False
+    return node.type.shape == node.args[0].type.shape
 
 
 def applied(node: Node, args: list[Terms], values: Mapping[Node, Any]) -> Terms:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deltarule.explain.document import Document, Line, Section
+from deltarule.explain.notation import cut
 from deltarule.explain.write import latex, text
 
 FITS = 88  # characters of plain text that fit in one row
@@ -89,11 +90,14 @@ def _equation(line: Line) -> Iterator[str]:
     row, length = latex(line.parts[0]), len(text(line.parts[0]))
     note = rf"\quad\text{{({words(line.note)})}}" if line.note else ""
     for i, part in enumerate(line.parts[1:], 1):
-        size = len(text(part)) + 3
-        if i > 1 and length + size > FITS:
-            yield row
-            row, length = "", 4
-        mark = "&" if i == 1 or not row else ""
-        row += f" {mark}{signs[i]} {latex(part)}"
-        length += size
+        pieces = cut(part) if len(text(part)) > FITS else [part]
+        for k, piece in enumerate(pieces):
+            size = len(text(piece)) + 3
+            if length + size > FITS and (i > 1 or k):
+                yield row
+                row, length = "", 4
+            sign = "" if k else signs[i]
+            mark = "&" if (i == 1 and not k) or not row else ""
+            row += f" {mark}{sign} {latex(piece)}"
+            length += size
     yield row + note

@@ -118,12 +118,13 @@ class Matrices:
 
     def marks(self, found: Pass, end: str = "") -> list[tuple[str, str, Node]]:
         """Weighted sums and outputs, with their names and roles."""
-        marks = []
+        marks: list[tuple[str, str, Node]] = []
         products = 0
         for block in found.blocks:
             products += block.net is not None
             last = block is found.blocks[-1]
-            name = "Y" if last else f"H{products}" if block.net else block.scope or "V"
+            name = "Y" if last else f"H{products}" if block.net else block.scope or "V1"
+            name = free(name, {mark[0].removesuffix(end) for mark in marks})
             if block.net is not None and not block.plain:
                 marks.append((f"Z{products}{end}", "net", found.at[block.net]))
             marks.append((name + end, "out", found.at[block.out]))
@@ -201,3 +202,13 @@ def weight_names(step: Step) -> dict[Path, str]:
             name = ".".join(path)
         found[path] = name if name not in found.values() else ".".join(path)
     return found
+
+
+def free(name: str, taken: set[str]) -> str:
+    """A name that is not taken: V1, V2, ..."""
+    head = name.rstrip("0123456789")
+    number = int(name[len(head) :] or 1)
+    while name in taken:
+        number += 1
+        name = f"{head}{number}"
+    return name

@@ -87,7 +87,7 @@ def textbook(worked: Step) -> Names:
         if block is found.blocks[-1]:
             letter = "o"
         elif block.net is None:
-            letter = block.scope.replace(".", "_") + "_"
+            letter = _free(block.scope.replace(".", "_") or "u", names.units)
         else:
             letter = "h" if len(layers) == 2 else f"h{layers.index(block) + 1}_"
         names.units.append([f"{letter}{j}" for j in range(1, n + 1)])
@@ -114,6 +114,15 @@ def textbook(worked: Step) -> Names:
         if node.type.is_float:
             names.weights[path] = _plain("_".join(path), node.type.shape)
     return names
+
+
+def _free(word: str, units: list[list[str]]) -> str:
+    """A beginning for the names of neurons that no other layer has: dropout1_, or dropout1b_."""
+    taken = {unit for layer in units for unit in layer}
+    for end in ("", *"bcdefghijklmnopqrstuvwxyz"):
+        if f"{word}{end}_1" not in taken:
+            return f"{word}{end}_"
+    return f"{word}{len(units)}_"
 
 
 def _plain(whole: str, shape: tuple[int, ...]) -> Array:

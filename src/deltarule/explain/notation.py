@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from deltarule.explain.term import Call, Number, Product, Sum, Symbol, Term
+from deltarule.program import ops
 from deltarule.program.lowering import Map, Reduce
 
 
@@ -301,7 +302,7 @@ class Notation:
         tree, strength = parsed(term.primitive.notation)
         if isinstance(term.primitive.lowering, Reduce):
             return self._reduction(term, tree)
-        filled = self._fill(tree, term.args)
+        filled = self._fill(_marked(tree, term), term.args)
         if strength == RELATION and isinstance(term.primitive.lowering, Map):
             filled = _unfenced(filled)
             return Fence("[", filled, "]"), ATOM  # Iverson's bracket: 1 where it holds, else 0
@@ -337,6 +338,29 @@ class Notation:
         if isinstance(tree, Fence):
             return Fence(tree.left, self._fill(tree.inside, args), tree.right)
         return tree
+
+
+def _marked(tree: Math, term: Call) -> Math:
+    """A notation with dots for the places of a slice: these."""
+    if term.primitive is not ops.slice or not term.mark:
+        return tree
+    if isinstance(tree, Row):
+        return Row(tuple(_marked(part, term) for part in tree.parts))
+    if isinstance(tree, Fence):
+        return Fence(tree.left, _marked(tree.inside, term), tree.right)
+    return Word(term.mark) if tree == Word("…") else tree
+
+
+def cut(tree: Math) -> list[Math]:
+    """A sum, cut before its signs, for what is too long for a line."""
+    if not isinstance(tree, Row):
+        return [tree]
+    pieces: list[list[Math]] = [[]]
+    for part in tree.parts:
+        if isinstance(part, Sign) and not part.prefix and part.text in "+-":
+            pieces.append([])
+        pieces[-1].append(part)
+    return [Row(tuple(piece)) for piece in pieces]
 
 
 def _unfenced(found: Math) -> Math:

@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.explain.document import Document, Line, Section, document, figure
 from deltarule.explain.drawing import draw, drawable, marks
-from deltarule.explain.notation import Figure, Math, Row, Sign
+from deltarule.explain.notation import Figure, Math, cut
 from deltarule.explain.record import Worked
 from deltarule.explain.write import mathml, text
 
@@ -120,24 +120,12 @@ def _rest(line: Line) -> Markup:
     for i, part in enumerate(line.parts[1:], 1):
         last = i == len(line.parts) - 1
         kind = "part result" if last and isinstance(part, Figure) else "part"
-        first, *others = _pieces(part)
+        first, *others = cut(part) if len(text(part)) > LONG else [part]
         out += f'<span class="{kind}">{_math(first, line.relation(i))}</span> '
         out += "".join(f'<span class="part">{_math(piece)}</span> ' for piece in others)
     if line.note:
         out += f'<span class="note">{escape(line.note)}</span>'
     return Markup(out)
-
-
-def _pieces(part: Math) -> list[Math]:
-    """A long sum, cut before its signs."""
-    if not isinstance(part, Row) or len(text(part)) < LONG:
-        return [part]
-    pieces: list[list[Math]] = [[]]
-    for one in part.parts:
-        if isinstance(one, Sign) and not one.prefix and one.text in "+-":
-            pieces.append([])
-        pieces[-1].append(one)
-    return [Row(tuple(piece)) for piece in pieces]
 
 
 # --- the slider ---

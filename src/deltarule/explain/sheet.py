@@ -80,15 +80,19 @@ class Sheet:
         for node in self.node_values:
             for arg in dict.fromkeys(node.args):
                 uses[arg] = uses.get(arg, 0) + 1
-        count = 0
+        named: dict[tuple[Term, ...], Terms] = {}
         for node in nodes:
             if node in self.expansion.names or not _computed(node):
                 continue
             terms = self.expansion.formula(node)
-            used = max((len(symbols(t)) for t in terms.flat), default=0)
+            key = tuple(terms.flat)
+            if key in named and named[key].shape == terms.shape:  # computed twice
+                self.call(node, named[key], "value")
+                continue
+            used = max((len(symbols(t)) for t in key), default=0)
             if (uses.get(node, 0) > 1 and used >= GLANCE) or used > LONG:
-                count += 1
-                names = name(f"{letter}{count}", node)
+                names = name(f"{letter}{len(named) + 1}", node)
+                named[key] = names
                 self.call(node, names, "value")
                 for place in np.ndindex(names.shape):
                     self.pending[names[place]] = (node, place)

@@ -18,6 +18,7 @@ from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.explain.blocks import Block, blocks
+from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
 from deltarule.nn.nested import Path, flat, nested
 from deltarule.program import Node, random, type_of
@@ -114,7 +115,8 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         marks = [node for block in found.blocks for node in (block.net, block.out) if node]
         known = len(outer.values)
         with scope("backward"):
-            grads, cts = _backward(outer, inner, list(given), marks)
+            shapes = {path: x.shape for path, x in given.items()}
+            grads, cts = _backward(outer, inner, shapes, marks)
         between = list(outer.values)[known:]
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
@@ -150,6 +152,9 @@ def _input(trace: Trace, x: Any) -> Any:
 
 
 def _node(trace: Trace, x: Any) -> Node:
+    """The node of a value; of several results, that which they are results of."""
+    if isinstance(x, tuple):
+        return _node(trace, x[0]).args[0]
     return x.node if isinstance(x, Tracer) else trace.capture(np.asarray(x))
 
 
@@ -175,8 +180,12 @@ def _forward(
             error = task.loss(output, inner.constant(y))
         _check(error, inner, f"the loss {task.loss.name}")
         order = list(sort((), (error.node,)))
-        cut = blocks(order, data.node, output.node, [v.node for v in tree.values()])
         new_state = nested((k, _plain(v, inner)) for k, v in flat(new_state))
+    ends, leaves = [data.node, output.node, error.node], {k: v.node for k, v in tree.items()}
+    if loops(order):
+        inner, order, ends, leaves = _unrolled(inner, order, ends, leaves)
+    seen = [node for node in leaves.values() if node in order]
+    cut = blocks(order, ends[0], ends[1], seen)
     at = {node: _node(outer, inner.values[node]) for node in order}
     weights = {path: v.node for path, v in given.items()}
     found = Pass(
@@ -185,14 +194,25 @@ def _forward(
         weights,
         cut,
         at,
-        at[output.node],
-        at[error.node],
+        at[ends[1]],
+        at[ends[2]],
         {path: v.node for path, v in held.items()},
         new_state,
         outer.values,
         [at[node] for node in order],
     )
-    return (inner, error.node, tree), found
+    return (inner, ends[2], leaves), found
+
+
+def _unrolled(
+    inner: Trace, order: list[Node], ends: list[Node], leaves: Leaves
+) -> tuple[Trace, list[Node], list[Node], Leaves]:
+    """The same trace with its loops written out."""
+    with tracing(known=True) as written:
+        found = unrolled(order, inner, written)
+        ends = [found[node].node for node in ends]
+        leaves = {path: found[node].node for path, node in leaves.items() if node in found}
+    return written, list(sort((), (ends[2],))), ends, leaves
 
 
 def _check(x: Any, inner: Trace, what: str) -> None:
@@ -210,18 +230,19 @@ def _plain(x: Any, inner: Trace) -> Any:
 
 
 def _backward(
-    outer: Trace, traced: Any, paths: list[Path], marks: list[Node]
+    outer: Trace, traced: Any, paths: dict[Path, tuple[int, ...]], marks: list[Node]
 ) -> tuple[dict[Path, Any], dict[Node, Node]]:
     """Gradients of the weights, and the derivative with respect to each mark."""
-    inner, error, tree = traced
-    leaves = [tree[path].node for path in paths]
-    cts = pull_back(inner, [error], [FLOAT.type(1)], [*leaves, *marks])
-    filled = [
-        outer.constant(np.zeros(node.type.shape)) if ct is None else ct
-        for ct, node in zip(cts, [*leaves, *marks], strict=True)
-    ]
-    grads = dict(zip(paths, filled, strict=False))
-    found = {m: _node(outer, ct) for m, ct in zip(marks, filled[len(paths) :], strict=True)}
+    inner, error, leaves = traced
+    wanted = [*(leaves[path] for path in paths if path in leaves), *marks]
+    cts = dict(zip(wanted, pull_back(inner, [error], [FLOAT.type(1)], wanted), strict=True))
+
+    def derivative(node: Node | None, shape: tuple[int, ...]) -> Any:
+        ct = None if node is None else cts[node]
+        return outer.constant(np.zeros(shape)) if ct is None else ct
+
+    grads = {path: derivative(leaves.get(path), shape) for path, shape in paths.items()}
+    found = {mark: _node(outer, derivative(mark, mark.type.shape)) for mark in marks}
     return grads, found
 
 

@@ -59,10 +59,14 @@ class Product(_Added):
 
 @dataclass(frozen=True, slots=True)
 class Call(_Added):
-    """A primitive of scalars; a reduction has the reduced elements as arguments."""
+    """A primitive of scalars; a reduction has the reduced elements as arguments.
+
+    ``mark`` tells calls of whole arrays apart whose settings differ: which part of an array, which axes.
+    """
 
     primitive: Primitive
     args: tuple[Term, ...]
+    mark: str = ""
 
 
 Term = Number | Symbol | Sum | Product | Call
@@ -72,11 +76,21 @@ ZERO, ONE = Number(0.0), Number(1.0)
 def add(*terms: Term) -> Term:
     """The sum, flat, equal terms collected in the place of the first."""
     counts: dict[Term, float] = {}
-    for term in _flat(Sum, terms):
-        coefficient, rest = _split(term)
-        counts[rest] = counts.get(rest, 0.0) + coefficient
+    for term, times in _collected(terms).items():
+        for one in _flat(Sum, (multiply(Number(times), term),)):
+            coefficient, rest = _split(one)
+            counts[rest] = counts.get(rest, 0.0) + coefficient
     found = [multiply(Number(c), rest) for rest, c in counts.items() if c]
     return found[0] if len(found) == 1 else Sum(tuple(found)) if found else ZERO
+
+
+def _collected(terms: tuple[Term, ...]) -> dict[Term, float]:
+    """How often each term is added, before sums are laid flat: (x - t) + (x - t) is 2 (x - t)."""
+    counts: dict[Term, float] = {}
+    for term in terms:
+        coefficient, rest = _split(term)
+        counts[rest] = counts.get(rest, 0.0) + coefficient
+    return counts
 
 
 def multiply(*factors: Term) -> Term:
@@ -168,4 +182,4 @@ def replace(term: Term, new: Mapping[Term, Term]) -> Term:
     if isinstance(term, Product):
         return multiply(*inside)
     assert isinstance(term, Call)
-    return Call(term.primitive, inside)
+    return Call(term.primitive, inside, term.mark)

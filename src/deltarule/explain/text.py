@@ -7,6 +7,7 @@ equals signs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from deltarule.explain.document import Document, Line, Section
@@ -62,7 +63,8 @@ def _section(section: Section, width: int) -> Iterator[tuple[str, str]]:
     indent = min(longest, 18)
     for line in section.lines:
         for row in _equation(line, indent, width):
-            yield row, "equation"
+            for one in _wrapped(row, indent, width):
+                yield one, "equation"
 
 
 def _compact(section: Section, width: int) -> Iterator[tuple[str, str]]:
@@ -75,6 +77,22 @@ def _compact(section: Section, width: int) -> Iterator[tuple[str, str]]:
             row = ""
         row += ("    " if row else "  ") + one
     yield row, ""
+
+
+def _wrapped(row: str, indent: int, width: int) -> list[str]:
+    """A row that is too long even so, broken at spaces."""
+    if len(row) <= width:
+        return [row]
+    start = len(row) - len(row.lstrip())
+    later = " " * (indent + 7)
+    return wrap(
+        row.strip(),
+        width,
+        initial_indent=" " * start,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _equation(line: Line, indent: int, width: int) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.explain.expand import ARITHMETIC
 from deltarule.explain.term import Call, Number, Symbol, Term, symbols, walk
-from deltarule.program import Node
+from deltarule.program import Node, ops
 from deltarule.program.lowering import Alias, Index, Map
 
 GLANCE = 4  # a formula of fewer parts is repeated rather than named
@@ -69,8 +69,8 @@ class Whole:
             return self._places(args) or Call(node.primitive, tuple(args))
         if isinstance(node.primitive.lowering, Map):
             rule = ARITHMETIC.get(node.primitive.name)
-            return rule(*args) if rule else Call(node.primitive, tuple(args))
-        return Call(node.primitive, tuple(args))
+            return rule(*args) if rule else Call(node.primitive, tuple(args), _mark(node))
+        return Call(node.primitive, tuple(args), _mark(node))
 
     def _places(self, args: Sequence[Term]) -> Term | None:
         """What indices are made of: the one name that is no constant."""
@@ -95,14 +95,41 @@ class Whole:
             for arg in dict.fromkeys(node.args):
                 uses[arg] = uses.get(arg, 0) + 1
         found: list[Node] = []
+        named: dict[Term, str] = {}
         for node in nodes:
             if node in self.names or not computes(node):
                 continue
-            parts = sum(1 for _ in walk(self.formula(node)))
-            if (uses.get(node, 0) > 1 and parts >= least) or parts > LONG:
-                self.call(node, f"{letter}{len(found) + 1}")
+            term = self.formula(node)
+            parts = sum(1 for _ in walk(term))
+            if term in named:  # computed twice
+                self.call(node, named[term])
+            elif (uses.get(node, 0) > 1 and parts >= least) or parts > LONG:
+                named[term] = f"{letter}{len(found) + 1}"
+                self.call(node, named[term])
                 found.append(node)
         return found
+
+
+def _mark(node: Node) -> str:
+    """What tells a node from others of its kind on the same arguments; of a slice its places."""
+    if node.primitive is not ops.slice:
+        return repr(sorted(node.attrs.items(), key=str)) if node.attrs else ""
+    axes = zip(
+        node.attrs["start"],
+        node.attrs["size"],
+        node.attrs["step"],
+        node.args[0].type.shape,
+        strict=True,
+    )
+    return ",".join(_range(*axis) for axis in axes)
+
+
+def _range(start: int, size: int, step: int, whole: int) -> str:
+    if (start, size, step) == (0, whole, 1):
+        return ":"
+    if size == 1:
+        return str(start)
+    return f"{start}:{start + size * step}" + (f":{step}" if step != 1 else "")
 
 
 def computes(node: Node) -> bool:

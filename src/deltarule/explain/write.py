@@ -61,7 +61,7 @@ def _row(tree: Row) -> str:
             tight = {"*": "*", ",": ", "}
             out += part.text if part.prefix else tight.get(part.text, f" {part.text} ")
         else:
-            called = isinstance(before, Word) and isinstance(part, Fence)
+            called = isinstance(part, Fence) and (isinstance(before, Word) or part.left == "[")
             out += "" if isinstance(before, Sign) or called else " "
             out += text(part)
         before = part
