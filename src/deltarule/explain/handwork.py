@@ -85,7 +85,7 @@ class Line:
 def read_lines(text: str, commas: Commas | None = None) -> list[Line]:
     """Return the statements of a text, in order.
 
-    Raises ``ValueError`` where a comma in a number may mean two things.
+    Raises ``AmbiguousComma`` where a comma in a number may mean two things.
 
     >>> [line] = read_lines("n1 = 1*.5 + 2*.1 + .2 = 1.3")
     >>> line.label, [segment.text for segment in line.segments]

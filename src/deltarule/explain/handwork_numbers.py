@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 Commas = Literal["decimal", "thousands", "unknown"]
@@ -16,6 +16,10 @@ NUMBER = re.compile(
     r"(?:\d+(?:[.,]\d+)*\.?(?!\d)|[.,]\d+)"
     r"(?:[eE][+-]?\d+(?![\w.])|\s*[*]\s*10\s*\^\s*(?:\(\s*[+-]?\d+\s*\)|\{\s*[+-]?\d+\s*\}|[+-]?\d+))?%?"
 )
+
+
+class AmbiguousComma(ValueError):
+    """A comma between digits may be a decimal sign or stand between thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Printed:
 def printed(text: str, commas: Commas = "unknown") -> Printed:
     """Return what a number's text says.
 
-    Raises ``ValueError`` where a comma may mean two things ("1,234" alone in a text).
+    Raises ``AmbiguousComma`` where a comma may mean two things ("1,234" alone in a text), ``ValueError``
+    where it is no number.
 
     >>> printed("0.750")
     Printed(text='0.750', value=0.75, unit=0.001, whole=False)
@@ -77,9 +82,13 @@ def printed(text: str, commas: Commas = "unknown") -> Printed:
     mantissa = _point(mantissa.rstrip("%"), commas)
     exponent -= 2 * percent
     decimals = len(mantissa.partition(".")[2])
+    try:
+        value = float(Decimal(mantissa).scaleb(exponent))
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no number") from None
     return Printed(
         text,
-        float(Decimal(mantissa).scaleb(exponent)),
+        value,
         float(Decimal(1).scaleb(exponent - decimals)),
         decimals == 0 and exponent == 0,
     )
@@ -97,7 +106,7 @@ def _point(text: str, commas: Commas) -> str:
         return text.replace(",", "")
     if grouped and commas == "unknown":
         decimal = text.replace(",", ".")
-        raise ValueError(
+        raise AmbiguousComma(
             f"{text!r} may be {decimal} or {text.replace(',', '')}: write a decimal point, or another "
             "number with a decimal comma in the same text"
         )

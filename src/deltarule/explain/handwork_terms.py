@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from deltarule.explain.handwork_numbers import NUMBER, Commas, Printed, printed
+from deltarule.explain.handwork_numbers import NUMBER, AmbiguousComma, Commas, Printed, printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,12 @@ class _Parser:
         if "," in text and self.commas != "decimal" and not _one_number(text, self.commas):
             stop = text.index(",")
         self.at += stop
-        return Literal(printed(text[:stop], self.commas))
+        try:
+            return Literal(printed(text[:stop], self.commas))
+        except AmbiguousComma:
+            raise
+        except ValueError as error:
+            raise NotAFormula(str(error)) from None
 
     def _named(self, name: str) -> Tree:
         function = _function(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from deltarule.errors import DataError
 from deltarule.explain.example import Example, Problem, read
 from deltarule.explain.handwork import Line, Segment, read_lines
-from deltarule.explain.handwork_numbers import how_commas_are_used
+from deltarule.explain.handwork_numbers import AmbiguousComma, how_commas_are_used
 from deltarule.explain.handwork_terms import NotAFormula, formula, literals
 from deltarule.explain.verify_claims import claim_of
 from deltarule.explain.verify_judge import Finding, Judge, Reason
@@ -142,13 +142,20 @@ def verify(source: str | Path | Example) -> Verdict:
         return verify_example(example if example.title else replace(example, title=path.name))
     from deltarule.explain.verify_text import verify_text
 
-    return verify_text(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text: {error}") from None
+    return verify_text(text, path.name)
 
 
 def verify_example(example: Example) -> Verdict:
     """Check the claims and lines of an example."""
-    lines = [*claimed_lines(example), *read_lines("\n".join(example.lines))]
     problems = problems_of(example)
+    try:
+        lines = [*claimed_lines(example), *read_lines("\n".join(example.lines))]
+    except AmbiguousComma as error:
+        problems = (*problems, Problem("contradiction", str(error)))
     if problems:
         return Verdict(example.title, (), problems)
     if not any(line.numeric for line in lines):

@@ -387,6 +387,11 @@ def derivatives(fact: Fact, steps: Steps) -> Iterator[Change]:
         )
     term = fact.term if isinstance(fact.term, Product) else Product((fact.term,))
     own = derivative_of_activation(term, fact, steps)
+    if fact.role in ("delta", "dE_dout") and difference:
+        for loss in steps.of("loss", step=fact.step):
+            for error in _forms(loss):
+                words = f"the error {loss.name} stands in the place of its derivative"
+                yield ERROR, words, multiply(error, *own), 1.0
     if own:
         rest = multiply(*(f for f in term.factors if f not in own))
         yield from _other_derivatives(own, rest, fact, steps)

@@ -215,7 +215,8 @@ def _tables(statement: Statement, places: Places) -> Iterator[Placement]:
     by_name = {name: statement.tables.get(name) for name in statement.tables}
     names = sorted({*by_name, *vectors})
     tables = [by_name.get(n) or [[g.value for g in vectors[n]]] for n in names]
-    if len(tables) != places.last:
+    ragged = any(len(row) != len(table[0]) for table in tables for row in table)
+    if len(tables) != places.last or ragged:
         return
     for words, turned in (("a row for each neuron", False), ("a row for each input", True)):
         rows: Rows = []

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from deltarule.explain.handwork import Line, read_lines
 from deltarule.explain.handwork_characters import plain
-from deltarule.explain.handwork_numbers import NUMBER, Commas, how_commas_are_used, printed
+from deltarule.explain.handwork_numbers import (
+    NUMBER,
+    AmbiguousComma,
+    Commas,
+    how_commas_are_used,
+    printed,
+)
 from deltarule.explain.handwork_terms import Literal, Written, parts, value
 
 COUNTS = dict(
@@ -221,7 +227,12 @@ class _Scan:
             before = text[: found.start()].rstrip()
             if re.search(r"[A-Za-z_]$", text[: found.start()]):
                 continue
-            number = printed(found[0].rstrip(",."), commas).value
+            try:
+                number = printed(found[0].rstrip(",."), commas).value
+            except AmbiguousComma:
+                raise
+            except ValueError:
+                continue
             out.append(-number if before.endswith("-") else number)
         return out
 
@@ -284,7 +295,7 @@ class _Scan:
                 rf"(?:learning[- ]rate|step size)\b[^\d\n]{{0,40}}?{number}", text, re.IGNORECASE
             )
             if said:
-                found.rate = printed(said[1].rstrip(".,"), found.commas).value
+                found.rate = self.numbers(said[1])[0]
         several = rf"[\[(]?\s*{number}(?:\s*(?:,|;|and|,\s*and)\s*{number})*"
         if not found.inputs:
             said = re.search(

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from deltarule.explain.example import Example, Problem
+from deltarule.explain.handwork_numbers import AmbiguousComma
 from deltarule.explain.network import ABSENT, Layer
 from deltarule.explain.verify import Verdict, _wrong, check, work
 from deltarule.explain.verify_places import Places, Rows, biases, placements
@@ -37,7 +38,7 @@ def verify_text(text: str, title: str) -> Verdict:
     """Check a text with the statement of a network and a calculation."""
     try:
         statement = read_statement(text)
-    except ValueError as error:
+    except AmbiguousComma as error:
         return Verdict(title, (), (Problem("contradiction", str(error)),))
     sizes, problems = sizes_of(statement)
     if problems:
