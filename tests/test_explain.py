@@ -13,7 +13,10 @@ import deltarule as dr
 from deltarule.explain import Example, Layer, read, work
 from deltarule.explain.term import evaluate
 from deltarule.nn import loss_of
+from deltarule.nn.layers import ACTIVATIONS
+from deltarule.nn.losses import LOSSES
 from deltarule.nn.nested import flat
+from deltarule.optim.rules import OPTIMIZERS
 from worked import HAN, MAZUR
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -269,10 +272,8 @@ def test_o1_adam_shows_its_moments():
 
 # --- the numbers are those that train ---
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
-LOSSES = ("half_squared_error", "mse", "mae", "huber", "cross_entropy", "binary_cross_entropy")
 RULES = (
-    dr.SGD(0.1),
+    *(make() for make in OPTIMIZERS.values()),
     dr.SGD(0.3, momentum=0.9),
     dr.SGD(0.3, momentum=0.5, nesterov=True),
     dr.Adam(0.05),
@@ -283,12 +284,16 @@ RULES = (
 def networks(draw):
     seed = draw(st.integers(0, 2**16))
     rng = np.random.default_rng(seed)
-    loss = draw(st.sampled_from(LOSSES))
+    loss = draw(st.sampled_from(tuple(LOSSES)))
     outputs = draw(st.integers(2, 3)) if loss == "cross_entropy" else draw(st.integers(1, 3))
-    hidden = draw(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(ACTIVATIONS)), max_size=2))
+    hidden = draw(
+        st.lists(st.tuples(st.integers(1, 3), st.sampled_from(tuple(ACTIVATIONS))), max_size=2)
+    )
     inputs, rows = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     layers = [dr.Dense(n, activation, bias=draw(st.booleans())) for n, activation in hidden]
-    layers.append(dr.Dense(outputs, draw(st.sampled_from(ACTIVATIONS)) if loss == "mse" else None))
+    layers.append(
+        dr.Dense(outputs, draw(st.sampled_from(tuple(ACTIVATIONS))) if loss == "mse" else None)
+    )
     net = dr.Sequential(*layers).init((rows, inputs), dtype="float64")
     net.params = {
         layer: {name: rng.normal(size=w.shape) for name, w in weights.items()}
@@ -300,7 +305,7 @@ def networks(draw):
     elif loss == "binary_cross_entropy":
         y = rng.integers(0, 2, (rows, outputs)).astype(float)
     else:
-        y = rng.normal(size=(rows, outputs))
+        y = rng.uniform(0.1, 0.9, (rows, outputs))
     return net, x, y, loss, draw(st.sampled_from(RULES))
 
 

@@ -19,7 +19,7 @@ from deltarule.program import Node
 from deltarule.program.lowering import Alias, Index
 
 GLANCE = 3  # a formula of fewer names is repeated rather than named
-LONG = 12  # one of more names is named even where it is used once
+LONG = 8  # one of more names is named even where it is used once
 DERIVATIVES = ("delta", "dE_dout", "partial", "gradient")
 
 
