@@ -218,7 +218,8 @@ class MathmlWords(Words):
 
     @staticmethod
     def word(text: str) -> str:  # noqa: D102
-        upright = ' mathvariant="normal"' if len(text) == 1 and not text.isalpha() else ""
+        alone = len(text) == 1 and (not text.isalpha() or text == "Σ")
+        upright = ' mathvariant="normal"' if alone else ""
         return f"<mi{upright}>{escape(text)}</mi>"
 
     @staticmethod
@@ -239,7 +240,7 @@ class MathmlWords(Words):
 def mathml(tree: Math) -> str:
     """The inside of a math element."""
     if isinstance(tree, Row):
-        return f"<mrow>{''.join(mathml(part) for part in tree.parts)}</mrow>"
+        return f"<mrow>{_side_by_side(tree)}</mrow>"
     if isinstance(tree, Fraction):
         return f"<mfrac>{mathml(tree.above)}{mathml(tree.below)}</mfrac>"
     if isinstance(tree, Power):
@@ -247,7 +248,7 @@ def mathml(tree: Math) -> str:
     if isinstance(tree, Root):
         return f"<msqrt>{mathml(tree.inside)}</msqrt>"
     if isinstance(tree, Fence):
-        tall = any(isinstance(part, Fraction) for part in _parts(tree.inside))
+        tall = any(_tall(part) for part in _parts(tree.inside))
         stretch = "" if tall else ' stretchy="false"'
         left, right = (f"<mo{stretch}>{escape(s)}</mo>" for s in (tree.left, tree.right))
         return f"<mrow>{left}{mathml(tree.inside)}{right}</mrow>"
@@ -261,6 +262,23 @@ def mathml(tree: Math) -> str:
         form = "prefix" if tree.prefix else "infix"
         return f'<mo form="{form}">{escape(shown)}</mo>'
     return MathmlWords.word(tree.text)
+
+
+def _side_by_side(tree: Row) -> str:
+    """Parts of a row, with a thin space between those that no sign separates."""
+    out = ""
+    before: Math = Sign("", prefix=True)
+    for part in tree.parts:
+        apart = not isinstance(before, Sign) and not isinstance(part, Sign | Fence)
+        out += ('<mspace width="0.22em"/>' if apart else "") + mathml(part)
+        before = part
+    return out
+
+
+def _tall(part: Math) -> bool:
+    """Whether something needs tall parentheses around it."""
+    named = isinstance(part, Name) and _DERIVATIVE.fullmatch(part.text) is not None
+    return named or isinstance(part, Fraction)
 
 
 def _parts(tree: Math) -> tuple[Math, ...]:
