@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deltarule.cli import app
+from deltarule.errors import DataError
 from deltarule.explain.example import parse
 from deltarule.explain.handwork import read_lines
 from deltarule.explain.handwork_characters import plain
@@ -243,6 +244,12 @@ def test_right_result_of_wrong_terms():
     assert "The result 0.593269992 is right" in report(verdict)
 
 
+def test_a_sign_lost_in_bars_is_remarked():
+    verdict = verify(mazur("dE/dout_o1 = |0.01 - 0.75136507| = 0.74136507"))
+    assert verdict.code == 0
+    assert "lose the sign" in verdict.notes[0]
+
+
 def test_claims_by_name_and_lines_are_the_same():
     verdict = verify(
         mazur(claims={"net_h1": 0.3775, "out_h1": "0.5933", "dE/dw5": "0.0822", "w5_new": "0.36"})
@@ -424,3 +431,8 @@ def test_exit_codes(tmp_path, text, code, said):
     result = CliRunner().invoke(app, ["verify", str(path)])
     assert result.exit_code == code
     assert said in result.stdout
+
+
+def test_a_file_that_is_not_there_cannot_be_checked(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        verify(tmp_path / "none.txt")

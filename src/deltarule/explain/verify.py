@@ -7,7 +7,7 @@ In: an example with claims, or a text. Out: ``Verdict``, a finding for every lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from deltarule.errors import DataError
 from deltarule.explain.example import Example, Problem, read
 from deltarule.explain.handwork import Line, Segment, read_lines
 from deltarule.explain.handwork_numbers import AmbiguousComma, how_commas_are_used
-from deltarule.explain.handwork_terms import NotAFormula, formula, literals
+from deltarule.explain.handwork_terms import NotAFormula, Written, formula, literals, parts
 from deltarule.explain.verify_claims import claim_of
 from deltarule.explain.verify_judge import Finding, Judge, Reason
 from deltarule.explain.verify_mistakes import ARITHMETIC, Mistake
@@ -211,7 +211,7 @@ def check(
                 findings, signs = other, {**signs, role: -1}
     if not brief and _wrong(findings):
         findings = Reading(steps, names, signs).read(lines)
-    said = (*notes, *(SIGN_NOTES[role] for role in signs))
+    said = (*notes, *(SIGN_NOTES[role] for role in signs), *_lost_signs(findings, steps))
     return Verdict(example.title, tuple(findings), (), said)
 
 
@@ -220,6 +220,17 @@ SIGN_NOTES = {
     "dE_dout": "errors are written as target minus output, the negative of dE/dout",
     "change": "changes of weights are written as what is subtracted",
 }
+
+
+def _lost_signs(findings: Sequence[Finding], steps: Steps) -> Iterator[str]:
+    """Derivatives written as absolute values, which are right for one sign only."""
+    for f in findings:
+        signed = f.status != "wrong" and f.name and steps.facts[f.name].role in ("dE_dout", "delta")
+        trees = [s.tree for s in f.line.segments if s.tree is not None]
+        if signed and any(
+            isinstance(p, Written) and p.op == "abs" for t in trees for p in parts(t)
+        ):
+            yield f"line {f.line.number}: bars |...| lose the sign; right only where the result is positive"
 
 
 def _steps_needed(example: Example, lines: Sequence[Line]) -> int:

@@ -33,6 +33,7 @@ Status = OneOf["right", "rounded", "follows", "wrong", "unknown"]
 GIVEN = ("input", "target", "weight", "bias", "rate", "setting")
 MISPRINT = "printed terms do not give the result"
 MOST_DEPTH = 4
+MOST_TRIED = 2000  # changes of what a quantity is made of; its own are all tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +335,12 @@ class Judge:
         seen = literals(terms.tree) if terms and terms.tree else []
         readings = list(reversed(expected))
         for i, reading in enumerate(readings):
+            tried = 0
             for depth, at in self.unclaimed(found.name, reading.numbers):
+                if depth and tried > MOST_TRIED:
+                    break
                 for mistake in mistakes(self.steps.facts[at], self.steps):
+                    tried += 1
                     formulas = {mistake.at: mistake.formula}
                     got = found.sign * self.steps.value(found.name, reading.numbers, formulas)
                     spread = 0.55 * reading.interval.width + 1e-12 * abs(got)

@@ -61,6 +61,7 @@ BY_ROLE = {
     "input": INPUT, "weight": WEIGHT, "out": NEURON, "net": NEURON, "delta": NEURON, "target": TARGET,
     "bias": WRONG_BIAS, "gradient": GRADIENT, "dE_dout": NEURON, "dout_dnet": NEURON, "new": WEIGHT,
 }  # fmt: skip
+MANY = 60  # quantities of a role, from which on only those of the same layer are exchanged
 BACKWARD = ("delta", "dE_dout", "dout_dnet", "gradient")
 LOSSES = ("loss", "loss_part")
 
@@ -276,7 +277,10 @@ def instead(fact: Fact, steps: Steps) -> Iterator[Change]:
         used = steps.facts[name]
         if used.role not in BY_ROLE:
             continue
-        for other in steps.of(used.role, step=used.step):
+        others = steps.of(used.role, step=used.step)
+        if len(others) > MANY:
+            others = steps.of(used.role, step=used.step, layer=used.layer)
+        for other in others:
             if other.name == name or fact.name in steps.upstream[other.name] or other is fact:
                 continue
             kind, cost = BY_ROLE[used.role], 1.5 + 0.6 * (other.layer != used.layer)
