@@ -435,16 +435,18 @@ def softmax(z):
 class Recurrent(dr.Module):
     """h = tanh(w h + u x + b), y = v h, as a loop that is one node."""
 
-    def __init__(self):
+    def __init__(self, reverse=False):
         self.w, self.u = np.array([[0.5]]), np.array([[1.0]])
         self.b, self.v = np.zeros(1), np.array([[1.0]])
+        self.reverse = reverse
 
     def __call__(self, x):
         def step(h, row):
             h = np.tanh(h @ self.w + row @ self.u + self.b)
             return h, h @ self.v
 
-        _, ys = dr.scan(step, np.zeros((x.shape[0], 1)), x.T[:, :, None])
+        start = np.zeros((x.shape[0], 1))
+        _, ys = dr.scan(step, start, x.T[:, :, None], reverse=self.reverse)
         return ys[:, :, 0].T
 
 
@@ -472,6 +474,7 @@ class Residual(dr.Module):
 ODD = {
     "softmax": (lambda: dr.Sequential(dr.Dense(3, softmax)), 2, 3),
     "recurrent": (Recurrent, 3, 3),
+    "recurrent in reverse": (lambda: Recurrent(reverse=True), 3, 3),
     "convolution": (Convolution, 6, 1),
     "residual": (Residual, 2, 1),
 }
