@@ -103,7 +103,7 @@ class Layout:
     edges: tuple[tuple[int, int, int, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Worked:
     """A worked calculation.
 
@@ -141,6 +141,9 @@ class Worked:
 
     def __getitem__(self, name: str) -> Quantity:
         return self.quantities[name]
+
+    def __repr__(self) -> str:
+        return f"<{self.title or 'worked step'}: {len(self.quantities)} quantities; print it>"
 
     def recompute(self, changed: Mapping[str, float], step: int = 1) -> dict[str, float]:
         """All quantities of a step where some have other values, as one who made a mistake goes on."""
