@@ -38,6 +38,7 @@ from deltarule.errors import (
     TracedValueError,
     TypeRuleError,
 )
+from deltarule.explain import explain  # the function; the floor of that name by `from` only
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import SGD, Adam
 from deltarule.program import random
