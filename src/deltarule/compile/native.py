@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.compile import blocks
 from deltarule.compile.binary import Binary, equations
-from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
-from deltarule.compile.llvm.clock import TIMES
-from deltarule.compile.llvm.module import ALIGNMENT
-from deltarule.compile.llvm.team import CONTROL, FASTEST, LAST, PARTED, SCRATCH
+from deltarule.compile.blocks import ALIGNMENT, CONTROL, FASTEST, LAST, PARTED, SCRATCH, TIMES
 from deltarule.compile.threads import TEAM, shares, thread_count
 from deltarule.program import Graph, interpret
 
@@ -53,7 +51,7 @@ class Space:
         self.arena = aligned(binary.arena)
         self.control = aligned(CONTROL).view(np.int64)
         self.control[:] = 0
-        self.control[CALLBACK_PLACE] = callback
+        self.control[blocks.CALLBACK // 8] = callback
         length = -(-(SCRATCH + binary.scratch) // PAGE) * PAGE
         self.members = aligned(threads * length).view(np.int64).reshape(threads, -1)
         self.members[:, : SCRATCH // 8] = 0

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltarule.compile.blocks import CALLBACK
 from deltarule.compile.kernels import LoopKernel, OpaqueKernel
 from deltarule.compile.llvm.loops import Pointers, Written
 from deltarule.compile.llvm.team import meet
 from deltarule.compile.llvm.text import Function, Value
 from deltarule.compile.views import View
-
-CALLBACK = 3  # place of the callback's address in the state
 
 
 def write_loop(kernel: LoopKernel, body: str, shared: bool) -> Written:
@@ -91,7 +90,7 @@ def write_opaque(kernel: OpaqueKernel) -> Written:
     for i, name in enumerate(names):
         place = f.now(f"getelementptr ptr, ptr {array}, i64 {i}")
         f.do(f"store ptr {name}, ptr {place}")
-    place = f.now(f"getelementptr ptr, ptr %state, i64 {CALLBACK}")
+    place = f.now(f"getelementptr i8, ptr %state, i64 {CALLBACK}")
     callback = f.now(f"load ptr, ptr {place}")
     status = f.now(f"call i32 {callback}(i64 {kernel.code}, ptr {array})")
     failed = f.now(f"icmp ne i32 {status}, 0")

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
+from deltarule.compile.blocks import ALIGNMENT
 from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.calls import write_loop, write_opaque
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
+from deltarule.compile.llvm.pattern import pattern_of
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
 from deltarule.compile.llvm.run import Run
@@ -26,7 +28,6 @@ from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
 
-ALIGNMENT = 64
 DATA_OFFSET = object.__basicsize__  # in an ndarray, the data pointer follows the object's head
 
 
@@ -63,9 +64,12 @@ class Writer:
         self.needs: set[str] = set()
         self.imports: set[str] = set()
         self.scratch = 0
+        self.known: dict[Any, tuple[Function, list[int]]] = {}  # by their patterns
 
     def add(self, f: Function, word: str) -> str:
         """The name of a function, written unless an equal one is there."""
+        if f.name:
+            return f.name
         self.needs |= f.needs
         self.imports |= imports(f)
         if f.clock:
@@ -74,7 +78,8 @@ class Writer:
         if key not in self.names:
             name = self.names[key] = f"{word}{len(self.names)}"
             self.texts.append(f.finish(name))
-        return self.names[key]
+        f.name = self.names[key]
+        return f.name
 
     def constant(self, array: np.ndarray[Any, Any]) -> str:
         """The name of a constant array."""
@@ -87,7 +92,18 @@ class Writer:
         return f"@{self.names[text]}"
 
     def kernel(self, kernel: Kernel, shared: bool) -> Written:
-        """The function of a kernel, and the addresses it takes."""
+        """The function of a kernel, and the addresses it takes; that of an equal one where it is known."""
+        if isinstance(kernel, kernels.LoopKernel):
+            return self.write(kernel, shared)
+        pattern, addresses = pattern_of(kernel)
+        if (pattern, shared) not in self.known:
+            f, own = self.write(kernel, shared)
+            self.known[pattern, shared] = f, [addresses.index(address) for address in own]
+        f, order = self.known[pattern, shared]
+        return f, [addresses[i] for i in order]
+
+    def write(self, kernel: Kernel, shared: bool) -> Written:
+        """The function of a kernel, written anew."""
         size = self.processor.vector_bytes
         match kernel:
             case kernels.MapKernel():

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deltarule.compile.blocks import MEMBER, MEMBERS, SCRATCH
 from deltarule.compile.kernels import Kernel, LoopKernel
 from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
-from deltarule.compile.llvm.team import MEMBER, MEMBERS, SCRATCH, meet
+from deltarule.compile.llvm.team import meet
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.plan import Plan
 

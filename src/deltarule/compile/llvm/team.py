@@ -12,17 +12,21 @@ then it sends the others away and goes on by itself, to the same bits.
 
 from __future__ import annotations
 
+from deltarule.compile.blocks import (
+    ARRIVED,
+    FAILED,
+    FASTEST,
+    LAST,
+    MEMBERS,
+    PARTED,
+    ROUND,
+    SPENT,
+    STEPS,
+)
 from deltarule.compile.llvm.text import Function
 
-LINE = 64  # bytes that two threads had better not share
-ARRIVED, ROUND, FAILED = LINE, 2 * LINE, 2 * LINE + 8  # in the control block, after the state
-PARTED = 2 * LINE + 16  # whether the first thread goes on alone
-CONTROL = 3 * LINE  # its bytes
-MEMBER, MEMBERS = 0, 8  # in a thread's own block: its number, and how many there are
-LAST, FASTEST, SPENT, STEPS = 24, 32, 40, 48  # nanoseconds: last look, fastest step, all STEPS
-SCRATCH = LINE  # where its memory begins
 WHILE = 10_000_000  # nanoseconds over which steps are counted
-LOOKS = 256
+LOOKS = 256  # before a waiting thread gives its core away
 YIELD = "sched_yield"
 CLOCK, MONOTONIC = "clock_gettime", 1
 PAUSES = {

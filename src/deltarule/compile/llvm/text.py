@@ -99,6 +99,7 @@ class Function:
     def __init__(self, parameters: Sequence[str], result: str = "void") -> None:
         self.parameters = parameters
         self.result = result
+        self.name = ""  # where it is in a module
         self.lines: list[str] = []
         self.stack: list[str] = []
         self.needs: set[str] = set()
