@@ -11,6 +11,7 @@ LINE = 64  # bytes that two threads had better not share
 
 # The control block: code of a failed node, index, size; then
 CALLBACK = 24  # address of the function that calls NumPy
+TRIPS = 32  # steps of an open-ended loop
 ARRIVED = LINE  # threads that wait
 ROUND, FAILED, PARTED = (
     2 * LINE,
@@ -22,5 +23,5 @@ CONTROL = 3 * LINE
 # A thread's own block:
 MEMBER, MEMBERS = 0, 8  # its number, and how many there are
 TIMES = 16  # address of its table of kernels' times
-LAST, FASTEST, SPENT, STEPS = 24, 32, 40, 48  # nanoseconds: last look, fastest step, all STEPS
+LAST, FASTEST, SPENT, COUNTED = 24, 32, 40, 48  # ns: last look, fastest step, all COUNTED
 SCRATCH = LINE

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
+from deltarule.compile.form import ONCE, Form, formed
 from deltarule.compile.kernels import (
     Apply,
     Load,
@@ -42,10 +43,11 @@ from deltarule.program.lowering import (
 INT8 = np.dtype("int8")
 
 
-def schedule(graph: Graph) -> tuple[Plan, Sequence[Node]]:
-    """The plan of a graph, and the nodes that machine code names by number, from 1."""
+def schedule(graph: Graph, form: Form = ONCE) -> tuple[Plan, Sequence[Node]]:
+    """The plan of a graph in a form, and the nodes that machine code names by number, from 1."""
     codes: list[Node] = []
-    return Scheduler(graph, rule_of, codes, {}).run(), codes
+    plan = Scheduler(graph, rule_of, codes, {}).run()
+    return formed(graph, plan, form), codes
 
 
 def rule_of(node: Node) -> Rule:

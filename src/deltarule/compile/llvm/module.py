@@ -19,6 +19,7 @@ from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
+from deltarule.compile.llvm.mode import Mode
 from deltarule.compile.llvm.pattern import pattern_of
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
@@ -56,8 +57,9 @@ class Module:
 class Writer:
     """A module under construction."""
 
-    def __init__(self, processor: Processor, profile: bool) -> None:
+    def __init__(self, processor: Processor, profile: bool, flush: bool) -> None:
         self.processor = processor
+        self.mode = Mode(processor.triple, flush)
         self.clocked: list[Kernel] | None = [] if profile else None
         self.names: dict[str, str] = {}  # of functions and constants, by their text without it
         self.texts: list[str] = []
@@ -121,7 +123,7 @@ class Writer:
             case kernels.LoopKernel():
                 return write_loop(kernel, self.plan(kernel.body), kernel.body.shared)
             case kernels.OpaqueKernel():
-                return write_opaque(kernel)
+                return write_opaque(kernel, self.mode)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
 
     def plan(self, plan: Plan) -> str:
@@ -139,12 +141,14 @@ class Writer:
             data = f.now(f"getelementptr i8, ptr {array}, i64 {DATA_OFFSET}")
             args.append(f.now(f"load ptr, ptr {data}"))
         args.append("%own")
-        status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
+        with self.mode.entered(f):
+            status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if plan.shared:
             f.do(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
             self.texts.append(barrier(self.processor.triple))
             self.imports |= {YIELD, CLOCK}
+        self.needs |= f.needs
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
 
     def declarations(self) -> list[str]:
@@ -165,6 +169,6 @@ class Writer:
 
 def write(plan: Plan, processor: Processor, profile: bool = False) -> Module:
     """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, control."""
-    writer = Writer(processor, profile)
+    writer = Writer(processor, profile, plan.flush)
     writer.entry(plan)
     return writer.finish()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from deltarule.compile.blocks import (
     ARRIVED,
+    COUNTED,
     FAILED,
     FASTEST,
     LAST,
@@ -21,7 +22,6 @@ from deltarule.compile.blocks import (
     PARTED,
     ROUND,
     SPENT,
-    STEPS,
 )
 from deltarule.compile.llvm.text import Function
 
@@ -111,7 +111,7 @@ look:
   %now = add i64 %whole, %rest
   %last.place = getelementptr i8, ptr %own, i64 {LAST}
   %spent.place = getelementptr i8, ptr %own, i64 {SPENT}
-  %steps.place = getelementptr i8, ptr %own, i64 {STEPS}
+  %steps.place = getelementptr i8, ptr %own, i64 {COUNTED}
   %fastest.place = getelementptr i8, ptr %own, i64 {FASTEST}
   %last = load i64, ptr %last.place, align 8
   store i64 %now, ptr %last.place, align 8
