@@ -13,8 +13,10 @@ from sklearn.datasets import load_digits
 
 import deltarule as dr
 from deltarule.derive.tree import tree_map
+from deltarule.nn import module
 from deltarule.program import random
 from deltarule.train import epoch, loop, order, pace
+from deltarule.train.evaluate import Evaluation
 from deltarule.train.order import Orders
 from deltarule.train.pace import Pace
 from deltarule.train.prepare import _parts
@@ -264,14 +266,23 @@ def test_epochs_run_together_give_the_bits_of_single_ones(rows, batch, backend, 
 
 def test_the_order_of_rows_is_a_function_of_seed_and_epoch(monkeypatch):
     monkeypatch.setattr(order, "BLOCK_ROWS", 100)
-    orders = Orders(4, 11, True)
+    orders, native = Orders(4, 11, True), Orders(4, 11, True, native=True)
     for first, count in ((0, 1), (1, 3), (4, 20), (2, 1), (100, 2)):
         expected = [random.permutation(4, first + i, 11) for i in range(count)]
         np.testing.assert_array_equal(orders(first, count), expected)
+        np.testing.assert_array_equal(native(first, count), expected)
     assert not np.array_equal(orders(0, 1), orders(1, 1))
     assert not np.array_equal(orders(0, 1), Orders(5, 11, True)(0, 1))
     np.testing.assert_array_equal(np.sort(orders(3, 2)), [np.arange(11)] * 2)
     np.testing.assert_array_equal(Orders(4, 11, False)(9, 2), [np.arange(11)] * 2)
+
+
+def test_the_fast_sort_is_the_stable_one():
+    few = rng.integers(0, 5, (3, 200), dtype=np.uint32)  # many are equal
+    all_ = rng.integers(0, 1 << 32, 1000, dtype=np.uint32)
+    for bits in (few, all_, np.full(9, (1 << 32) - 1, np.uint32), few[:, :1]):
+        found = random.order_of(bits)
+        np.testing.assert_array_equal(found, np.argsort(bits, axis=-1, kind="stable"), strict=True)
 
 
 def test_two_trainings_in_two_threads_at_once(backend):
@@ -459,6 +470,54 @@ def test_a_fraction_is_held_out_by_the_seed():
     y = nets[0](X[held])[:, 0]
     assert pair.history["val_loss"][-1] == pytest.approx(np.mean((y - Y[held]) ** 2))
     assert pair.history["val_mae"][-1] == pytest.approx(np.mean(abs(y - Y[held])))
+
+
+@pytest.mark.parametrize("elements", [1 << 22, 30, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_evaluation_in_machine_code_is_that_of_the_network(elements, dtype, backend, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", elements)
+    net = statistics(dtype=dtype)
+    outputs = []
+
+    def record(y, t):
+        outputs.append((y, net(X)))
+        return 0.0
+
+    run = dr.fit(
+        net, X[:20], Y[:20], epochs=3, validation=(X, Y), metrics=record, seed=0,
+        callbacks=type("Nothing", (dr.Callback,), {})(),
+    )  # fmt: skip
+    tolerance = dict(rtol=1e-4, atol=1e-5) if dtype == "float32" else dict(rtol=1e-10, atol=1e-13)
+    for i, (here, _) in enumerate(outputs):
+        assert here.dtype == np.dtype(dtype) and here.shape == (37, 1)
+        if i:
+            before = outputs[i][
+                1
+            ]  # the network has the weights of the epoch before while it is asked
+            np.testing.assert_allclose(outputs[i - 1][0], before, **tolerance)
+    np.testing.assert_allclose(outputs[-1][0], net(X), **tolerance)
+    assert run.history["val_loss"][-1] == pytest.approx(np.mean((net(X)[:, 0] - Y) ** 2), rel=1e-4)
+
+
+def test_evaluation_keeps_what_the_network_does_with_all_rows_together(backend):
+    class Centred(dr.Module):
+        def __init__(self):
+            self.dense = dr.Dense(1)
+
+        def __call__(self, x):
+            return self.dense(x - x.mean(axis=0))
+
+    net = Centred()
+    run = dr.fit(net, X, Y, epochs=2, validation=(X * 2 + 1, Y), seed=0)
+    expected = np.mean((net(X * 2 + 1)[:, 0] - Y) ** 2)
+    assert run.history["val_loss"][-1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_evaluation_is_compiled_where_the_work_is_worth_it(monkeypatch):
+    net = mlp()
+    carry = epoch.Carry(net.params, net.state, {}, 0)
+    assert not Evaluation(net, carry, X, 1).native
+    assert Evaluation(net, carry, X, 1_000_000).native
 
 
 def test_weights_of_held_out_rows_do_not_count():

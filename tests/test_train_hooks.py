@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import numpy as np
 import pytest
 
@@ -278,6 +281,21 @@ def test_keyboard_interrupt_in_the_middle_of_an_epoch(monkeypatch):
     order = random.permutation(0, 0, 37)[:20]
     by_hand(hand := mlp(), X[order], Y[order], "mse", dr.SGD(0.1), 1, 10, 0, shuffle=False)
     assert_close(net, hand, rtol=1e-10)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_ctrl_c_is_heard_while_machine_code_runs(backend):
+    net = mlp()
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.8)
+        start = time.perf_counter()
+        with pytest.warns(UserWarning, match="interrupted"):
+            run = dr.fit(net, X, Y, epochs=10**9, batch_size=10, optimizer=dr.SGD(1e-3), seed=0)
+        waited = time.perf_counter() - start - 0.8
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert run.stopped == "interrupted" and waited < 3  # 0.2 s on a machine that is not busy
 
 
 def test_an_error_of_a_callback_keeps_the_weights_and_is_raised():

@@ -134,6 +134,11 @@ def work(graph: Graph) -> Work:
     return Work(flops, nodes)
 
 
+def worth_compiling(seconds: float) -> bool:
+    """Whether so much work of the interpreter is done sooner by compiling it first."""
+    return seconds >= COMPILE_SECONDS
+
+
 def node_flops(node: Node) -> float:
     """Operations of one node: twice the multiply-adds of a product, one per element of others."""
     if node.primitive.name == "matmul":
@@ -184,7 +189,7 @@ class Epochs:
         self.steps = self.full + (self.rest > 0)
         self.staged = {batch: self.stage(batch)}
         self.one = work(self.staged[batch].graph)
-        self.native = epochs * self.steps * self.one.seconds >= COMPILE_SECONDS
+        self.native = worth_compiling(epochs * self.steps * self.one.seconds)
         self.programs: dict[int, Program] = {}
 
     def stage(self, rows: int) -> Staged:

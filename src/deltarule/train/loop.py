@@ -22,9 +22,10 @@ from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
 from deltarule.train.epoch import Carry, Epochs, Program, step_of
+from deltarule.train.evaluate import Evaluation
 from deltarule.train.failure import Stretch, find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
-from deltarule.train.order import BLOCK_ROWS, Orders
+from deltarule.train.order import BLOCK_ROWS, MANY, Orders
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
@@ -188,17 +189,19 @@ class Training:
         self.slots = flatten(net.slots())[0]  # of the first leaves
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
-        self.orders = Orders(self.seed, self.data.rows, shuffle)
         self.last = self.record.epochs + epochs
         self.watched = bool(self.callbacks or self.metrics or self.data.held)
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
+        many = self.epochs.native and epochs * self.data.rows >= MANY
+        self.orders = Orders(self.seed, self.data.rows, shuffle, many)
         self.steppers = tuple(callback for callback in self.callbacks if callback.steps)
         every = [callback.every for callback in self.steppers]
         self.pace = Pace(self.epochs.one.seconds, every)
         self.steps = int(carry.count)
         self.reason = ""
         self.stretches: list[Stretch] = []
+        self.evaluation: Evaluation | None = None  # made when it is wanted first
 
     def _initialize(self) -> None:
         """Weights, where there are none; then a check that data, network and loss fit."""
@@ -293,14 +296,13 @@ class Training:
         start = time.perf_counter()
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
-        logs: dict[str, float] = {}
-        for i, found in enumerate(losses):
-            loss = mean_loss(found, self.data.rows, self.batch)
-            logs = {"loss": loss, **self._evaluate(), "rows_per_second": speed}
-            for name, value in logs.items():
-                self.record.history[name].append(value)
-            display.epoch(first + i + 1, logs)
-        moment = self._moment(logs)
+        means = mean_losses(losses, self.data.rows, self.batch)
+        others = {**self._evaluate(), "rows_per_second": speed}
+        self.record.history["loss"] += means
+        for name, value in others.items():
+            self.record.history[name] += [value] * count
+        display.epochs(first, means, others)
+        moment = self._moment({"loss": means[-1], **others})
         if self.callbacks:
             self._publish()
             self._call("on_epoch", moment, self.callbacks)
@@ -351,8 +353,9 @@ class Training:
         if held is None and not self.metrics:
             return {}
         X, y = (self.data.inputs, self.data.targets) if held is None else held
-        carry = self.carry
-        outputs = self.net.evaluate(carry.params, carry.state, X)
+        if self.evaluation is None:
+            self.evaluation = Evaluation(self.net, self.carry, X, self.last - self.record.epochs)
+        outputs = self.evaluation(self.carry)
         prefix = "" if held is None else "val_"
         with np.errstate(all="ignore"):
             logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
@@ -410,8 +413,9 @@ def _like(new: Any, old: Array, hook: str) -> Array:
     return np.asarray(new, old.dtype)
 
 
-def mean_loss(losses: Array, rows: int, batch: int) -> float:
-    """Mean over rows from the means of batches, the last of which may be smaller."""
-    last = rows - batch * (len(losses) - 1)
-    total = batch * float(np.sum(losses[:-1], dtype=float)) + last * float(losses[-1])
-    return total / rows
+def mean_losses(losses: Array, rows: int, batch: int) -> list[float]:
+    """Mean over rows of each epoch, from the means of its batches, whose last may be smaller."""
+    epochs = losses.astype(float)
+    last = rows - batch * (epochs.shape[1] - 1)
+    totals = batch * epochs[:, :-1].sum(axis=1) + last * epochs[:, -1]
+    return [float(total) for total in totals / rows]
