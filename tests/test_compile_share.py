@@ -34,7 +34,7 @@ def of(*shape, dtype=F32):
 
 
 def bytes_of(plan: Plan, view: View, over: dict[int, int]) -> tuple[object, np.ndarray]:
-    """The memory that a view touches: which, and which bytes of it. ``over``: outputs that lie over inputs."""
+    """Which memory a view touches, and which bytes; ``over`` tells outputs that lie over inputs."""
     places = np.array([view.offset])
     for n, stride in zip(view.shape, view.strides, strict=True):
         places = (places[:, None] + np.arange(n) * stride).ravel()
