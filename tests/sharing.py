@@ -35,7 +35,7 @@ linger:
   %lingered = phi i64 [ 0, %done ], [ %longer, %linger ]
   %longer = add i64 %lingered, 1
   %unused = call i32 @sched_yield()
-  %enough = icmp eq i64 %longer, 40
+  %enough = icmp eq i64 %longer, 4
   br i1 %enough, label %leave, label %linger
 leave:
 """
@@ -62,11 +62,11 @@ def split_code(graph: Graph, late: bool = True) -> machine.Native:
         return native(graph)
 
 
-def run_by(code: machine.Native, threads: int, args: Any) -> list[Any]:
+def run_by(code: machine.Native, threads: int, args: Any, donated: Any = ()) -> list[Any]:
     """The results, computed by so many threads."""
-    code.most = threads
+    code.most = threads if code.binary.shared else 1
     code.free.clear()  # memory for another number of threads
-    return code(args, frozenset())
+    return code(args, frozenset(donated))
 
 
 def real_args(graph: Graph, seed: int = 0) -> list[Any]:
