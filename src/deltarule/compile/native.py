@@ -21,10 +21,10 @@ from deltarule.compile.blocks import (
     CONTROL,
     FASTEST,
     LAST,
-    PARTED,
     SCRATCH,
     TIMES,
     TRIPS,
+    WISH,
 )
 from deltarule.compile.form import ONCE, Form
 from deltarule.compile.threads import TEAM, shares, thread_count
@@ -77,7 +77,7 @@ class Space:
         for number in range(members):
             self.members[number, :2] = number, members
         self.members[0, LAST // 8] = 0
-        self.control[PARTED // 8] = 0
+        self.control[WISH // 8] = 0
 
 
 def aligned(nbytes: int) -> np.ndarray[Any, Any]:
