@@ -1,7 +1,7 @@
 """Threads that run one program together: who one is, and where all wait for each other.
 
 In: the control block that all share, and each thread's own block. Out: the barrier's text, and calls of
-it. Waiting is a few microseconds of looking, then giving the processor away at every look: a thread
+it. Waiting is some microseconds of looking, then giving the processor away at every look: a thread
 that has no core is waited for without taking one. The last to arrive tells all whether someone failed, so
 that all leave together.
 """
@@ -15,7 +15,7 @@ ARRIVED, ROUND, FAILED = LINE, 2 * LINE, 2 * LINE + 8  # in the control block, a
 CONTROL = 3 * LINE  # its bytes
 MEMBER, MEMBERS = 0, 8  # in a thread's own block: its number, and how many there are
 SCRATCH = LINE  # where its memory begins
-LOOKS = 256
+LOOKS = 2048  # who gives a core to a busy process sooner than that waits for milliseconds
 YIELD = "sched_yield"
 PAUSES = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
