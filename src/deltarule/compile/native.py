@@ -9,6 +9,7 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from deltarule.compile.llvm.calls import CALLBACK as CALLBACK_PLACE
 from deltarule.compile.llvm.clock import TIMES
 from deltarule.compile.llvm.module import ALIGNMENT
 from deltarule.compile.llvm.team import CONTROL, SCRATCH
-from deltarule.compile.threads import TEAM, shares, thread_count
+from deltarule.compile.threads import TEAM, shares, thread_count, together
 from deltarule.program import Graph, interpret
 
 PAGE = 4096
@@ -109,7 +110,10 @@ class Native:
         results = [np.empty(shape, dtype) for shape, dtype in self.results]
         if donated:
             self.give_over(arrays, donated, results)
-        space = self.free.pop() if self.free else self.workspace()
+        try:
+            space = self.free.pop()
+        except IndexError:
+            space = self.workspace()
         table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
         if self.most == 1:
             failed = self.code(table, space.own[0])
@@ -128,8 +132,8 @@ class Native:
                 space.members[number, :2] = number, members
             pairs = zip(helpers, shares(len(helpers)), strict=True)
             for number, (helper, cores) in enumerate(pairs, 1):
-                helper.start(self.code, table, space.own[number], space, cores)
-            return int(self.code(table, space.own[0]))
+                helper.prepare(self.code, table, space.own[number], space, cores)
+            return int(together(helpers, partial(self.code, table, space.own[0])))
 
     def give_over(
         self,
