@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 import deltarule.derive  # noqa: F401
 from compiling import apply, assert_close, given, native, reference
 from deltarule.compile import fuse
-from deltarule.compile.kernels import ContractKernel
+from deltarule.compile.kernels import Apply, ContractKernel, Load, MapKernel, Sum
 from deltarule.compile.lower import schedule
 from deltarule.compile.rewrite import rewrite
+from deltarule.compile.views import View
 from deltarule.program import Graph
 from deltarule.program.types import ArrayType
 from products import Program, product_program_of, seeds
@@ -200,21 +201,44 @@ def test_joins_are_made():
     assert all(count >= 5 for count in counts.values()), counts
 
 
-def test_a_loop_is_not_computed_past_a_write_to_what_it_reads():
-    """x is read, then written over in the buffer of the scan: order must stay."""
-    x, y = of(6, 5), of(6, 5)
-    first = apply("add", x, y)
-    changed = apply(
-        "update",
-        first,
-        apply("broadcast", apply("sum", first, axes=(0, 1)), shape=(2, 5)),
-        start=(1, 0),
-        step=(1, 1),
-    )
-    graph = Graph((x, y), (apply("mul", changed, first), apply("matmul", changed, of_turned(x))))
-    args = [np.arange(30.0, dtype=F32).reshape(6, 5) % 7, np.ones((6, 5), F32)]
-    for x, y in zip(native(graph)(args, frozenset()), reference(graph, args), strict=True):
-        np.testing.assert_array_equal(x, y)
+def view(buffer: int) -> View:
+    return View.whole(buffer, ArrayType((4, 4), F32))
+
+
+def loop(result: int, *reads: View) -> MapKernel:
+    """A sum of arrays."""
+    loads = tuple(Load(x) for x in reads)
+    total = Apply(" + ".join(f"x{i}" for i in range(len(reads))), tuple(range(len(reads))), F32)
+    return MapKernel((), (4, 4), (*loads, total), ((len(reads), view(result)),))
+
+
+def product(result: int, a: int, b: int) -> ContractKernel:
+    one, other = (View(i, F32, (4, 4, 4), s) for i, s in ((a, (4, 0, 1)), (b, (0, 1, 4))))
+    return ContractKernel((), (4, 4, 4), (2,), one, other, 1, (Sum(F32),), ((0, view(result)),))
+
+
+@pytest.mark.parametrize(
+    "kernels",
+    [
+        [loop(2, view(0)), loop(0, view(1)), loop(3, view(2))],  # 0 is written in between
+        [product(2, 0, 1), loop(0, view(1)), loop(3, view(2))],
+        [product(2, 0, 1), loop(2, view(1)), loop(3, view(2))],  # 2 is written again
+        [loop(2, view(0)), loop(2, view(1)), loop(3, view(2))],
+        [product(2, 0, 1), loop(3, view(2), view(2).transpose((1, 0)))],
+        [loop(2, view(0)), loop(3, view(2), view(2).transpose((1, 0)))],
+    ],
+)
+def test_kernels_that_must_not_be_joined(kernels):
+    found = fuse.fused(kernels, [0, 3])
+    assert [k.writes for k in found] == [k.writes for k in kernels]
+
+
+def test_sums_and_their_transpose():
+    x, y = of(6, 5), of(5, 6)
+    sums = apply("matmul", x, y)
+    graph = Graph((x, y), (apply("add", sums, of_turned(sums)),))
+    args = [np.arange(30.0, dtype=F32).reshape(6, 5) % 7, np.ones((5, 6), F32)]
+    np.testing.assert_array_equal(native(graph)(args, frozenset())[0], reference(graph, args)[0])
 
 
 def of_turned(x):
