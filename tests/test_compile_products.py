@@ -16,12 +16,20 @@ from compiling import apply, assert_close, given, native, reference
 from deltarule.compile import fuse
 from deltarule.compile.kernels import Apply, ContractKernel, Load, MapKernel, Sum
 from deltarule.compile.lower import schedule
+from deltarule.compile.program import Executable
 from deltarule.compile.rewrite import rewrite
 from deltarule.compile.views import View
 from deltarule.program import Graph
 from deltarule.program.types import ArrayType
-from products import Program, product_program_of, seeds
-from sharing import run_by, split_code
+from products import (
+    PANELS,
+    Program,
+    ahead_program_of,
+    panel_program_of,
+    product_program_of,
+    seeds,
+)
+from sharing import THREADS, run_by, split_code
 from test_compile_graphs import CALM, check_memory, program_of
 
 pytestmark = pytest.mark.native
@@ -101,45 +109,22 @@ def test_tiles_of_every_size_and_layout(part):
             np.testing.assert_array_equal(x, y, err_msg=f"{(m, n, k)} in {dtype}, split")
 
 
-@pytest.mark.parametrize(
-    ("m", "n", "k", "turned"),
-    [
-        (600, 33, 20, True),  # rows are shared: each thread copies all panels
-        (600, 140, 300, False),  # several groups of panels
-        (40, 300, 700, True),  # panels are shared
-        (64, 257, 40, False),
-        (24, 128, 1300, True),
-        (700, 70, 9, True),
-    ],
-)
-def test_panels_and_their_groups(m, n, k, turned):
-    a, b = of(m, k), of(n, k) if turned else of(k, n)
-    other = apply("transpose", b, order=(1, 0)) if turned else b
-    graph = Graph((a, b), (apply("relu", apply("matmul", a, other)),))
-    rng = np.random.default_rng(m)
-    args = [rng.integers(-3, 4, x.type.shape).astype(F32) for x in graph.inputs]
-    (wanted,) = reference(graph, args)
-    code = split_code(graph, late=False)
-    for threads in (1, 2, 4):
-        np.testing.assert_array_equal(run_by(code, threads, args)[0], wanted)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("panels", PANELS, ids=str)
+def test_panels_and_their_groups(panels, dtype):
+    program = panel_program_of(*panels, dtype)
+    code = split_code(program.graph, late=False)
+    for threads in THREADS:
+        assert_right(program, run_by(code, threads, program.args), f"{panels} by {threads}")
 
 
-@pytest.mark.parametrize("m", [16, 700])
-def test_a_large_operand_is_asked_for_ahead_to_its_very_end(m):
-    """W - x y, where W is so large that its elements are fetched before they are needed."""
-    k, n = 3, 2 * share_of_a_megabyte(m)
-    w, x, y = of(m, n), of(m, k), of(k, n)
-    graph = Graph((w, x, y), (apply("sub", w, apply("matmul", x, y)),))
-    (kernel,) = schedule(rewrite(graph))[0].kernels
+@pytest.mark.parametrize("rows", [16, 700])
+def test_a_large_operand_is_asked_for_ahead(rows):
+    program = ahead_program_of(rows)
+    (kernel,) = schedule(rewrite(program.graph))[0].kernels
     assert isinstance(kernel, ContractKernel) and len(kernel.scalars) > 1
-    rng = np.random.default_rng(m)
-    args = [rng.integers(-3, 4, v.type.shape).astype(F32) for v in graph.inputs]
-    np.testing.assert_array_equal(native(graph)(args, frozenset())[0], reference(graph, args)[0])
-
-
-def share_of_a_megabyte(rows: int) -> int:
-    """Columns of a matrix of so many rows that fills a little more than a megabyte."""
-    return (1 << 18) // rows + 5
+    assert "prefetch" in Executable(program.graph).show("llvm")
+    assert_right(program, native(program.graph)(program.args, frozenset()), f"{rows} rows")
 
 
 # Joins.
