@@ -15,7 +15,7 @@ import numpy as np
 import compiling
 from compiling import assert_same, reference
 from deltarule.compile import native
-from products import product_program_of
+from products import PANELS, ahead_program_of, panel_program_of, product_program_of
 from sharing import run_by, split_code
 from test_compile_graphs import program_of
 from test_compile_products import assert_right
@@ -94,21 +94,20 @@ def main(count: int, products: int) -> None:
                 found = between_pages(run, args, at_end, threads)
                 assert_same(found, reference(graph, args), graph)
         let_go()
-    for seed in range(products):
-        program = product_program_of(seed)
+    large = [ahead_program_of(40), *(panel_program_of(*case, "f4") for case in PANELS)]
+    for program in (*map(product_program_of, range(products)), *large):
         graph, args = program.graph, program.args
         for run, threads in ((compiling.native(graph), 1), (split_code(graph, late=False), 3)):
             for at_end in (True, False):
                 found = between_pages(run, args, at_end, threads)
-                assert_right(program, found, f"seed {seed} between pages")
+                assert_right(program, found, "a program between pages")
         let_go()
 
 
 def let_go() -> None:
     """Give the pages back, when the last helper has left them."""
-    with native.TEAM.join(4) as helpers:
-        for helper in helpers:
-            helper.idle.release()
+    with native.TEAM.join(4):
+        pass
     while HELD:
         C.munmap(*HELD.pop())
 

@@ -245,9 +245,60 @@ def product_program_of(seed: int) -> Program:
     maker = Maker(random, random.choice(TYPES))
     outputs, rounded = maker.scan() if random.random() < 0.25 else maker.straight()
     graph = Graph(tuple(maker.inputs), tuple(outputs))
+    return Program(graph, small_args(graph, seed), rounded)
+
+
+PANELS = [  # rows, columns, terms of a sum, how columns lie
+    (600, 33, 20, "turned"),  # rows are shared: each thread copies all panels
+    (600, 140, 300, "plain"),  # several groups of panels
+    (40, 300, 700, "turned"),  # panels are shared
+    (64, 257, 40, "plain"),
+    (120, 131, 9, "plain"),
+    (200, 200, 5, "strided"),
+    (24, 128, 1300, "turned"),
+    (700, 70, 9, "turned"),
+    (700, 37, 6, "strided"),
+]
+
+
+def panel_program_of(
+    rows: int,
+    columns: int,
+    terms: int,
+    layout: str,
+    dtype: str,
+) -> Program:
+    """relu(a b + c), where columns of b are copied to panels."""
+    kind = np.dtype(dtype)
+    a, c = (given(ArrayType(shape, kind)) for shape in ((rows, terms), (columns,)))
+    shape = {
+        "plain": (terms, columns),
+        "turned": (columns, terms),
+        "strided": (terms, 2 * columns - 1),
+    }[layout]
+    b = given(ArrayType(shape, kind))
+    read = b
+    if layout == "turned":
+        read = apply("transpose", b, order=(1, 0))
+    if layout == "strided":
+        read = apply("slice", b, start=(0, 0), size=(terms, columns), step=(1, 2))
+    graph = Graph((a, b, c), (apply("relu", apply("add", apply("matmul", a, read), c)),))
+    return Program(graph, small_args(graph, rows), frozenset())
+
+
+def small_args(graph: Graph, seed: int) -> list[Any]:
+    """Small integers."""
     rng = np.random.default_rng(seed)
-    args = [rng.integers(-3, 4, n.type.shape).astype(n.type.dtype) for n in graph.inputs]
-    return Program(graph, args, rounded)
+    return [rng.integers(-3, 4, n.type.shape).astype(n.type.dtype) for n in graph.inputs]
+
+
+def ahead_program_of(rows: int) -> Program:
+    """W - x y, where W fills a little more than a megabyte: it is asked for before it is needed."""
+    columns = (1 << 18) // rows + 5
+    shapes = (rows, columns), (rows, 3), (3, columns)
+    w, x, y = (given(ArrayType(shape, np.dtype("f4"))) for shape in shapes)
+    graph = Graph((w, x, y), (apply("sub", w, apply("matmul", x, y)),))
+    return Program(graph, small_args(graph, rows), frozenset())
 
 
 seeds = st.integers(0, 2**32)

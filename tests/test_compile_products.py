@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 import deltarule.derive  # noqa: F401
 from compiling import apply, assert_close, given, native, reference
 from deltarule.compile import fuse
-from deltarule.compile.kernels import ContractKernel
+from deltarule.compile.kernels import Apply, ContractKernel, Load, MapKernel, Sum
 from deltarule.compile.lower import schedule
+from deltarule.compile.program import Executable
 from deltarule.compile.rewrite import rewrite
+from deltarule.compile.views import View
 from deltarule.program import Graph
 from deltarule.program.types import ArrayType
-from products import Program, product_program_of, seeds
-from sharing import run_by, split_code
+from products import (
+    PANELS,
+    Program,
+    ahead_program_of,
+    panel_program_of,
+    product_program_of,
+    seeds,
+)
+from sharing import THREADS, run_by, split_code
 from test_compile_graphs import CALM, check_memory, program_of
 
 pytestmark = pytest.mark.native
@@ -100,45 +109,22 @@ def test_tiles_of_every_size_and_layout(part):
             np.testing.assert_array_equal(x, y, err_msg=f"{(m, n, k)} in {dtype}, split")
 
 
-@pytest.mark.parametrize(
-    ("m", "n", "k", "turned"),
-    [
-        (600, 33, 20, True),  # rows are shared: each thread copies all panels
-        (600, 140, 300, False),  # several groups of panels
-        (40, 300, 700, True),  # panels are shared
-        (64, 257, 40, False),
-        (24, 128, 1300, True),
-        (700, 70, 9, True),
-    ],
-)
-def test_panels_and_their_groups(m, n, k, turned):
-    a, b = of(m, k), of(n, k) if turned else of(k, n)
-    other = apply("transpose", b, order=(1, 0)) if turned else b
-    graph = Graph((a, b), (apply("relu", apply("matmul", a, other)),))
-    rng = np.random.default_rng(m)
-    args = [rng.integers(-3, 4, x.type.shape).astype(F32) for x in graph.inputs]
-    (wanted,) = reference(graph, args)
-    code = split_code(graph, late=False)
-    for threads in (1, 2, 4):
-        np.testing.assert_array_equal(run_by(code, threads, args)[0], wanted)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("panels", PANELS, ids=str)
+def test_panels_and_their_groups(panels, dtype):
+    program = panel_program_of(*panels, dtype)
+    code = split_code(program.graph, late=False)
+    for threads in THREADS:
+        assert_right(program, run_by(code, threads, program.args), f"{panels} by {threads}")
 
 
-@pytest.mark.parametrize("m", [16, 700])
-def test_a_large_operand_is_asked_for_ahead_to_its_very_end(m):
-    """W - x y, where W is so large that its elements are fetched before they are needed."""
-    k, n = 3, 2 * share_of_a_megabyte(m)
-    w, x, y = of(m, n), of(m, k), of(k, n)
-    graph = Graph((w, x, y), (apply("sub", w, apply("matmul", x, y)),))
-    (kernel,) = schedule(rewrite(graph))[0].kernels
+@pytest.mark.parametrize("rows", [16, 700])
+def test_a_large_operand_is_asked_for_ahead(rows):
+    program = ahead_program_of(rows)
+    (kernel,) = schedule(rewrite(program.graph))[0].kernels
     assert isinstance(kernel, ContractKernel) and len(kernel.scalars) > 1
-    rng = np.random.default_rng(m)
-    args = [rng.integers(-3, 4, v.type.shape).astype(F32) for v in graph.inputs]
-    np.testing.assert_array_equal(native(graph)(args, frozenset())[0], reference(graph, args)[0])
-
-
-def share_of_a_megabyte(rows: int) -> int:
-    """Columns of a matrix of so many rows that fills a little more than a megabyte."""
-    return (1 << 18) // rows + 5
+    assert "prefetch" in Executable(program.graph).show("llvm")
+    assert_right(program, native(program.graph)(program.args, frozenset()), f"{rows} rows")
 
 
 # Joins.
@@ -200,21 +186,44 @@ def test_joins_are_made():
     assert all(count >= 5 for count in counts.values()), counts
 
 
-def test_a_loop_is_not_computed_past_a_write_to_what_it_reads():
-    """x is read, then written over in the buffer of the scan: order must stay."""
-    x, y = of(6, 5), of(6, 5)
-    first = apply("add", x, y)
-    changed = apply(
-        "update",
-        first,
-        apply("broadcast", apply("sum", first, axes=(0, 1)), shape=(2, 5)),
-        start=(1, 0),
-        step=(1, 1),
-    )
-    graph = Graph((x, y), (apply("mul", changed, first), apply("matmul", changed, of_turned(x))))
-    args = [np.arange(30.0, dtype=F32).reshape(6, 5) % 7, np.ones((6, 5), F32)]
-    for x, y in zip(native(graph)(args, frozenset()), reference(graph, args), strict=True):
-        np.testing.assert_array_equal(x, y)
+def view(buffer: int) -> View:
+    return View.whole(buffer, ArrayType((4, 4), F32))
+
+
+def loop(result: int, *reads: View) -> MapKernel:
+    """A sum of arrays."""
+    loads = tuple(Load(x) for x in reads)
+    total = Apply(" + ".join(f"x{i}" for i in range(len(reads))), tuple(range(len(reads))), F32)
+    return MapKernel((), (4, 4), (*loads, total), ((len(reads), view(result)),))
+
+
+def product(result: int, a: int, b: int) -> ContractKernel:
+    one, other = (View(i, F32, (4, 4, 4), s) for i, s in ((a, (4, 0, 1)), (b, (0, 1, 4))))
+    return ContractKernel((), (4, 4, 4), (2,), one, other, 1, (Sum(F32),), ((0, view(result)),))
+
+
+@pytest.mark.parametrize(
+    "kernels",
+    [
+        [loop(2, view(0)), loop(0, view(1)), loop(3, view(2))],  # 0 is written in between
+        [product(2, 0, 1), loop(0, view(1)), loop(3, view(2))],
+        [product(2, 0, 1), loop(2, view(1)), loop(3, view(2))],  # 2 is written again
+        [loop(2, view(0)), loop(2, view(1)), loop(3, view(2))],
+        [product(2, 0, 1), loop(3, view(2), view(2).transpose((1, 0)))],
+        [loop(2, view(0)), loop(3, view(2), view(2).transpose((1, 0)))],
+    ],
+)
+def test_kernels_that_must_not_be_joined(kernels):
+    found = fuse.fused(kernels, [0, 3])
+    assert [k.writes for k in found] == [k.writes for k in kernels]
+
+
+def test_sums_and_their_transpose():
+    x, y = of(6, 5), of(5, 6)
+    sums = apply("matmul", x, y)
+    graph = Graph((x, y), (apply("add", sums, of_turned(sums)),))
+    args = [np.arange(30.0, dtype=F32).reshape(6, 5) % 7, np.ones((5, 6), F32)]
+    np.testing.assert_array_equal(native(graph)(args, frozenset())[0], reference(graph, args)[0])
 
 
 def of_turned(x):

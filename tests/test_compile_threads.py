@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -351,7 +352,12 @@ def test_a_training_on_busy_cores_ends_with_the_same_bits(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_has_helpers_of_its_own():
-    script = Path(__file__).parent / "forked.py"
+    assert_ends_well("forked.py")
+
+
+def assert_ends_well(name: str) -> None:
+    """A script beside this file ends, and in peace."""
+    script = Path(__file__).parent / name
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(script)],
         capture_output=True,
@@ -371,11 +377,21 @@ def test_who_finds_no_helpers_free_runs_alone():
         assert len(helpers) == 2
         with team.join(3) as others:
             assert others == []
-        for helper in helpers:
-            helper.idle.release()
     with team.join(2) as helpers:
         assert len(helpers) == 1
-        helpers[0].idle.release()
+
+
+def test_helpers_that_were_not_woken_are_free_again():
+    team = Team()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), team.join(3) as helpers:
+            raise KeyboardInterrupt
+        assert len(helpers) == 2 and not any(helper.idle.locked() for helper in helpers)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
+def test_an_interrupt_at_any_moment_leaves_nobody_waiting():
+    assert_ends_well("interrupted.py")
 
 
 def test_helpers_are_kept_off_the_core_of_the_caller():

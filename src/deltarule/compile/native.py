@@ -9,6 +9,7 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -27,7 +28,7 @@ from deltarule.compile.blocks import (
     WISH,
 )
 from deltarule.compile.form import ONCE, Form
-from deltarule.compile.threads import TEAM, shares, thread_count
+from deltarule.compile.threads import TEAM, shares, thread_count, together
 from deltarule.program import Graph, interpret
 
 PAGE = 4096
@@ -138,7 +139,10 @@ class Native:
         results = [np.empty(shape, dtype) for shape, dtype in kinds]
         if donated:
             self.give_over(arrays, donated, results)
-        space = self.free.pop() if self.free else self.workspace()
+        try:
+            space = self.free.pop()
+        except IndexError:
+            space = self.workspace()
         space.control[TRIPS // 8] = steps
         table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
         if self.most == 1 or steps * self.binary.seconds < LEAST:
@@ -165,8 +169,8 @@ class Native:
             space.gather(members)
             pairs = zip(helpers, shares(len(helpers)), strict=True)
             for number, (helper, cores) in enumerate(pairs, 1):
-                helper.start(self.code, table, space.own[number], space, cores)
-            failed = int(self.code(table, space.own[0]))
+                helper.prepare(self.code, table, space.own[number], space, cores)
+            failed = int(together(helpers, partial(self.code, table, space.own[0])))
         parted = members > 1 and space.members[0, 1] == 1
         self.patience = min(2 * self.patience, MOST_PAUSES) if parted else 1
         self.pause = self.patience if parted else 0

@@ -1,7 +1,7 @@
 """Threads that run one program together: who one is, and where all wait for each other.
 
 In: the control block that all share, and each thread's own block. Out: the barrier's text, and calls of
-it. Waiting is a few microseconds of looking, then giving the processor away at every look: a thread
+it. Waiting is some microseconds of looking, then giving the processor away at every look: a thread
 that has no core is waited for without taking one. The last to arrive tells all whether someone failed, so
 that all leave together.
 
@@ -27,7 +27,7 @@ from deltarule.compile.llvm.text import Function
 
 PART = 2  # the outcome of a meeting after which the first thread goes on alone; 1: someone failed
 WHILE = 10_000_000  # nanoseconds over which steps are counted
-LOOKS = 256  # before a waiting thread gives its core away
+LOOKS = 2048  # who gives a core to a busy process sooner than that waits for milliseconds
 YIELD = "sched_yield"
 CLOCK, MONOTONIC = "clock_gettime", 1
 PAUSES = {
