@@ -21,6 +21,7 @@ from hypothesis import settings
 import deltarule as dr
 from compiling import apply, given, native, results
 from deltarule.compile import native as machine
+from deltarule.compile.llvm import team
 from deltarule.compile.program import Executable
 from deltarule.compile.threads import Team, shares, thread_count
 from deltarule.errors import CompileError
@@ -96,6 +97,47 @@ def test_loops_within_loops():
     w, h, xs = of(9, 9), of(9), of(4, 5, 9)
     graph = Graph((w, h, xs), scan(outer, w, h, xs, carries=2, length=4))
     assert_threads_agree(graph, real_args(graph))
+
+
+PARTING = (
+    ("icmp ugt i64 %spent, %bearable", "icmp ne i64 %now, 0"),
+    ("icmp ugt i64 %spent, ", "icmp uge i64 %spent, 0 ; "),
+)
+
+
+@settings(CALM, max_examples=40)
+@generated(seeds)
+def test_the_first_thread_goes_on_alone_to_the_same_bits(seed):
+    text = team.AGAIN
+    for old, new in PARTING:
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(team, "AGAIN", text)  # it parts after the second step
+        graph, args = program_of(seed)
+        parted = split_code(graph)
+    wanted = run_by(split_code(graph), 1, args)
+    for threads in THREADS[1:]:
+        assert_same_bits(run_by(parted, threads, args), wanted, f"{threads} threads: {graph}")
+
+
+def test_a_parted_loop_leaves_the_rest_to_the_first_thread():
+    x, xs, w = of(64, 8), of(6, 64, 8), of(8, 8)
+    types = [of(64, 8), of(64, 8)]
+    body = Graph(tuple(types), (apply("add", apply("tanh", types[0]), types[1]),))
+    (last,) = scan(body, x, xs, length=6)
+    other = apply("matmul", x, w)  # of the same stage: nothing of it waits for the loop
+    graph = Graph((x, xs, w), (last, other))
+    args = real_args(graph)
+    with pytest.MonkeyPatch.context() as patch:
+        for old, new in PARTING:
+            patch.setattr(team, "AGAIN", team.AGAIN.replace(old, new))
+        parted = split_code(graph)
+    wanted = run_by(split_code(graph), 1, args)
+    for threads in THREADS[1:]:
+        found = run_by(parted, threads, args)
+        assert parted.free[0].members[0, 1] == 1, "it did not part"
+        assert_same_bits(found, wanted, f"{threads} threads")
 
 
 def test_carries_that_change_places():
