@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from deltarule.compile.kernels import (
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
 from deltarule.compile.schedule import Rule, Scheduler
+from deltarule.compile.share import stages_of
 from deltarule.compile.views import Ints, View
 from deltarule.errors import CompileError
 from deltarule.program import ArrayType, Graph, Node
@@ -329,7 +331,7 @@ def loop(s: Scheduler, node: Node) -> None:
         for init, out in zip(node.args[n : n + c], outs[:c], strict=True):
             s.copy(init, out, node)
         return
-    body = plan_of_body(s, node.attrs["body"])
+    body = plan_of_body(s, node.attrs["body"], n, c)
     whole = [s.contiguous(arg) for arg in node.args[: n + c]]
     free = [(n + i, i) in body.in_place for i in range(c)]
     s.append(
@@ -349,11 +351,20 @@ def loop(s: Scheduler, node: Node) -> None:
     )
 
 
-def plan_of_body(s: Scheduler, body: Graph) -> Plan:
-    """The plan of a loop's body, made once for each graph."""
-    if body not in s.bodies:
-        s.bodies[body] = Scheduler(body, s.rules, s.codes, s.bodies).run()
-    return s.bodies[body]
+def plan_of_body(
+    s: Scheduler,
+    body: Graph,
+    consts: int,
+    carries: int,
+) -> Plan:
+    """The plan of a loop's body, made once for each. What a carry becomes may lie over itself only."""
+    key = body, consts
+    if key not in s.bodies:
+        plan = Scheduler(body, s.rules, s.codes, s.bodies).run()
+        own = plan.in_place & {(consts + i, i) for i in range(carries)}
+        stages = stages_of(plan.kernels, plan.buffers, own)
+        s.bodies[key] = replace(plan, in_place=own, stages=stages)
+    return s.bodies[key]
 
 
 RULES: dict[type, Rule] = {

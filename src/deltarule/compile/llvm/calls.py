@@ -104,10 +104,15 @@ def other(
 
 
 def write_opaque(kernel: OpaqueKernel, mode: Mode) -> Written:
-    """Hands the addresses of all arrays to the callback, which computes in Python's mode."""
+    """Hands the addresses of all arrays to the callback, which computes in Python's mode.
+
+    Nothing is called once something has failed.
+    """
     pointers = Pointers()
     names = [pointers.name(view) for view in (*kernel.args, *kernel.outs)]
     f = Function([*pointers.parameters, "state"], "i32")
+    before = f.now("load i64, ptr %state, align 8")
+    f.fail_if(f.now(f"icmp ne i64 {before}, 0"))
     array = f.now(f"alloca [{len(names)} x ptr]")
     for i, name in enumerate(names):
         place = f.now(f"getelementptr ptr, ptr {array}, i64 {i}")

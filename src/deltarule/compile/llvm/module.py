@@ -145,7 +145,8 @@ class Writer:
             status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if plan.shared:
-            f.do(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
+            last = f.now(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
+            f.fail_if(f.now(f"icmp ne i32 {last}, 0"))
             self.texts.append(barrier(self.processor.triple))
             self.imports |= {YIELD, CLOCK}
         self.needs |= f.needs
