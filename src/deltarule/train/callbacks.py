@@ -53,7 +53,7 @@ class Callback:
     """The base of callbacks: override ``on_start``, ``on_step``, ``on_epoch``, ``on_end``.
 
     A misspelt hook is an error. Epochs run as machine code, which a callback with ``on_step`` leaves
-    after every step: that costs some 50 us each time, many times the step itself in a small network.
+    after every step: that costs some 25 us each time, many times the step itself in a small network.
     ``every`` makes it rarer.
 
     Attributes
