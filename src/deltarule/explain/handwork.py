@@ -30,8 +30,14 @@ _FILLER = re.compile(
 )
 _NEXT = re.compile(
     r"[,;]\s*(?:and\s+)?(?=[^,;=]*[A-Za-z][^,;=]*=)|;\s*|\s+and\s+(?=[^\s=]+\s*=)"
-    r"|(?<=[\w)\]])\.\s+(?=[A-Z]|\w+\s*=)"
+    r"|(?<=[\w)\]%])\.\s+(?=[A-Z]|\w+\s*=)|(?<=[\d%])\s+(?=[A-Za-z]\w*\s*=\s*[-\w.])"
 )
+_NUMBER = r"-?(?:\d+(?:[.,]\d+)?|[.,]\d+)"
+_WRITTEN_ANOTHER_WAY = [
+    (rf"(=.*\S)\s+(?:#|//)\s*(?:=\s*)?({_NUMBER})\s*$", r"\1 = \2"),  # y = 2*a  # 0.3
+    (r"(=.*\S)\s+(?:#|//)\s*(.*)$", r"\1 (\2)"),
+    (rf"^([A-Za-z][\w{{}}^]*)\s*[:=]\s*{_NUMBER}\s*→\s*({_NUMBER})$", r"\1_new = \2"),  # w: 1 → 2
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,10 @@ def _bare_text(raw: str) -> str:
         cells = [cell.strip() for cell in raw.strip().strip("|").split("|")]
         raw = " = ".join(cell for cell in cells if cell and not re.fullmatch(r":?-+:?", cell))
     raw = re.sub(r"`|(?<!\w)(\*\*|__)(?=\S)|(?<=\S)(\*\*|__)(?!\w|\s*[\d(-])", "", raw)
-    return _STEP.sub("", _BULLET.sub("", plain(_BULLET.sub("", raw))))
+    text = _STEP.sub("", _BULLET.sub("", plain(_BULLET.sub("", raw))))
+    for pattern, usual in _WRITTEN_ANOTHER_WAY:
+        text = re.sub(pattern, usual, text)
+    return text
 
 
 def _apart(text: str) -> list[str]:
@@ -150,8 +159,8 @@ def _statement(number: int, raw: str, text: str, commas: Commas) -> Line:
 
 
 def _equalities(text: str) -> list[str]:
-    """Split at the signs of equality, not at <= and !=."""
-    return re.split(r"(?<![<>!])=(?!=)", text)
+    """Split at the signs of equality, not at <= and !=; ``w ← 0.3`` gives w a number."""
+    return re.split(r"(?<![<>!])=(?!=)|←", text)
 
 
 def _label(piece: str, commas: Commas) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from deltarule.errors import DataError
@@ -142,11 +143,23 @@ def verify(source: str | Path | Example) -> Verdict:
         return verify_example(example if example.title else replace(example, title=path.name))
     from deltarule.explain.verify_text import verify_text
 
+    return verify_text(text_of(path), path.name)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file, in UTF-8, in UTF-16 with its mark, or as older Windows programs write it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        if b"\0" in data:
+            raise DataError(f"{path} cannot be read as text: it has zero bytes")
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("cp1252")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}") from None
-    return verify_text(text, path.name)
 
 
 def verify_example(example: Example) -> Verdict:
@@ -161,7 +174,20 @@ def verify_example(example: Example) -> Verdict:
     if not any(line.numeric for line in lines):
         nothing = Problem("missing", "there are no claims", "write [claims] or lines = [...]")
         return Verdict(example.title, (), (nothing,))
-    return check(example, lines)
+    steps = steps_of(work(example, steps=_steps_needed(example, lines)), example)
+    unknown = unknown_claims(example, Names(steps))
+    return Verdict(example.title, (), tuple(unknown)) if unknown else check(example, lines)
+
+
+def unknown_claims(example: Example, names: Names) -> Iterator[Problem]:
+    """Claims by a name that no quantity has, with the nearest name that one has."""
+    known = list(names.steps.facts)
+    for claim in example.claims:
+        label = claim.name if claim.step == 1 else f"{claim.name}@{claim.step}"
+        if not names.meanings(label):
+            near = get_close_matches(label, known, 1)
+            cure = f"did you mean {near[0]}?" if near else ""
+            yield Problem("contradiction", f"claims.{label} names no quantity", cure)
 
 
 def problems_of(example: Example) -> tuple[Problem, ...]:

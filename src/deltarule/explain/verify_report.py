@@ -57,6 +57,9 @@ def _first(verdict: Verdict, finding: Finding) -> Iterator[str]:
     yield f"The first wrong line is line {finding.line.number}:"
     yield f"    {finding.line.text}"
     yield from (f"  {said}" for said in explained(finding))
+    again = [f for f in verdict.wrong[1:] if f.kind == finding.kind]
+    if again:
+        yield f"  A mistake of the same kind is in {_numbers(again)}."
     following = verdict.following(finding)
     if following:
         yield f"  Consistent with this mistake: {_numbers(following)}."
