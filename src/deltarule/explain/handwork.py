@@ -31,8 +31,11 @@ _FILLER = re.compile(
 _NEXT = re.compile(
     r"[,;]\s*(?:and\s+)?(?=[^,;=]*[A-Za-z][^,;=]*=)|;\s*|\s+and\s+(?=[^\s=]+\s*=)"
     r"|(?<=[\w)\]%])\.\s+(?=[A-Z]|\w+\s*=)|(?<=[\d%])\s+(?=[A-Za-z]\w*\s*=\s*[-\w.])"
+    r"|,?\s+(?:since|because|where|with|for)\s+(?=[^,;=]*[A-Za-z]\w*\s*=)"
 )
 _NUMBER = r"-?(?:\d+(?:[.,]\d+)?|[.,]\d+)"
+_DECIMALS = re.compile(r"[\s*_~$-]*\d*[.,]\d+%?(?:[\s*_.;!]*$|,\s|\s+[a-z]{3,})")
+_VERB = re.compile(r"(.*\w)\s+(?:is|gives|becomes|equals|yields)\s+(?=.*[\d(])")
 _WRITTEN_ANOTHER_WAY = [
     (rf"(=.*\S)\s+(?:#|//)\s*(?:=\s*)?({_NUMBER})\s*$", r"\1 = \2"),  # y = 2*a  # 0.3
     (r"(=.*\S)\s+(?:#|//)\s*(.*)$", r"\1 (\2)"),
@@ -86,6 +89,11 @@ class Line:
     def numeric(self) -> tuple[Segment, ...]:
         """The segments that can be computed as they stand."""
         return tuple(segment for segment in self.segments if segment.numeric)
+
+    @property
+    def says_a_number(self) -> bool:
+        """Whether its last segment has decimals, as results have and counts have not."""
+        return bool(self.segments and _DECIMALS.match(self.segments[-1].text))
 
 
 def read_lines(text: str, commas: Commas | None = None) -> list[Line]:
@@ -177,6 +185,14 @@ def _label(piece: str, commas: Commas) -> tuple[str, str]:
     try:
         tree, rest = formula(piece, commas)
     except NotAFormula:
+        return piece.rstrip(": "), ""
+    if rest and (verb := _VERB.match(piece)):  # the output is sigmoid(0.3)
+        try:
+            tree, rest = formula(piece[verb.end() :], commas)
+        except NotAFormula:
+            return piece.rstrip(": "), ""
+        if rest == "" and isinstance(tree, Written):
+            return verb[1], piece[verb.end() :]
         return piece.rstrip(": "), ""
     if rest == "" and isinstance(tree, Literal | Written) and not _is_derivative(piece):
         return "", piece

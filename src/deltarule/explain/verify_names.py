@@ -338,7 +338,7 @@ class Names:
         base = name.partition("@")[0]
         if rank == 0:
             yield base
-            yield re.sub(rf"_{fact.layer}$", f"l{fact.layer}", base)  # w11_2 is w_{11}^{(2)}
+            yield re.sub(rf"_{fact.layer}$", "", base) + f"l{fact.layer}"  # w11_2 is w_{11}^{(2)}
             if (of_table := re.fullmatch(r"(\w+)_1(\d)", base)) and self.sizes[fact.layer] == 1:
                 yield of_table[1] + of_table[2]
             return

@@ -149,7 +149,7 @@ class _Scan:
             for name in (label, *also):
                 self.take(kind, name, alike)
             return
-        if line.numeric:
+        if line.numeric or line.says_a_number:
             result = re.fullmatch(r"-?[\d.,]+%?", line.segments[-1].text.strip(" *"))
             self.started |= len(line.segments) > 1 and bool(result)
             self.started |= bool(re.match(r"net|out|z|h\d|a\d", label))
