@@ -76,7 +76,7 @@ REFUSED = {
         "For one output use binary_cross_entropy",
     ),
     "loss name": ({"loss": "rmse"}, "no loss is called 'rmse'; known: mse"),
-    "optimizer name": ({"optimizer": "rprop"}, "no optimizer is called 'rprop'"),
+    "optimizer name": ({"optimizer": "newton"}, "no optimizer is called 'newton'"),
     "metric name": ({"metrics": ["acc"]}, "no metric is called 'acc'; known: accuracy, mae"),
     "metric twice": ({"metrics": ["mae", "mae"]}, "two metrics are called 'mae'"),
     "accuracy of numbers": ({"metrics": "accuracy"}, "needs targets 0 and 1, or -1 and 1"),
