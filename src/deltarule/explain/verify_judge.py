@@ -399,7 +399,9 @@ class Judge:
         rounded = [n for n in seen if n.value not in given]  # 0.9 is not 0.93 where a weight is 0.9
         missing = sum(not any(abs(n.value - v) <= n.unit for v in around) for n in told)
         near = [any(abs(n.value - v) <= n.unit for n in rounded) for v in inside]
-        absent = sum(not n and not any(s.value == v for s in seen) for n, v in zip(near, inside, strict=True))
+        absent = sum(
+            not n and not any(s.value == v for s in seen) for n, v in zip(near, inside, strict=True)
+        )
         return missing + 0.5 * absent
 
     def stranger(self, found: Finding, terms: Segment) -> str:

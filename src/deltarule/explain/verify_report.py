@@ -52,7 +52,9 @@ def _summary(verdict: Verdict) -> Iterator[str]:
         checked = len(verdict.checked)
         said = "the line is" if checked == 1 else f"all {checked} lines are"
         unknown = n - checked
-        more = f"; {unknown} more {'is' if unknown == 1 else 'are'} not recognized" if unknown else ""
+        more = (
+            f"; {unknown} more {'is' if unknown == 1 else 'are'} not recognized" if unknown else ""
+        )
         yield f"{title}{said} right{more}"
 
 

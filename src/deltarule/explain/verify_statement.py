@@ -47,7 +47,9 @@ _LOSSES = [
 _WISHED = r"(?:targets?|desired|expected|actual|true|correct|(?:class )?label)"
 _REMARK = re.compile(r"\s+\([^()]*\)$")  # w1 (x1 → h1)
 _LAYER_MARK = re.compile(r"\^\s*\{?[(\[](\d)[)\]]\}?")  # w_{11}^{(2)}
-_LISTED = re.compile(r"\s*-?[\d.,]*\d%?(?:\s*(?:[,;]|\band\b|,\s*and\b)\s*-?[\d.,]*\d%?(?![\w*/^]))+")
+_LISTED = re.compile(
+    r"\s*-?[\d.,]*\d%?(?:\s*(?:[,;]|\band\b|,\s*and\b)\s*-?[\d.,]*\d%?(?![\w*/^]))+"
+)
 _CLASSES = [
     ("rate", r"(?:(?:learning[- ]?rate|step size)(?: \w+)?|lr|eta|alpha|rate)$"),
     ("momentum", r"(?:momentum|beta|mu)$"),
@@ -179,7 +181,9 @@ class _Scan:
         """Whether the line gives a number (or several) of a kind."""
         [segment] = line.segments
         listed = re.match(r"\s*(\[[^\[\]]*\]|\([^()]*,[^()]*\))", segment.text)
-        listed = listed or (None if self.statement.commas == "decimal" else _LISTED.match(segment.text))
+        listed = listed or (
+            None if self.statement.commas == "decimal" else _LISTED.match(segment.text)
+        )
         numbers = self.numbers(listed[0] if listed else segment.text)
         single = segment.numeric and (segment.bare or kind in ("weight", "bias", "input", "target"))
         single = single and not (listed and len(numbers) > 1)
