@@ -42,29 +42,41 @@ leave:
 
 
 @contextmanager
-def all_split(threads: int | None = None, late: bool = False) -> Iterator[None]:
-    """Programs that are compiled inside are split, however small; by so many threads, if told."""
+def all_split(
+    threads: int | None = None,
+    late: bool = False,
+    part: bool = False,
+) -> Iterator[None]:
+    """Programs that are compiled inside are split, however small; by so many threads, if told.
+
+    With ``part``, the first thread sends the others away after the second step of each loop.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(share, "WORTH", 0.0)
-        patch.setattr(binary, "LEAST", 0.0)
+        patch.setattr(binary, "seconds", lambda kernel: 1.0)
         patch.setattr(program, "BUILT", type(program.BUILT)())
         patch.setattr(program, "RECENT", type(program.RECENT)())
         if threads is not None:
             patch.setattr(machine, "thread_count", lambda: threads)
         if late:
             patch.setattr(team, "BARRIER", team.BARRIER.replace("done:\n", LATE))
+        if part:
+            hasty = team.AGAIN.replace("ugt i64 %spent, %bearable", "uge i64 %spent, 0")
+            patch.setattr(team, "AGAIN", hasty.replace(f"%spent, {team.WHILE}", "%spent, 0"))
+            assert team.AGAIN.count("%spent, 0") == 2
         yield
 
 
-def split_code(graph: Graph, late: bool = True) -> machine.Native:
+def split_code(graph: Graph, late: bool = True, part: bool = False) -> machine.Native:
     """Machine code of a graph, split wherever it can be."""
-    with all_split(max(THREADS), late):
+    with all_split(max(THREADS), late, part):
         return native(graph)
 
 
 def run_by(code: machine.Native, threads: int, args: Any, donated: Any = ()) -> list[Any]:
     """The results, computed by so many threads."""
     code.most = threads if code.binary.shared else 1
+    code.pause = 0
     code.free.clear()  # memory for another number of threads
     return code(args, frozenset(donated))
 

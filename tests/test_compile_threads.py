@@ -65,6 +65,11 @@ def assert_threads_agree(graph: Graph, args) -> None:
     code = split_code(graph)
     for threads in THREADS:
         assert_same_bits(run_by(code, threads, args), wanted, f"by {threads}: {graph}")
+    if any(node.primitive.name == "scan" for node in graph.nodes):
+        code = split_code(graph, part=True)
+        for threads in THREADS:
+            found = run_by(code, threads, args)
+            assert_same_bits(found, wanted, f"by {threads}, then by one: {graph}")
 
 
 # Same bits.
@@ -95,6 +100,16 @@ def test_loops_within_loops():
     outer = Graph((w, h, rows), (apply("tanh", changed), end, apply("sum", ys, axes=(0,))))
     w, h, xs = of(9, 9), of(9), of(4, 5, 9)
     graph = Graph((w, h, xs), scan(outer, w, h, xs, carries=2, length=4))
+    assert_threads_agree(graph, real_args(graph))
+
+
+def test_work_after_a_loop_that_parts_the_threads():
+    """The first thread does all of it, though no meeting lies between."""
+    c, v = of(30), of(30)
+    body = Graph((c, v), (apply("tanh", apply("add", c, v)), apply("mul", c, v)))
+    w, x, c, v = of(30, 30), of(40), of(30), of(6, 30)
+    end, ys = scan(body, c, v, length=6)
+    graph = Graph((w, x, c, v), (end, ys, apply("exp", w), apply("sin", x)))
     assert_threads_agree(graph, real_args(graph))
 
 

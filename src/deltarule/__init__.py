@@ -38,10 +38,12 @@ from deltarule.errors import (
     TracedValueError,
     TypeRuleError,
 )
+from deltarule.explain import explain  # the function; the floor of that name by `from` only
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import SGD, Adam
 from deltarule.program import random
 from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table
 
 __version__ = "0.1.0"

@@ -14,8 +14,11 @@ import typer
 
 from deltarule.cli.demo import demo
 from deltarule.cli.evaluate import evaluate
+from deltarule.cli.explain import explain
 from deltarule.cli.predict import predict
+from deltarule.cli.profile import profile
 from deltarule.cli.train import train
+from deltarule.cli.verify import verify
 from deltarule.errors import DataError, DeltaruleError, ModelFileError
 
 app = typer.Typer(
@@ -25,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (train, predict, evaluate, demo):
+for command in (train, predict, evaluate, explain, verify, profile, demo):
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deltarule.compile.profile import Profile
     from deltarule.data import Baseline
     from deltarule.train import Run
     from deltarule.train.table import TrainedTable
@@ -79,6 +80,28 @@ def score(target: str, rows: int, achieved: float, baseline: Baseline, *, of: st
     table.add_row("network", scores[0], gain)
     table.add_row(f"baseline: {constant}", scores[1], "")
     output().print(table)
+
+
+def profile(found: Profile, top: int) -> None:
+    """Print the kernels of a profile, the longest first."""
+    from rich.table import Table
+
+    table = Table(title="kernels of a training step", title_justify="left", title_style="bold")
+    for word in ("us a call", "time", "GFLOP/s", "of peak", "GB/s"):
+        table.add_column(word, justify="right", no_wrap=True)
+    table.add_column("kernel")
+    for row in found.rows[:top]:
+        spent = max(row.seconds, 1e-12)
+        table.add_row(
+            f"{row.microseconds:.1f}",
+            f"{row.seconds / found.seconds:.1%}",
+            f"{row.flops * row.calls / spent / 1e9:.1f}",
+            f"{row.peak:.1%}",
+            f"{row.nbytes * row.calls / spent / 1e9:.1f}",
+            f"{row.kind}: {row.operations}, {row.places}",
+        )
+    output().print(table)
+    output().print(found.summary)
 
 
 def heading(text: str) -> None:

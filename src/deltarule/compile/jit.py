@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,11 @@ from deltarule.program import ArrayType, Graph, interpret, type_of
 from deltarule.program.primitive import Traced
 from deltarule.program.types import NAMES
 
+if TYPE_CHECKING:
+    from deltarule.compile.profile import Profile
+
 MOST_VERSIONS = 8
+PROFILED = 5  # calls
 STATIC = (bool, int, str, bytes, type(None))
 DIRECT = (np.ndarray, float, complex)
 
@@ -204,6 +208,31 @@ class Compiled:
     def show(self, stage: str = "plan") -> str:
         """The version called last as text: graph, rewrite, plan, llvm or asm."""
         return self.executable.show(stage)
+
+    def profile(self, *args: Any, **kwargs: Any) -> Profile:
+        """Where the time of a call goes, kernel by kernel.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The function's arguments. It is called a few times.
+
+        Returns
+        -------
+        Profile
+            ``print`` it, or read its ``rows``.
+        """
+        from deltarule.compile.profile import Clocked
+
+        self(*args, **kwargs)
+        version = self.last
+        assert version is not None
+        clocked = Clocked(self.executable)
+        leaves, _ = flatten((args, kwargs))
+        given = [as_array(leaves[i]) for i in version.traced]
+        for _ in range(PROFILED):
+            clocked(*given, *version.captured)
+        return clocked.profile()
 
     @property
     def executable(self) -> Executable:

@@ -163,8 +163,7 @@ def train_table(
     training, validating, testing = (table.take(part) for part in parts)
 
     prepared = Preprocessor.fit(training, target, task, ignore)
-    layers = [Dense(units, "relu", initializer=INITIALIZER) for units in hidden]
-    model = Sequential(*layers, Dense(prepared.target.width))
+    model = network_for(prepared, hidden)
     run = fit(
         model,
         prepared.inputs(training),
@@ -191,6 +190,12 @@ def train_table(
         baseline=prepared.baseline(testing) if scored else None,
         notes=(*dropped, *prepared.notes),
     )
+
+
+def network_for(prepared: Preprocessor, hidden: Sequence[int]) -> Sequential:
+    """A network of relu layers for what a preprocessor makes of a table."""
+    layers = [Dense(units, "relu", initializer=INITIALIZER) for units in hidden]
+    return Sequential(*layers, Dense(prepared.target.width))
 
 
 def predict_table(model: Module, source: Any, *, header: bool = True) -> Predictions:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deltarule.compile.blocks import TIMES
 from deltarule.compile.kernels import Kernel
+from deltarule.compile.llvm.team import CLOCK, MONOTONIC
 from deltarule.compile.llvm.text import I64, Function
-
-TIMES = 16  # place of the table's address in a thread's own block
-CLOCK = "clock_gettime"
-MONOTONIC = 1
 
 
 @contextmanager

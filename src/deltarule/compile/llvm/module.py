@@ -12,22 +12,23 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
+from deltarule.compile.blocks import ALIGNMENT
 from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.calls import write_loop, write_opaque
-from deltarule.compile.llvm.clock import CLOCK
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
+from deltarule.compile.llvm.mode import Mode
+from deltarule.compile.llvm.pattern import pattern_of
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
 from deltarule.compile.llvm.run import Run
-from deltarule.compile.llvm.team import YIELD, barrier
+from deltarule.compile.llvm.team import CLOCK, YIELD, barrier
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
 
-ALIGNMENT = 64
 DATA_OFFSET = object.__basicsize__  # in an ndarray, the data pointer follows the object's head
 
 
@@ -56,17 +57,21 @@ class Module:
 class Writer:
     """A module under construction."""
 
-    def __init__(self, processor: Processor, profile: bool) -> None:
+    def __init__(self, processor: Processor, profile: bool, flush: bool) -> None:
         self.processor = processor
+        self.mode = Mode(processor.triple, flush)
         self.clocked: list[Kernel] | None = [] if profile else None
         self.names: dict[str, str] = {}  # of functions and constants, by their text without it
         self.texts: list[str] = []
         self.needs: set[str] = set()
         self.imports: set[str] = set()
         self.scratch = 0
+        self.known: dict[Any, tuple[Function, list[int]]] = {}  # by their patterns
 
     def add(self, f: Function, word: str) -> str:
         """The name of a function, written unless an equal one is there."""
+        if f.name:
+            return f.name
         self.needs |= f.needs
         self.imports |= imports(f)
         if f.clock:
@@ -75,7 +80,8 @@ class Writer:
         if key not in self.names:
             name = self.names[key] = f"{word}{len(self.names)}"
             self.texts.append(f.finish(name))
-        return self.names[key]
+        f.name = self.names[key]
+        return f.name
 
     def constant(self, array: np.ndarray[Any, Any]) -> str:
         """The name of a constant array."""
@@ -88,7 +94,18 @@ class Writer:
         return f"@{self.names[text]}"
 
     def kernel(self, kernel: Kernel, shared: bool) -> Written:
-        """The function of a kernel, and the addresses it takes."""
+        """The function of a kernel, and the addresses it takes; that of an equal one where it is known."""
+        if isinstance(kernel, kernels.LoopKernel):
+            return self.write(kernel, shared)
+        pattern, addresses = pattern_of(kernel)
+        if (pattern, shared) not in self.known:
+            f, own = self.write(kernel, shared)
+            self.known[pattern, shared] = f, [addresses.index(address) for address in own]
+        f, order = self.known[pattern, shared]
+        return f, [addresses[i] for i in order]
+
+    def write(self, kernel: Kernel, shared: bool) -> Written:
+        """The function of a kernel, written anew."""
         size = self.processor.vector_bytes
         match kernel:
             case kernels.MapKernel():
@@ -106,7 +123,7 @@ class Writer:
             case kernels.LoopKernel():
                 return write_loop(kernel, self.plan(kernel.body), kernel.body.shared)
             case kernels.OpaqueKernel():
-                return write_opaque(kernel)
+                return write_opaque(kernel, self.mode)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
 
     def plan(self, plan: Plan) -> str:
@@ -124,26 +141,35 @@ class Writer:
             data = f.now(f"getelementptr i8, ptr {array}, i64 {DATA_OFFSET}")
             args.append(f.now(f"load ptr, ptr {data}"))
         args.append("%own")
-        status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
+        with self.mode.entered(f):
+            status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if plan.shared:
             last = f.now(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
             f.fail_if(f.now(f"icmp ne i32 {last}, 0"))
             self.texts.append(barrier(self.processor.triple))
-            self.imports.add(YIELD)
+            self.imports |= {YIELD, CLOCK}
+        self.needs |= f.needs
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
+
+    def declarations(self) -> list[str]:
+        """What the texts need and do not declare themselves."""
+        own = {
+            line for text in self.texts for line in text.split("\n") if line.startswith("declare")
+        }
+        return sorted(self.needs - own)
 
     def finish(self) -> Module:
         """The whole module."""
         bits = 8 * self.processor.vector_bytes
         widths = f'"min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
         attributes = f'attributes #0 = {{ nounwind "no-builtins" {widths} }}\n'
-        text = "\n".join([*self.texts, *sorted(self.needs), attributes])
+        text = "\n".join([*self.texts, *self.declarations(), attributes])
         return Module(text, tuple(sorted(self.imports)), self.scratch, tuple(self.clocked or ()))
 
 
 def write(plan: Plan, processor: Processor, profile: bool = False) -> Module:
     """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, control."""
-    writer = Writer(processor, profile)
+    writer = Writer(processor, profile, plan.flush)
     writer.entry(plan)
     return writer.finish()

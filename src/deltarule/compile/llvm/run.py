@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deltarule.compile.blocks import MEMBER, MEMBERS, SCRATCH
 from deltarule.compile.kernels import Kernel, LoopKernel
 from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
-from deltarule.compile.llvm.team import MEMBER, MEMBERS, SCRATCH, meet
+from deltarule.compile.llvm.team import meet
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.plan import Plan
 
@@ -52,20 +53,26 @@ class Run:
             for kernel in self.plan.kernels:
                 self.call(kernel, False)
             return f
-        self.member, self.members = self.own(MEMBER), self.own(MEMBERS)
-        first = f.now(f"icmp eq i64 {self.member}, 0")
         for stage in self.plan.stages:
             if stage.meet:
                 meet(f)
+            self.count()
+            first = f.now(f"icmp eq i64 {self.member}, 0")
             kernels = self.plan.kernels[stage.start : stage.stop]
             if stage.shared:
                 for kernel in kernels:
                     self.call(kernel, True)
+                    if isinstance(kernel, LoopKernel):
+                        self.count()
                 continue
             with f.when(first):
                 for kernel in kernels:
                     self.call(kernel, False)
         return f
+
+    def count(self) -> None:
+        """Read who one is, and of how many: a loop may have parted the threads."""
+        self.member, self.members = self.own(MEMBER), self.own(MEMBERS)
 
     def own(self, offset: int) -> str:
         """A number of the thread's own block."""

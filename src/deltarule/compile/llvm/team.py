@@ -4,19 +4,32 @@ In: the control block that all share, and each thread's own block. Out: the barr
 it. Waiting is some microseconds of looking, then giving the processor away at every look: a thread
 that has no core is waited for without taking one. The last to arrive tells all whether someone failed, so
 that all leave together.
+
+Between the steps of a loop the first thread looks at the clock: where the steps of a while have taken longer
+than it would take alone (as many times the fastest step as there are threads), other programs want the cores;
+then it sends the others away and goes on by itself, to the same bits. It says at which meeting: one who is
+late from the meeting before must not take it for that one.
 """
 
 from __future__ import annotations
 
+from deltarule.compile.blocks import (
+    ARRIVED,
+    COUNTED,
+    FAILED,
+    FASTEST,
+    LAST,
+    MEMBERS,
+    PARTED,
+    ROUND,
+    SPENT,
+)
 from deltarule.compile.llvm.text import Function
 
-LINE = 64  # bytes that two threads had better not share
-ARRIVED, ROUND, FAILED = LINE, 2 * LINE, 2 * LINE + 8  # in the control block, after the state
-CONTROL = 3 * LINE  # its bytes
-MEMBER, MEMBERS = 0, 8  # in a thread's own block: its number, and how many there are
-SCRATCH = LINE  # where its memory begins
+WHILE = 10_000_000  # nanoseconds over which steps are counted
 LOOKS = 2048  # who gives a core to a busy process sooner than that waits for milliseconds
 YIELD = "sched_yield"
+CLOCK, MONOTONIC = "clock_gettime", 1
 PAUSES = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
@@ -78,13 +91,91 @@ define internal i32 @failed(ptr %state) #0 {{
 """
 
 
+AGAIN = f"""define internal i32 @meet_again(ptr %state, ptr %own) #0 {{
+entry:
+  %time = alloca [2 x i64], align 8
+  %place = getelementptr i8, ptr %own, i64 {MEMBERS}
+  %members = load i64, ptr %place, align 8
+  %member = load i64, ptr %own, align 8
+  %flag = getelementptr i8, ptr %state, i64 {PARTED}
+  %round.place = getelementptr i8, ptr %state, i64 {ROUND}
+  %round = load atomic i64, ptr %round.place acquire, align 8
+  %this = add i64 %round, 1
+  %alone = icmp eq i64 %members, 1
+  br i1 %alone, label %meet, label %several
+several:
+  %first = icmp eq i64 %member, 0
+  br i1 %first, label %look, label %meet
+look:
+  %ignored = call i32 @{CLOCK}(i32 {MONOTONIC}, ptr %time)
+  %seconds = load i64, ptr %time, align 8
+  %rest.place = getelementptr i8, ptr %time, i64 8
+  %rest = load i64, ptr %rest.place, align 8
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest
+  %last.place = getelementptr i8, ptr %own, i64 {LAST}
+  %spent.place = getelementptr i8, ptr %own, i64 {SPENT}
+  %steps.place = getelementptr i8, ptr %own, i64 {COUNTED}
+  %fastest.place = getelementptr i8, ptr %own, i64 {FASTEST}
+  %last = load i64, ptr %last.place, align 8
+  store i64 %now, ptr %last.place, align 8
+  %begins = icmp eq i64 %last, 0
+  br i1 %begins, label %meet, label %count
+count:
+  %step = sub i64 %now, %last
+  %record = load i64, ptr %fastest.place, align 8
+  %fastest = call i64 @llvm.umin.i64(i64 %step, i64 %record)
+  store i64 %fastest, ptr %fastest.place, align 8
+  %before = load i64, ptr %steps.place, align 8
+  %steps = add i64 %before, 1
+  store i64 %steps, ptr %steps.place, align 8
+  %sum = load i64, ptr %spent.place, align 8
+  %spent = add i64 %sum, %step
+  store i64 %spent, ptr %spent.place, align 8
+  %long = icmp ugt i64 %spent, {WHILE}
+  br i1 %long, label %judge, label %meet
+judge:
+  %ideal = mul i64 %fastest, %steps
+  %bearable = mul i64 %ideal, %members
+  %slow = icmp ugt i64 %spent, %bearable
+  %word = select i1 %slow, i64 %this, i64 0
+  store i64 %word, ptr %flag, align 8
+  store i64 0, ptr %spent.place, align 8
+  store i64 0, ptr %steps.place, align 8
+  br label %meet
+meet:
+  %failed = call i32 @meet(ptr %state, ptr %own)
+  %bad = icmp ne i32 %failed, 0
+  %part = load i64, ptr %flag, align 8
+  %together = icmp ne i64 %part, %this
+  %leave = or i1 %bad, %together
+  %stay = or i1 %leave, %alone
+  br i1 %stay, label %done, label %apart
+done:
+  ret i32 %failed
+apart:
+  store i64 1, ptr %place, align 8
+  %other = icmp ne i64 %member, 0
+  %away = zext i1 %other to i32
+  ret i32 %away
+}}
+
+declare i64 @llvm.umin.i64(i64, i64)
+declare i32 @{CLOCK}(i32, ptr)
+"""
+
+
 def barrier(triple: str) -> str:
     """The text of the barrier, and what it declares."""
     declaration, pause = PAUSES.get(triple.split("-")[0], ("", ""))
-    return "\n".join([BARRIER.replace("PAUSE", pause), declaration, f"declare i32 @{YIELD}()", ""])
+    text = BARRIER.replace("PAUSE", pause)
+    return "\n".join([text, AGAIN, declaration, f"declare i32 @{YIELD}()", ""])
 
 
-def meet(f: Function) -> None:
-    """Wait until all threads are here; return 1 where one of them has failed until then."""
-    failed = f.now("call i32 @meet(ptr %state, ptr %own)")
+def meet(f: Function, again: bool = False) -> None:
+    """Wait until all threads are here; return 1 where one of them has failed until then.
+
+    With ``again``, after a step of a loop, those that are sent away return 1, too.
+    """
+    failed = f.now(f"call i32 @{'meet_again' if again else 'meet'}(ptr %state, ptr %own)")
     f.fail_if(f.now(f"icmp ne i32 {failed}, 0"))

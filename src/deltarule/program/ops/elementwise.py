@@ -208,7 +208,7 @@ sigmoid = elementwise(
     evaluate=_sigmoid,
     partials=[lambda y, x: y * (1 - y)],
     scalar="sigmoid(x0)",
-    notation=r"\sigma({0})",
+    notation=r"\frac{{1}}{{1 + e^{{-{0}}}}}",
     samples=span(-4, 4),
     kinds="f",
     special=lambda: [Sample(array([0.0, -1000.0, 1000.0]), derivative=array([0.25, 0.0, 0.0]))],

@@ -1,0 +1,261 @@
+"""One training step, traced with its numbers: forward, loss, backward, update.
+
+In: a network, rows, a loss, an update rule. Out: a ``Step``: the nodes of the graph that trains,
+each with its value in float64, and which of them are inputs, sums, outputs, gradients, new weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.backward import pull_back
+from deltarule.derive.trace import Trace, scope, tracing
+from deltarule.derive.tracer import Tracer
+from deltarule.derive.tree import flatten, unflatten
+from deltarule.derive.ufuncs import network_types
+from deltarule.errors import DataError
+from deltarule.explain.blocks import Block, blocks
+from deltarule.explain.unroll import loops, unrolled
+from deltarule.nn import Loss, Module
+from deltarule.nn.nested import Path, flat, nested
+from deltarule.program import Node, random, type_of
+from deltarule.program.graph import sort
+
+FLOAT = np.dtype(np.float64)
+Leaves = dict[Path, Node]
+
+
+@dataclass(slots=True)
+class Pass:
+    """Forward and error of one step. Nodes are those of the outer trace, where every value is a number."""
+
+    inputs: Node
+    targets: Node
+    weights: Leaves
+    blocks: list[Block]  # of nodes of the inner trace
+    at: dict[Node, Node]  # a node of the inner trace -> that of the outer
+    output: Node
+    loss: Node
+    held: Leaves  # what the network keeps itself
+    state: Any  # its new values
+    values: dict[Node, Any]
+    order: list[Node]  # the nodes of the loss, arguments first
+
+
+@dataclass(slots=True)
+class Step:
+    """A whole step.
+
+    Attributes
+    ----------
+    forward : Pass
+        Forward and error.
+    backward : dict
+        Node of the forward pass -> node of the loss's derivative with respect to it.
+    gradients, updated : dict
+        Of each weight, by path.
+    memory, remembered : dict
+        What the update rule keeps: before and after.
+    settings : dict
+        Numbers of the update rule, by name.
+    """
+
+    forward: Pass
+    backward: dict[Node, Node]
+    gradients: Leaves
+    updated: Leaves
+    memory: Leaves
+    remembered: Leaves
+    settings: dict[str, Node]
+    between: list[Node]  # of the backward pass, in order
+    params: Any
+    opt_state: Any
+
+    @property
+    def values(self) -> dict[Node, Any]:
+        """The number of every node."""
+        return self.forward.values
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is trained on what: everything that does not change between steps."""
+
+    net: Module
+    x: Any
+    y: Any
+    loss: Loss
+    rule: Any
+    seed: int = 0
+
+
+def doubled(tree: Any) -> Any:
+    """A tree of arrays in float64."""
+    leaves, spec = flatten(tree)
+    wide = [
+        x.astype(FLOAT) if np.asarray(x).dtype.kind == "f" else x for x in map(np.asarray, leaves)
+    ]
+    return unflatten(spec, wide)
+
+
+def forward(task: Task, params: Any, state: Any, count: int) -> Pass:
+    """Forward and error alone."""
+    with tracing(known=True) as outer, network_types():
+        return _forward(task, outer, _inputs(outer, params), state, count)[1]
+
+
+def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Step:
+    """Forward, error, backward and update from these weights."""
+    with tracing(known=True) as outer, network_types():
+        given = _inputs(outer, params)
+        inner, found = _forward(task, outer, given, state, count)
+        marks = [node for block in found.blocks for node in (block.net, block.out) if node]
+        known = len(outer.values)
+        with scope("backward"):
+            shapes = {path: x.shape for path, x in given.items()}
+            grads, cts = _backward(outer, inner, shapes, marks)
+        between = list(outer.values)[known:]
+        memory = _inputs(outer, opt_state)
+        rule, settings = _symbolic(task.rule, outer)
+        tree = nested(given.items())
+        with scope("the optimizer's step"):
+            updated, new_state = rule.step(tree, nested(grads.items()), nested(memory.items()))
+        nodes = {k: _node(outer, v) for k, v in flat(updated)}
+        remembered = {k: _node(outer, v) for k, v in flat(new_state)}
+        backward = {found.at[mark]: ct for mark, ct in cts.items()}
+        values = outer.values
+    return Step(
+        found,
+        backward,
+        {k: _node(outer, v) for k, v in grads.items()},
+        nodes,
+        {k: v.node for k, v in memory.items()},
+        remembered,
+        settings,
+        between,
+        nested((k, values[v]) for k, v in nodes.items()),
+        nested((k, values[v]) for k, v in remembered.items()),
+    )
+
+
+def _inputs(trace: Trace, tree: Any) -> dict[Path, Any]:
+    """A traced value for each leaf of a nested dict."""
+    return {path: _input(trace, x) for path, x in flat(tree)}
+
+
+def _input(trace: Trace, x: Any) -> Any:
+    x = np.asarray(x)[()]
+    return trace.input(type_of(x), x, scalar=x.shape == ())
+
+
+def _node(trace: Trace, x: Any) -> Node:
+    """The node of a value; of several results, that which they are results of."""
+    if isinstance(x, tuple):
+        return _node(trace, x[0]).args[0]
+    return x.node if isinstance(x, Tracer) else trace.capture(np.asarray(x))
+
+
+def _forward(
+    task: Task, outer: Trace, given: dict[Path, Any], state: Any, count: int
+) -> tuple[Any, Pass]:
+    """Run the network in a trace inside ``outer``."""
+    x, y = _input(outer, task.x), _input(outer, task.y)
+    held = _inputs(outer, state)
+    with tracing(known=True) as inner:
+        tree = {
+            path: inner.input(v.node.type, v, active=True, scalar=v.shape == ())
+            for path, v in given.items()
+        }
+        data = inner.input(x.node.type, x, active=False)
+        kept = nested((path, inner.constant(v)) for path, v in held.items())
+        key, at_step = random.key(task.seed), np.int64(count)
+        output, new_state = task.net.apply(
+            nested(tree.items()), kept, data, train=True, key=key, step=at_step
+        )
+        _check(output, inner, "the network's output")
+        with scope(f"the loss {task.loss.name}"):
+            error = task.loss(output, inner.constant(y))
+        _check(error, inner, f"the loss {task.loss.name}")
+        order = list(sort((), (error.node,)))
+        new_state = nested((k, _plain(v, inner)) for k, v in flat(new_state))
+    ends, leaves = [data.node, output.node, error.node], {k: v.node for k, v in tree.items()}
+    if loops(order):
+        inner, order, ends, leaves = _unrolled(inner, order, ends, leaves)
+    seen = [node for node in leaves.values() if node in order]
+    cut = blocks(order, ends[0], ends[1], seen)
+    at = {node: _node(outer, inner.values[node]) for node in order}
+    weights = {path: v.node for path, v in given.items()}
+    found = Pass(
+        x.node,
+        y.node,
+        weights,
+        cut,
+        at,
+        at[ends[1]],
+        at[ends[2]],
+        {path: v.node for path, v in held.items()},
+        new_state,
+        outer.values,
+        [at[node] for node in order],
+    )
+    return (inner, ends[2], leaves), found
+
+
+def _unrolled(
+    inner: Trace, order: list[Node], ends: list[Node], leaves: Leaves
+) -> tuple[Trace, list[Node], list[Node], Leaves]:
+    """The same trace with its loops written out."""
+    with tracing(known=True) as written:
+        found = unrolled(order, inner, written)
+        ends = [found[node].node for node in ends]
+        leaves = {path: found[node].node for path, node in leaves.items() if node in found}
+    return written, list(sort((), (ends[2],))), ends, leaves
+
+
+def _check(x: Any, inner: Trace, what: str) -> None:
+    if not (isinstance(x, Tracer) and x.node in inner.active):
+        raise DataError(
+            f"{what} does not depend on the network's weights: there is nothing to explain"
+        )
+
+
+def _plain(x: Any, inner: Trace) -> Any:
+    """The number behind a value of the network's state."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
+
+
+def _backward(
+    outer: Trace, traced: Any, paths: dict[Path, tuple[int, ...]], marks: list[Node]
+) -> tuple[dict[Path, Any], dict[Node, Node]]:
+    """Gradients of the weights, and the derivative with respect to each mark."""
+    inner, error, leaves = traced
+    wanted = [*(leaves[path] for path in paths if path in leaves), *marks]
+    cts = dict(zip(wanted, pull_back(inner, [error], [FLOAT.type(1)], wanted), strict=True))
+
+    def derivative(node: Node | None, shape: tuple[int, ...]) -> Any:
+        ct = None if node is None else cts[node]
+        return outer.constant(np.zeros(shape)) if ct is None else ct
+
+    grads = {path: derivative(leaves.get(path), shape) for path, shape in paths.items()}
+    found = {mark: _node(outer, derivative(mark, mark.type.shape)) for mark in marks}
+    return grads, found
+
+
+def _symbolic(rule: Any, outer: Trace) -> tuple[Any, dict[str, Node]]:
+    """The rule with its numbers traced, so that formulas name them; zeros and switches stay."""
+    if not is_dataclass(rule) or isinstance(rule, type):
+        return rule, {}
+    copy: Any = object.__new__(type(rule))
+    settings = {}
+    for item in fields(rule):
+        value = getattr(rule, item.name)
+        if isinstance(value, float) and value:
+            traced = _input(outer, np.float64(value))
+            settings[item.name], value = traced.node, traced
+        object.__setattr__(copy, item.name, value)
+    return copy, settings
