@@ -42,15 +42,8 @@ leave:
 
 
 @contextmanager
-def all_split(
-    threads: int | None = None,
-    late: bool = False,
-    part: bool = False,
-) -> Iterator[None]:
-    """Programs that are compiled inside are split, however small; by so many threads, if told.
-
-    With ``part``, the first thread sends the others away after the second step of each loop.
-    """
+def all_split(threads: int | None = None, late: bool = False) -> Iterator[None]:
+    """Programs that are compiled inside are split, however small; by so many threads, if told."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(share, "WORTH", 0.0)
         patch.setattr(binary, "seconds", lambda kernel: 1.0)
@@ -60,16 +53,12 @@ def all_split(
             patch.setattr(machine, "thread_count", lambda: threads)
         if late:
             patch.setattr(team, "BARRIER", team.BARRIER.replace("done:\n", LATE))
-        if part:
-            hasty = team.AGAIN.replace("ugt i64 %spent, %bearable", "uge i64 %spent, 0")
-            patch.setattr(team, "AGAIN", hasty.replace(f"%spent, {team.WHILE}", "%spent, 0"))
-            assert team.AGAIN.count("%spent, 0") == 2
         yield
 
 
-def split_code(graph: Graph, late: bool = True, part: bool = False) -> machine.Native:
+def split_code(graph: Graph, late: bool = True) -> machine.Native:
     """Machine code of a graph, split wherever it can be."""
-    with all_split(max(THREADS), late, part):
+    with all_split(max(THREADS), late):
         return native(graph)
 
 

@@ -20,4 +20,4 @@ def test_the_plan_is_the_one_on_file(name):
 
 
 def test_no_file_is_without_its_program():
-    assert sorted(file.stem for file in FOLDER.iterdir()) == sorted(PROGRAMS)
+    assert sorted(file.stem for file in FOLDER.glob("*.txt")) == sorted(PROGRAMS)

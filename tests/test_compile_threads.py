@@ -21,6 +21,8 @@ from hypothesis import settings
 import deltarule as dr
 from compiling import apply, given, native, results
 from deltarule.compile import native as machine
+from deltarule.compile.form import Form
+from deltarule.compile.llvm import team
 from deltarule.compile.program import Executable
 from deltarule.compile.threads import Team, shares, thread_count
 from deltarule.errors import CompileError
@@ -65,11 +67,6 @@ def assert_threads_agree(graph: Graph, args) -> None:
     code = split_code(graph)
     for threads in THREADS:
         assert_same_bits(run_by(code, threads, args), wanted, f"by {threads}: {graph}")
-    if any(node.primitive.name == "scan" for node in graph.nodes):
-        code = split_code(graph, part=True)
-        for threads in THREADS:
-            found = run_by(code, threads, args)
-            assert_same_bits(found, wanted, f"by {threads}, then by one: {graph}")
 
 
 # Same bits.
@@ -103,14 +100,60 @@ def test_loops_within_loops():
     assert_threads_agree(graph, real_args(graph))
 
 
-def test_work_after_a_loop_that_parts_the_threads():
-    """The first thread does all of it, though no meeting lies between."""
-    c, v = of(30), of(30)
-    body = Graph((c, v), (apply("tanh", apply("add", c, v)), apply("mul", c, v)))
-    w, x, c, v = of(30, 30), of(40), of(30), of(6, 30)
-    end, ys = scan(body, c, v, length=6)
-    graph = Graph((w, x, c, v), (end, ys, apply("exp", w), apply("sin", x)))
-    assert_threads_agree(graph, real_args(graph))
+PARTING = (
+    ("icmp ugt i64 %spent, %bearable", "icmp ne i64 %now, 0"),
+    ("icmp ugt i64 %spent, ", "icmp uge i64 %spent, 0 ; "),
+)
+
+
+@settings(CALM, max_examples=40)
+@generated(seeds)
+def test_the_first_thread_goes_on_alone_to_the_same_bits(seed):
+    text = team.AGAIN
+    for old, new in PARTING:
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(team, "AGAIN", text)  # it parts after the second step
+        graph, args = program_of(seed)
+        parted = split_code(graph)
+    wanted = run_by(split_code(graph), 1, args)
+    for threads in THREADS[1:]:
+        assert_same_bits(run_by(parted, threads, args), wanted, f"{threads} threads: {graph}")
+
+
+def test_a_parted_loop_leaves_the_rest_to_the_first_thread():
+    x, xs, w = of(64, 8), of(6, 64, 8), of(8, 8)
+    types = [of(64, 8), of(64, 8)]
+    body = Graph(tuple(types), (apply("add", apply("tanh", types[0]), types[1]),))
+    (last,) = scan(body, x, xs, length=6)
+    other = apply("matmul", x, w)  # of the same stage: nothing of it waits for the loop
+    graph = Graph((x, xs, w), (last, other))
+    args = real_args(graph)
+    with pytest.MonkeyPatch.context() as patch:
+        for old, new in PARTING:
+            patch.setattr(team, "AGAIN", team.AGAIN.replace(old, new))
+        parted = split_code(graph)
+    wanted = run_by(split_code(graph), 1, args)
+    for threads in THREADS[1:]:
+        found = run_by(parted, threads, args)
+        assert parted.free[0].members[0, 1] == 1, "it did not part"
+        assert_same_bits(found, wanted, f"{threads} threads")
+
+
+def test_a_short_call_after_a_long_one_waits_for_nobody():
+    """Its memory has been used by several threads; the next caller runs alone."""
+    c, x = of(9, 9), of(9, 9)
+    step = Graph((c, x), (apply("tanh", apply("add", c, x)), apply("sum", x, axes=(0,))))
+    with all_split(2):
+        run = Executable(step, form=Form(carries=1, rows=1))
+    rng = np.random.default_rng(0)
+    start, rows = rng.normal(size=(9, 9)), rng.normal(size=(40, 9, 9))
+    long = run(start, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "LEAST", 1e9)
+        short = run(start, rows[:2])
+    assert_same_bits(short[1:], [long[1][:2]], "of two steps")
 
 
 def test_carries_that_change_places():

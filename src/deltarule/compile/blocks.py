@@ -13,11 +13,8 @@ LINE = 64  # bytes that two threads had better not share
 CALLBACK = 24  # address of the function that calls NumPy
 TRIPS = 32  # steps of an open-ended loop
 ARRIVED = LINE  # threads that wait
-ROUND, FAILED, PARTED = (
-    2 * LINE,
-    2 * LINE + 8,
-    2 * LINE + 16,
-)  # meetings so far; their outcome; gone alone
+ROUND, OUTCOME = 2 * LINE, 2 * LINE + 8  # meetings so far, and how the last one ended
+WISH = 2 * LINE + 16  # what the first thread wants it to end with
 CONTROL = 3 * LINE
 
 # A thread's own block:

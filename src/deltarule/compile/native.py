@@ -22,10 +22,10 @@ from deltarule.compile.blocks import (
     CONTROL,
     FASTEST,
     LAST,
-    PARTED,
     SCRATCH,
     TIMES,
     TRIPS,
+    WISH,
 )
 from deltarule.compile.form import ONCE, Form
 from deltarule.compile.threads import TEAM, shares, thread_count, together
@@ -78,7 +78,7 @@ class Space:
         for number in range(members):
             self.members[number, :2] = number, members
         self.members[0, LAST // 8] = 0
-        self.control[PARTED // 8] = 0
+        self.control[WISH // 8] = 0
 
 
 def aligned(nbytes: int) -> np.ndarray[Any, Any]:
@@ -151,8 +151,7 @@ class Native:
             failed = self.run_together(table, space)
         if failed:
             self.fail(space.control)
-        if not space.control[PARTED // 8]:  # else a helper may not yet have read that it can go
-            self.free.append(space)
+        self.free.append(space)
         return results
 
     def run_alone(self, table: bytes, space: Space) -> int:

@@ -158,13 +158,18 @@ def executable(staged: Staged, form: Form, native: bool) -> tuple[Any, tuple[Any
 
     It is native code (or what DELTARULE_BACKEND says), or the interpreter.
     """
-    graph, captured = staged.graph, staged.captured
-    n = len(graph.inputs) - len(captured)
-    graph = Graph((*graph.inputs[n:], *graph.inputs[:n]), graph.outputs)
+    graph = looped(staged)
     if native:
-        return build(graph, form), captured
+        return build(graph, form), staged.captured
     interpreted = Interpreted(graph, form)
-    return lambda *arrays: tuple(interpreted(arrays, frozenset())), captured
+    return lambda *arrays: tuple(interpreted(arrays, frozenset())), staged.captured
+
+
+def looped(staged: Staged) -> Graph:
+    """The graph with its captured arrays first, as the same in every step of a loop."""
+    n = len(staged.graph.inputs) - len(staged.captured)
+    inputs = staged.graph.inputs
+    return Graph((*inputs[n:], *inputs[:n]), staged.graph.outputs)
 
 
 class Epochs:
@@ -185,6 +190,8 @@ class Epochs:
     ) -> None:
         self.step, self.carry, self.key, self.data = step, carry, key, data
         self.batch = batch
+        self.fixed = (key, *data.arrays())
+        self.form = Form(len(flatten(carry)[0]), 1, flush=True)
         self.full, self.rest = divmod(data.rows, batch)
         self.steps = self.full + (self.rest > 0)
         self.staged = {batch: self.stage(batch)}
@@ -201,10 +208,8 @@ class Epochs:
         found = self.programs.get(rows)
         if found is None:
             staged = self.staged.get(rows) or self.stage(rows)
-            form = Form(len(flatten(self.carry)[0]), 1, flush=True)
-            run, captured = executable(staged, form, self.native)
-            fixed = (*captured, self.key, *self.data.arrays())
-            found = self.programs[rows] = Program(run, fixed)
+            run, captured = executable(staged, self.form, self.native)
+            found = self.programs[rows] = Program(run, (*captured, *self.fixed))
         return found
 
     def runs(self, orders: Array) -> list[tuple[Program, Array]]:

@@ -117,8 +117,7 @@ def _blame(epochs: Epochs, stretch: Stretch, index: int, leaves: Leaves) -> str:
     """Run one step node by node, and name the first node that is not finite."""
     rows = stretch.batches[index]
     staged = epochs.stage(len(rows))
-    fixed = [epochs.key, *epochs.data.arrays()]
-    return first_not_finite(staged.graph, [*fixed, *leaves, rows, *staged.captured])
+    return first_not_finite(staged.graph, [*epochs.fixed, *leaves, rows, *staged.captured])
 
 
 def first_not_finite(graph: Graph, args: Sequence[Any]) -> str:

@@ -17,7 +17,12 @@ from deltarule.compile.llvm.text import Function, Value
 from deltarule.compile.views import View
 
 
-def write_loop(kernel: LoopKernel, body: str, shared: bool) -> Written:
+def write_loop(
+    kernel: LoopKernel,
+    body: str,
+    shared: bool,
+    watched: bool,
+) -> Written:
     """Calls of ``body``; carries are handed over by pointer. Threads that share it meet after each."""
     pointers = Pointers()
     consts, inits, xs, ys, home = (
@@ -50,7 +55,7 @@ def write_loop(kernel: LoopKernel, body: str, shared: bool) -> Written:
         status = f.now(f"call i32 @{body}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if shared:
-            meet(f, again=True)
+            meet(f, watched)
         places = zip(leaving, home, away, strict=True)
         loop.next = [*leaving, *(other(f, now, one, two) for now, one, two in places)]
     return f, pointers.addresses

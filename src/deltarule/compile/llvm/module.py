@@ -66,6 +66,7 @@ class Writer:
         self.needs: set[str] = set()
         self.imports: set[str] = set()
         self.scratch = 0
+        self.depth, self.watched = 0, False  # of loops; whether one is watched
         self.known: dict[Any, tuple[Function, list[int]]] = {}  # by their patterns
 
     def add(self, f: Function, word: str) -> str:
@@ -121,10 +122,20 @@ class Writer:
             case kernels.RandomKernel():
                 return write_random(kernel, size)
             case kernels.LoopKernel():
-                return write_loop(kernel, self.plan(kernel.body), kernel.body.shared)
+                return self.loop(kernel)
             case kernels.OpaqueKernel():
                 return write_opaque(kernel, self.mode)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
+
+    def loop(self, kernel: kernels.LoopKernel) -> Written:
+        """The function of a loop. Of those that stand in no other, the first is watched by the clock."""
+        self.depth += 1
+        body = self.plan(kernel.body)
+        self.depth -= 1
+        shared = kernel.body.shared
+        watched = shared and not self.depth and not self.watched
+        self.watched |= watched
+        return write_loop(kernel, body, shared, watched)
 
     def plan(self, plan: Plan) -> str:
         """The name of a function that runs a plan, given inputs, outputs, workspace, control and own."""

@@ -57,21 +57,20 @@ class Run:
             if stage.meet:
                 meet(f)
             self.count()
-            first = f.now(f"icmp eq i64 {self.member}, 0")
             kernels = self.plan.kernels[stage.start : stage.stop]
             if stage.shared:
                 for kernel in kernels:
                     self.call(kernel, True)
                     if isinstance(kernel, LoopKernel):
-                        self.count()
+                        self.count()  # it may have sent the others away
                 continue
-            with f.when(first):
+            with f.when(f.now(f"icmp eq i64 {self.member}, 0")):
                 for kernel in kernels:
                     self.call(kernel, False)
         return f
 
     def count(self) -> None:
-        """Read who one is, and of how many: a loop may have parted the threads."""
+        """Which thread this is, and of how many."""
         self.member, self.members = self.own(MEMBER), self.own(MEMBERS)
 
     def own(self, offset: int) -> str:
