@@ -1,6 +1,6 @@
 """Plans of a few known programs, as text that no processor changes.
 
-In: nothing. Out: ``python tests/golden_plans.py`` writes ``tests/golden/NAME.txt`` anew, one file a program.
+In: nothing. Out: ``python tests/golden_plans.py`` writes ``tests/golden/plans/`` anew, a file a program.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deltarule.compile.rewrite import rewrite
 from deltarule.program import Graph, Node
 from deltarule.program.types import ArrayType
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parent / "golden" / "plans"
 F32, I64 = np.dtype("f4"), np.dtype("i8")
 
 
@@ -126,7 +126,7 @@ def details(plan: Plan, indent: str) -> list[str]:
 
 def write() -> None:
     """All files."""
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     for name in PROGRAMS:
         (FOLDER / f"{name}.txt").write_text(text_of(name))
 

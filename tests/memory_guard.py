@@ -15,7 +15,13 @@ import numpy as np
 import compiling
 from compiling import assert_same, reference
 from deltarule.compile import native
-from products import PANELS, ahead_program_of, panel_program_of, product_program_of
+from products import (
+    PANELS,
+    ahead_program_of,
+    panel_program_of,
+    product_program_of,
+    two_products,
+)
 from sharing import run_by, split_code
 from test_compile_graphs import program_of
 from test_compile_products import assert_right
@@ -94,7 +100,11 @@ def main(count: int, products: int) -> None:
                 found = between_pages(run, args, at_end, threads)
                 assert_same(found, reference(graph, args), graph)
         let_go()
-    large = [ahead_program_of(40), *(panel_program_of(*case, "f4") for case in PANELS)]
+    large = [
+        ahead_program_of(40),
+        two_products(),
+        *(panel_program_of(*case, "f4") for case in PANELS),
+    ]
     for program in (*map(product_program_of, range(products)), *large):
         graph, args = program.graph, program.args
         for run, threads in ((compiling.native(graph), 1), (split_code(graph, late=False), 3)):

@@ -301,4 +301,14 @@ def ahead_program_of(rows: int) -> Program:
     return Program(graph, small_args(graph, rows), frozenset())
 
 
+def two_products() -> Program:
+    """a b c: the first needs more memory for its panels than the second."""
+    a, b, c = (
+        given(ArrayType(shape, np.dtype("f4"))) for shape in ((600, 300), (300, 140), (70, 140))
+    )
+    last = apply("matmul", apply("matmul", a, b), apply("transpose", c, order=(1, 0)))
+    graph = Graph((a, b, c), (last,))
+    return Program(graph, small_args(graph, 0), frozenset())
+
+
 seeds = st.integers(0, 2**32)

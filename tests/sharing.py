@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from compiling import native
+from deltarule.compile import binary, program, share
 from deltarule.compile import native as machine
-from deltarule.compile import program, share
 from deltarule.compile.llvm import team
 from deltarule.program import Graph
 
@@ -46,7 +46,7 @@ def all_split(threads: int | None = None, late: bool = False) -> Iterator[None]:
     """Programs that are compiled inside are split, however small; by so many threads, if told."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(share, "WORTH", 0.0)
-        patch.setattr(machine, "LEAST", 0.0)
+        patch.setattr(binary, "seconds", lambda kernel: 1.0)
         patch.setattr(program, "BUILT", type(program.BUILT)())
         patch.setattr(program, "RECENT", type(program.RECENT)())
         if threads is not None:
@@ -65,10 +65,9 @@ def split_code(graph: Graph, late: bool = True) -> machine.Native:
 def run_by(code: machine.Native, threads: int, args: Any, donated: Any = ()) -> list[Any]:
     """The results, computed by so many threads."""
     code.most = threads if code.binary.shared else 1
+    code.pause = 0
     code.free.clear()  # memory for another number of threads
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "LEAST", 0.0)
-        return code(args, frozenset(donated))
+    return code(args, frozenset(donated))
 
 
 def real_args(graph: Graph, seed: int = 0) -> list[Any]:

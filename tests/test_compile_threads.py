@@ -21,6 +21,7 @@ from hypothesis import settings
 import deltarule as dr
 from compiling import apply, given, native, results
 from deltarule.compile import native as machine
+from deltarule.compile.form import Form
 from deltarule.compile.llvm import team
 from deltarule.compile.program import Executable
 from deltarule.compile.threads import Team, shares, thread_count
@@ -138,6 +139,21 @@ def test_a_parted_loop_leaves_the_rest_to_the_first_thread():
         found = run_by(parted, threads, args)
         assert parted.free[0].members[0, 1] == 1, "it did not part"
         assert_same_bits(found, wanted, f"{threads} threads")
+
+
+def test_a_short_call_after_a_long_one_waits_for_nobody():
+    """Its memory has been used by several threads; the next caller runs alone."""
+    c, x = of(9, 9), of(9, 9)
+    step = Graph((c, x), (apply("tanh", apply("add", c, x)), apply("sum", x, axes=(0,))))
+    with all_split(2):
+        run = Executable(step, form=Form(carries=1, rows=1))
+    rng = np.random.default_rng(0)
+    start, rows = rng.normal(size=(9, 9)), rng.normal(size=(40, 9, 9))
+    long = run(start, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "LEAST", 1e9)
+        short = run(start, rows[:2])
+    assert_same_bits(short[1:], [long[1][:2]], "of two steps")
 
 
 def test_carries_that_change_places():

@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.compile import kernels
 from deltarule.compile.plan import Buffer, Plan, Stage
+from deltarule.compile.share import stages_of
 from deltarule.compile.views import View
 from deltarule.errors import TypeRuleError
 from deltarule.program import ArrayType, Graph
@@ -85,10 +86,20 @@ def formed(graph: Graph, plan: Plan, form: Form) -> Plan:
     return replace(plan, flush=form.flush)
 
 
+def as_body(plan: Plan, first: int, carries: int) -> Plan:
+    """A plan as the body of a loop: what a carry becomes may lie over that carry only.
+
+    The inputs from ``first`` on are the carries, in the order of the outputs.
+    """
+    own = plan.in_place & {(first + i, i) for i in range(carries)}
+    return replace(plan, in_place=own, stages=stages_of(plan.kernels, plan.buffers, own))
+
+
 def looped(graph: Graph, body: Plan, form: Form) -> Plan:
     """The plan that runs ``body`` as often as the call says; what it says of its steps is of one."""
     c, last = form.carries, len(graph.inputs) - form.rows
     first = last - c
+    body = as_body(body, first, c)
     places: list[Buffer] = []
     end = 0
 

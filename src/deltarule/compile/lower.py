@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.compile import kernels
-from deltarule.compile.form import ONCE, Form, formed
+from deltarule.compile.form import ONCE, Form, as_body, formed
 from deltarule.compile.kernels import (
     Apply,
     Load,
@@ -27,7 +26,6 @@ from deltarule.compile.kernels import (
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
 from deltarule.compile.schedule import Rule, Scheduler
-from deltarule.compile.share import stages_of
 from deltarule.compile.views import Ints, View
 from deltarule.errors import CompileError
 from deltarule.program import ArrayType, Graph, Node
@@ -357,13 +355,11 @@ def plan_of_body(
     consts: int,
     carries: int,
 ) -> Plan:
-    """The plan of a loop's body, made once for each. What a carry becomes may lie over itself only."""
+    """The plan of a loop's body, made once for each."""
     key = body, consts
     if key not in s.bodies:
         plan = Scheduler(body, s.rules, s.codes, s.bodies).run()
-        own = plan.in_place & {(consts + i, i) for i in range(carries)}
-        stages = stages_of(plan.kernels, plan.buffers, own)
-        s.bodies[key] = replace(plan, in_place=own, stages=stages)
+        s.bodies[key] = as_body(plan, consts, carries)
     return s.bodies[key]
 
 

@@ -146,13 +146,19 @@ class Native:
         space.control[TRIPS // 8] = steps
         table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
         if self.most == 1 or steps * self.binary.seconds < LEAST:
-            failed = self.code(table, space.own[0])
+            failed = self.run_alone(table, space)
         else:
             failed = self.run_together(table, space)
         if failed:
             self.fail(space.control)
         self.free.append(space)
         return results
+
+    def run_alone(self, table: bytes, space: Space) -> int:
+        """Run the program with the caller's thread only."""
+        if self.most > 1:
+            space.gather(1)  # the last call with this space may have had helpers
+        return int(self.code(table, space.own[0]))
 
     def run_together(self, table: bytes, space: Space) -> int:
         """Run the program with as many threads as are free.
@@ -162,8 +168,7 @@ class Native:
         """
         if self.pause:
             self.pause -= 1
-            space.gather(1)
-            return int(self.code(table, space.own[0]))
+            return self.run_alone(table, space)
         with TEAM.join(self.most) as helpers:
             members = 1 + len(helpers)
             space.gather(members)
