@@ -19,7 +19,7 @@ from deltarule.errors import DataError
 from deltarule.nn import loss_of
 from deltarule.optim import optimizer_of, settings
 from deltarule.program import random
-from deltarule.train.epoch import Carry, stage_program, step_of
+from deltarule.train.epoch import Carry, stage_step, step_of
 from deltarule.train.prepare import prepare
 from networks import LABELS, X, Y, assert_close, choose, leaves, mlp
 
@@ -167,7 +167,7 @@ def test_the_whole_step_is_native(name):
     key = random.key(0)
     carry = tree_map(np.asarray, Carry(net.params, net.state, rule.init(net.params), np.int64(0)))
     data = prepare(net, X, Y, loss, None, None, None, 0)
-    staged = stage_program(step_of(net, loss, rule), carry, key, data, 4, 8, 5)
+    staged = stage_step(step_of(net, loss, rule), carry, key, data, 8)
     run = build(staged.graph)
     assert getattr(run, "plan", None) is None or run.plan.native >= 0.99
 

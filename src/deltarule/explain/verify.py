@@ -374,7 +374,7 @@ class Reading:
         return not both or sign == self.signs.get(role, 1)
 
     def later(self, meaning: Meaning) -> Iterator[Meaning]:
-        """The same quantity after the update: in this epoch and the next, or in the pass that ends the step."""
+        """The same quantity after the update: in the next epoch, or in the pass that ends the step."""
         name, sign = meaning
         fact = self.steps.facts[name]
         if fact.step > 2:
