@@ -160,16 +160,23 @@ def test_the_compiled_epoch_learns_what_the_interpreted_one_does(name, monkeypat
     assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("name", TRAINING)
-def test_the_whole_step_is_native(name):
+def test_the_whole_step_is_native(name, monkeypatch):
+    monkeypatch.setenv("DELTARULE_BACKEND", "llvm")
     net, loss = mlp(dtype="float32"), loss_of("mse")
     rule = TRAINING[name]
     key = random.key(0)
     carry = tree_map(np.asarray, Carry(net.params, net.state, rule.init(net.params), np.int64(0)))
     data = prepare(net, X, Y, loss, None, None, None, 0)
+<<<<<<< HEAD
     staged = stage_step(step_of(net, loss, rule), carry, key, data, 8)
     run = build(staged.graph)
     assert getattr(run, "plan", None) is None or run.plan.native >= 0.99
+=======
+    staged = stage_program(step_of(net, loss, rule), carry, key, data, 4, 8, 5)
+    assert build(staged.graph).plan.native >= 0.99
+>>>>>>> 89c6247
 
 
 @pytest.mark.parametrize("name", TRAINING)

@@ -295,17 +295,16 @@ class RAdam(Moments):
     def _scalars(self, counters: dict[str, Any]) -> tuple[Any, ...]:
         scale1, scale2 = self._remaining(counters)
         t, most = counters["count"].astype(np.float64), 2 / (1 - self.beta2) - 1
-        found = most - 2 * t * (1 - scale2) / scale2
+        found = most - 2 * t * np.power(self.beta2, t) / scale2
         r = np.maximum(found, 5.0)
         q = np.sqrt((r - 4) * (r - 2) * most / ((most - 4) * (most - 2) * r))
-        enough = np.where(found > 5, 1.0, 0.0)
-        return self._rate_at(counters) / scale1, q * np.sqrt(scale2), enough
+        return self._rate_at(counters) / scale1, q * np.sqrt(scale2), found > 5
 
     def _update(self, scalars: tuple[Any, ...], p: Any, g: Any, *kept: Any) -> tuple[Any, ...]:
         rate, factor, enough = scalars
         m, v = self._moments(g, *kept)
         divided = factor * m / (np.sqrt(v) + self.epsilon)
-        return p - rate * np.where(enough > 0, divided, m), m, v
+        return p - rate * np.where(enough, divided, m), m, v
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ def zeros(params: Tree) -> Tree:
 
 
 def converted(x: Any, dtype: Any) -> Any:
-    """In another dtype; Python numbers, which take that of what they meet, as they are."""
-    return x.astype(dtype) if hasattr(x, "astype") else x
+    """In another dtype; as they are: Python numbers, which take that of what they meet, and truths."""
+    return x.astype(dtype) if hasattr(x, "astype") and x.dtype != np.bool_ else x
 
 
 def check_number(
@@ -137,7 +137,7 @@ class Rule:
     def _rate_at(self, counters: dict[str, Any]) -> Any:
         """The learning rate of the step that ends with these counters."""
         if callable(self.learning_rate):
-            return self.learning_rate(counters["count"] - 1)
+            return converted(self.learning_rate(counters["count"] - 1), np.float64)
         return self.learning_rate
 
     def _scalars(self, counters: dict[str, Any]) -> tuple[Any, ...]:

@@ -80,8 +80,8 @@ def fit(
         outputs), or a function (outputs, targets) -> a number, or one per row, in NumPy. Such a
         function gets integer targets as integers.
     optimizer : str or rule
-        "adam", "sgd", ``dr.Adam(1e-3)``, ``dr.SGD(0.1, momentum=0.9)``, or an object with ``init``
-        and ``step``.
+        "adam", "sgd" or another's name; ``dr.AdamW(1e-3)``, ``dr.SGD(dr.CosineDecay(0.1, 5000))``,
+        ``dr.Clip(dr.Adam(), norm=1.0)``; or an object with ``init`` and ``step``.
     epochs, batch_size : int
         Passes through the rows, and rows per step.
     validation : float, (X, y), or None
