@@ -169,14 +169,9 @@ def test_the_whole_step_is_native(name, monkeypatch):
     key = random.key(0)
     carry = tree_map(np.asarray, Carry(net.params, net.state, rule.init(net.params), np.int64(0)))
     data = prepare(net, X, Y, loss, None, None, None, 0)
-<<<<<<< HEAD
     staged = stage_step(step_of(net, loss, rule), carry, key, data, 8)
     run = build(staged.graph)
     assert getattr(run, "plan", None) is None or run.plan.native >= 0.99
-=======
-    staged = stage_program(step_of(net, loss, rule), carry, key, data, 4, 8, 5)
-    assert build(staged.graph).plan.native >= 0.99
->>>>>>> 89c6247
 
 
 @pytest.mark.parametrize("name", TRAINING)
