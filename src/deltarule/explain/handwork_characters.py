@@ -47,6 +47,7 @@ _TABLE = str.maketrans(
     }
 )
 _LATEX = [
+    (r"\\[td]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))", r"(\1\3/\2\4)"),
     (r"\\(?:begin|end)\s*\{[^{}]*\}|(?<!\\)&|\\\\(?:\[\w+\])?\s*$", ""),
     (r"\\(?:left|right|bigl?|bigr?|Bigl?|Bigr?)\b", ""),
     (r"\\(?:text|mathrm|mathit|mathbf|operatorname|boldsymbol|rm)\s*\{([^{}]*)\}", r"\1"),
@@ -65,6 +66,17 @@ _RESULT = r"-?[\d.,]*\d%?"
 _FRACTION_OF_DERIVATIVE = re.compile(
     r"\(\(\s*(d\s*(?:[^()]|\(\d\))*?)\s*\)/\(\s*(d\s*(?:[^()]|\(\d\))*?)\s*\)\)"
 )
+_MATRIX = re.compile(r"\\begin\{[bpv]?matrix\}(.*?)\\end\{[bpv]?matrix\}", re.DOTALL)
+
+
+def _rows(matrix: str) -> str:
+    """Rows in brackets, as programs write them: ``1 & 2 \\\\ 3 & 4`` is [[1, 2], [3, 4]]; a column is [1, 2]."""
+    rows = [
+        [cell.strip() for cell in row.split("&")] for row in matrix.split(r"\\") if row.strip()
+    ]
+    if all(len(row) == 1 for row in rows):
+        return f"[{', '.join(row[0] for row in rows)}]"
+    return f"[{', '.join('[' + ', '.join(row) + ']' for row in rows)}]"
 
 
 def plain(text: str) -> str:
@@ -76,6 +88,8 @@ def plain(text: str) -> str:
     'dE/dw_{5} = 0.74 * 4.4*10^-4'
     """
     text = re.sub(r"\$(\s*[A-Za-z\\(|{-][^$\n]*)\$", r"\1", text)
+    text = _MATRIX.sub(lambda found: _rows(found[1]), text)
+    text = re.sub(r"\b(?:np|numpy|torch)\.(?:array|tensor)\(([^()]*)\)", r"\1", text)
     if "\\" in text:
         text = text.replace("$", "")
         for pattern, plainly in _LATEX:

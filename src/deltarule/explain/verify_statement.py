@@ -35,6 +35,11 @@ _ACTIVATIONS = [
     ("tanh", r"\btanh\b|\bhyperbolic tangent"),
     ("relu", r"\brelu\b|\brectifie"),
 ]
+UNKNOWN_ACTIVATION = re.compile(
+    r"\b(?:leaky|parametric)[- ]?relu|\bp?relu6?\b(?<!\brelu)|\bs?elu\b|\bgelu\b|\bswish\b|\bsilu\b"
+    r"|\bmish\b|\bsoft-?plus\b|\bsoft-?sign\b|\bstep function|\bheaviside|\bhard[- ]?(?:tanh|sigmoid)",
+    re.IGNORECASE,
+)
 _LOSSES = [
     ("cross_entropy", r"\bcross[- ]?entropy|\bnegative log"),
     (
@@ -205,7 +210,7 @@ class _Scan:
             return False
         if segment.text.count("[") > 1 and kind == "weight":
             rows = [self.numbers(row) for row in re.findall(r"\[([^\[\]]+)\]", segment.text)]
-            self.statement.tables[name] = rows
+            self.statement.tables[f"{name}{self.mark or ''}"] = rows
             self.named.add((name, self.mark))
             return True
         if kind in ("rate", "momentum"):
@@ -279,6 +284,10 @@ class _Scan:
                 self.statement.sizes = sizes
                 return
         low = text.lower()
+        listed = r"\binputs?\W+(\d+)\W+hidden(?: \w+)?\W+(\d+)\W+outputs?(?: \w+)?\W+(\d+)"
+        if told := re.search(listed, low):
+            self.statement.sizes = (int(told[1]), int(told[2]), int(told[3]))
+            return
         counts = []
         for word in ("input", "hidden", "output"):
             for pattern in (
@@ -374,6 +383,8 @@ def _computed_labels(text: str, commas: Commas) -> set[str]:
 
 def _name_of(label: str) -> str:
     """The name in a label: ``the weight w_1`` is w1."""
+    if spelled := re.search(r"\bfrom (\w+ ?\d*) to (\w+ ?\d*)", label):
+        return "w_" + "_".join(_short(end).replace(" ", "") for end in spelled.groups())
     plainly = re.sub(r"[{}()\[\]_^]", "", label)
     words = plainly.split()
     short = [w for w in words if re.fullmatch(r"[A-Za-z]+\d*[A-Za-z]?\d*|[A-Za-z]\w{0,6}→\w+", w)]
@@ -408,8 +419,18 @@ def _many(label: str, name: str, count: int) -> list[str]:
     ]
 
 
+def _short(text: str) -> str:
+    """Neurons by letter and number: ``hidden neuron 2`` is h2, ``output`` o1."""
+    for word, letter in (("input", "x"), ("hidden", "h"), ("output", "o")):
+        text = re.sub(
+            rf"\b{word} (?:neuron |unit |node )?(\d+)", rf"{letter}\1", text, flags=re.IGNORECASE
+        )
+    return re.sub(r"(?<=to )(?:the )?output\b", "o1", text, flags=re.IGNORECASE)
+
+
 def _ends(text: str, name: str) -> tuple[str, str] | None:
     """From where to where a weight leads, if the text says so."""
+    text = _short(text)
     after = re.search(rf"(?<!\w){re.escape(name)}\b(.*)", text.replace("_", ""))
     for piece in ([after[1]] if after else []) + [text]:
         piece = re.split(r"[;,](?=[^()]*=)", piece)[0]

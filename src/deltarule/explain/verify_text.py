@@ -21,7 +21,12 @@ from deltarule.explain.network import ABSENT, Layer
 from deltarule.explain.verify import Verdict, _wrong, check, work
 from deltarule.explain.verify_places import Places, Rows, biases, placements
 from deltarule.explain.verify_record import steps_of
-from deltarule.explain.verify_statement import Given, Statement, read_statement
+from deltarule.explain.verify_statement import (
+    UNKNOWN_ACTIVATION,
+    Given,
+    Statement,
+    read_statement,
+)
 from deltarule.optim import SGD
 
 _PLAIN_SQUARE = re.compile(
@@ -44,6 +49,10 @@ def verify_text(text: str, title: str) -> Verdict:
         statement = read_statement(text)
     except AmbiguousComma as error:
         return Verdict(title, (), (Problem("contradiction", str(error)),))
+    if strange := UNKNOWN_ACTIVATION.search(text):
+        cure = "known are sigmoid, tanh, ReLU, softmax and none"
+        what = f"the activation {strange[0]!r} cannot be checked"
+        return Verdict(title, (), (Problem("contradiction", what, cure),))
     sizes, problems = sizes_of(statement)
     if problems:
         from deltarule.explain.verify_repairs import verify_incomplete
