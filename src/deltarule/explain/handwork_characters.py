@@ -70,10 +70,8 @@ _MATRIX = re.compile(r"\\begin\{[bpv]?matrix\}(.*?)\\end\{[bpv]?matrix\}", re.DO
 
 
 def _rows(matrix: str) -> str:
-    """Rows in brackets, as programs write them: ``1 & 2 \\\\ 3 & 4`` is [[1, 2], [3, 4]]; a column is [1, 2]."""
-    rows = [
-        [cell.strip() for cell in row.split("&")] for row in matrix.split(r"\\") if row.strip()
-    ]
+    """Rows in brackets, as programs write them: ``1 & 2 \\\\ 3 & 4`` is [[1, 2], [3, 4]]."""
+    rows = [[cell.strip() for cell in row.split("&")] for row in matrix.split(r"\\") if row.strip()]
     if all(len(row) == 1 for row in rows):
         return f"[{', '.join(row[0] for row in rows)}]"
     return f"[{', '.join('[' + ', '.join(row) + ']' for row in rows)}]"
