@@ -15,7 +15,7 @@ from deltarule.explain.record import Layout, Quantity
 RADIUS = 36
 APART = 158  # between neurons of a column
 WIDE = 250  # between columns
-EDGE = 64  # from the centre of an outer neuron to the border
+EDGE = 96  # from the centre of an outer neuron to the border
 MOST_LABELS = (
     36  # connections with numbers on them; beyond, only those of the current step show theirs
 )

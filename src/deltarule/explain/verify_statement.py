@@ -274,8 +274,13 @@ class _Scan:
 
     def sizes(self, text: str) -> None:
         """3-2-1; two inputs, three hidden neurons, one output; an input layer of three neurons."""
+        low = text.lower()
+        listed = r"\binputs?\W+(\d+)\W+hidden(?: \w+)?\W+(\d+)\W+outputs?(?: \w+)?\W+(\d+)"
+        if told := re.search(listed, low):
+            self.statement.sizes = (int(told[1]), int(told[2]), int(told[3]))
+            return
         if found := re.search(
-            r"(?<![\w.-])(\d{1,3}(?:\s?[-x:]\s?\d{1,3}){1,5})(?=\s*(?:\(|network|net\b|neural|MLP|perceptron|architecture|feed|,|\.|$))",
+            r"(?<![\w.-])(\d{1,3}(?:(?:\s?[-x]\s?|:)\d{1,3}){1,5})(?=\s*(?:\(|network|net\b|neural|MLP|perceptron|architecture|feed|,|\.|$))",
             text,
             re.MULTILINE,
         ):
@@ -283,11 +288,6 @@ class _Scan:
             if len(sizes) > 1 and all(0 < n < 100 for n in sizes):
                 self.statement.sizes = sizes
                 return
-        low = text.lower()
-        listed = r"\binputs?\W+(\d+)\W+hidden(?: \w+)?\W+(\d+)\W+outputs?(?: \w+)?\W+(\d+)"
-        if told := re.search(listed, low):
-            self.statement.sizes = (int(told[1]), int(told[2]), int(told[3]))
-            return
         counts = []
         for word in ("input", "hidden", "output"):
             for pattern in (
@@ -314,8 +314,9 @@ class _Scan:
             kinds = {name for _, name in spots}
             hidden, output = "hidden" in clause, "output" in clause
             for at, name in spots:
+                every = re.search(r"\b(?:all|both|every|each|everywhere|throughout)\b", clause)
                 if len(kinds) == 1 and hidden == output:
-                    layers = ["hidden", "output"] if hidden else [""]
+                    layers = ["hidden", "output"] if hidden or every else [""]
                 else:
                     layers = [_layer_beside(clause, at)]
                 for layer in layers:
