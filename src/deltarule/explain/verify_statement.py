@@ -8,6 +8,7 @@ Nothing is filled in here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from deltarule.explain.handwork import Line, read_lines
@@ -122,8 +123,9 @@ class _Scan:
         self.before: tuple[int, str] = (0, "")
         self.named: set[tuple[str, int]] = set()
         self.mark = 0  # the layer that a name carries, as w_{11}^{(2)} does
-        self.computed = _computed_labels(text, commas)
-        for line in read_lines(text, commas):
+        lines = read_lines(text, commas)
+        self.computed = _computed_labels(lines)
+        for line in lines:
             self.line(line)
         whole = plain(text)
         prose = plain(
@@ -373,11 +375,11 @@ def _layer_beside(clause: str, at: int) -> str:
     return str(before[-1]) if before else str(after[0]) if after else ""
 
 
-def _computed_labels(text: str, commas: Commas) -> set[str]:
+def _computed_labels(lines: Sequence[Line]) -> set[str]:
     """Names that a calculation gives: what ``y = 1/(1 + e^-0.4) = 0.6`` calls y is no target."""
     return {
         _name_of(line.label.rpartition(":")[2].strip() or line.label)
-        for line in read_lines(text, commas)
+        for line in lines
         if len(line.segments) > 1 or any(not s.bare for s in line.segments if s.numeric)
     }
 
