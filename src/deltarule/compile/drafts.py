@@ -6,12 +6,18 @@ value, to be computed inside the only kernel that reads it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deltarule.compile.kernels import Apply, MapKernel, Number, Scalar
 from deltarule.compile.views import Ints, View
 from deltarule.program import Node
+
+MOST_SCALARS = 100  # of one loop
+Scalars = tuple[Scalar, ...]
+Store = tuple[int, View]
+Stores = tuple[Store, ...]
 
 
 @dataclass
@@ -22,7 +28,7 @@ class Draft:
     shape: Ints
     scalars: list[Scalar] = field(default_factory=list)
     makers: list[Node | None] = field(default_factory=list)
-    stores: list[tuple[int, View]] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
     known: dict[Any, int] = field(default_factory=dict)
 
     def add(self, scalar: Scalar, maker: Node | None = None) -> int:
@@ -38,15 +44,8 @@ class Draft:
         """The kernel with only what some store needs; None where that is nothing."""
         if not self.stores or 0 in self.shape:
             return None
-        needed = {place for place, _ in self.stores}
-        for place in range(len(self.scalars) - 1, -1, -1):
-            scalar = self.scalars[place]
-            if place in needed and isinstance(scalar, Apply):
-                needed.update(scalar.args)
-        kept = sorted(needed)
-        scalars = renumbered({place: self.scalars[place] for place in kept})
+        kept, scalars, stores = only(self.scalars, self.stores)
         nodes = tuple(maker for place in kept if (maker := self.makers[place]))
-        stores = tuple((kept.index(place), view) for place, view in self.stores)
         return MapKernel(nodes, self.shape, scalars, stores)
 
 
@@ -58,7 +57,24 @@ class Pending:
     place: int
 
 
-def renumbered(scalars: dict[int, Scalar]) -> tuple[Scalar, ...]:
+def needed(scalars: Sequence[Scalar], places: Iterable[int]) -> set[int]:
+    """The scalars that some of them rest on, themselves included."""
+    found = set(places)
+    for place in range(len(scalars) - 1, -1, -1):
+        scalar = scalars[place]
+        if place in found and isinstance(scalar, Apply):
+            found.update(scalar.args)
+    return found
+
+
+def only(scalars: Sequence[Scalar], stores: Sequence[Store]) -> tuple[list[int], Scalars, Stores]:
+    """What some stores need: the places of scalars, and both with places counted anew."""
+    kept = sorted(needed(scalars, (place for place, _ in stores)))
+    found = tuple((kept.index(place), view) for place, view in stores)
+    return kept, renumbered({place: scalars[place] for place in kept}), found
+
+
+def renumbered(scalars: dict[int, Scalar]) -> Scalars:
     """Scalars in the order of their places, their arguments counted anew."""
     new = {old: i for i, old in enumerate(sorted(scalars))}
     found: list[Scalar] = []

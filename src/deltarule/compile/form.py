@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
+from deltarule.compile.memory import nbytes
 from deltarule.compile.plan import Buffer, Plan, Stage
 from deltarule.compile.share import stages_of
 from deltarule.compile.views import View
@@ -20,7 +21,6 @@ from deltarule.errors import TypeRuleError
 from deltarule.program import ArrayType, Graph
 
 INT8 = np.dtype("int8")
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def looped(graph: Graph, body: Plan, form: Form) -> Plan:
     def room(kind: ArrayType) -> View:
         nonlocal end
         view = buffer("arena", end, kind)
-        end += -(-places[-1].nbytes // ALIGNMENT) * ALIGNMENT
+        end += nbytes(kind.dtype, kind.size)
         return view
 
     given = [buffer("input", i, t, i >= last) for i, t in enumerate(graph.types)]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from deltarule.compile.drafts import renumbered
+from deltarule.compile.drafts import MOST_SCALARS, Scalars, Store, Stores, needed, only
 from deltarule.compile.kernels import (
     Apply,
     ContractKernel,
@@ -18,13 +18,9 @@ from deltarule.compile.kernels import (
     Load,
     MapKernel,
     Number,
-    Scalar,
 )
 from deltarule.compile.views import View
-
-MOST_SCALARS = 100  # of one kernel
-Stores = tuple[tuple[int, View], ...]
-Scalars = tuple[Scalar, ...]
+from deltarule.program import Node
 
 
 def fused(kernels: Sequence[Kernel], wanted: Iterable[int]) -> list[Kernel]:
@@ -182,19 +178,9 @@ def reads_sums(loop: MapKernel, product: ContractKernel, view: View) -> bool:
     return loop.shape == product.kept and loads == [view]
 
 
-def needed(scalars: Scalars, places: Iterable[int]) -> set[int]:
-    """The scalars that some of them rest on, themselves included."""
-    found = set(places)
-    for place in range(len(scalars) - 1, -1, -1):
-        scalar = scalars[place]
-        if place in found and isinstance(scalar, Apply):
-            found.update(scalar.args)
-    return found
-
-
 def components(kernel: MapKernel) -> list[MapKernel]:
     """A loop as loops that have no expression in common."""
-    groups: list[tuple[set[int], list[tuple[int, View]]]] = []
+    groups: list[tuple[set[int], list[Store]]] = []
     for place, view in kernel.stores:
         own = needed(kernel.scalars, [place])
         stores = [(place, view)]
@@ -213,41 +199,27 @@ def components(kernel: MapKernel) -> list[MapKernel]:
 
 def part_of(kernel: MapKernel, stores: Stores) -> MapKernel:
     """A loop with some of its stores only."""
-    kept = sorted(needed(kernel.scalars, (place for place, _ in stores)))
-    scalars = renumbered({place: kernel.scalars[place] for place in kept})
-    found = tuple((kept.index(place), view) for place, view in stores)
+    _, scalars, found = only(kernel.scalars, stores)
     return replace(kernel, scalars=scalars, stores=found)
 
 
 def into(part: MapKernel, reader: MapKernel) -> MapKernel | None:
     """A loop computed inside the one that reads what it stores; None where that cannot be."""
-    if part.shape != reader.shape or len(part.scalars) + len(reader.scalars) > MOST_SCALARS:
+    if not fit_together(part, reader):
         return None
     given = {view: place for place, view in part.stores}
     if any(view.buffer in {v.buffer for v in given} and view not in given for view in reader.reads):
         return None
-    scalars, places = appended(part.scalars, reader.scalars, given)
-    stores = tuple((places[place], view) for place, view in reader.stores)
-    return replace(
-        reader,
-        nodes=tuple(dict.fromkeys((*part.nodes, *reader.nodes))),
-        scalars=scalars,
-        stores=stores,
-    )
+    nodes, scalars, stores = chained(part, reader, given)
+    return replace(reader, nodes=nodes, scalars=scalars, stores=stores)
 
 
 def side_by_side(first: MapKernel, second: MapKernel) -> MapKernel | None:
     """Two loops over one shape as one; None where that is too long."""
-    if first.shape != second.shape or len(first.scalars) + len(second.scalars) > MOST_SCALARS:
+    if not fit_together(first, second):
         return None
-    scalars, places = appended(first.scalars, second.scalars, {})
-    stores = tuple((places[place], view) for place, view in second.stores)
-    return replace(
-        second,
-        nodes=tuple(dict.fromkeys((*first.nodes, *second.nodes))),
-        scalars=scalars,
-        stores=(*first.stores, *stores),
-    )
+    nodes, scalars, stores = chained(first, second, {})
+    return replace(second, nodes=nodes, scalars=scalars, stores=(*first.stores, *stores))
 
 
 def finished(
@@ -256,14 +228,25 @@ def finished(
     view: View,
 ) -> ContractKernel:
     """A product and a loop that reads its sums, of which the first is stored still."""
-    scalars, places = appended(product.scalars, loop.scalars, {view: 0})
-    stores = tuple((places[place], target) for place, target in loop.stores)
-    return replace(
-        product,
-        nodes=tuple(dict.fromkeys((*product.nodes, *loop.nodes))),
-        scalars=scalars,
-        stores=(*product.stores, *stores),
-    )
+    nodes, scalars, stores = chained(product, loop, {view: 0})
+    return replace(product, nodes=nodes, scalars=scalars, stores=(*product.stores, *stores))
+
+
+def fit_together(first: MapKernel, second: MapKernel) -> bool:
+    """Whether two loops are over one shape, and short enough for one."""
+    return first.shape == second.shape and len(first.scalars) + len(second.scalars) <= MOST_SCALARS
+
+
+def chained(
+    first: MapKernel | ContractKernel,
+    second: MapKernel,
+    given: dict[View, int],
+) -> tuple[tuple[Node, ...], Scalars, Stores]:
+    """Nodes and scalars of both, where loads of some views are values of the first, and the stores of the
+    second."""
+    scalars, places = appended(first.scalars, second.scalars, given)
+    stores = tuple((places[place], view) for place, view in second.stores)
+    return tuple(dict.fromkeys((*first.nodes, *second.nodes))), scalars, stores
 
 
 def appended(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
-from deltarule.compile.form import ONCE, Form, as_body, formed
+from deltarule.compile.form import INT8, ONCE, Form, as_body, formed
 from deltarule.compile.kernels import (
     Apply,
     Load,
@@ -39,8 +39,6 @@ from deltarule.program.lowering import (
     Random,
     Reduce,
 )
-
-INT8 = np.dtype("int8")
 
 
 def schedule(graph: Graph, form: Form = ONCE) -> tuple[Plan, Sequence[Node]]:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.compile.blocks import ALIGNMENT
 from deltarule.compile.kernels import ContractKernel, Kernel, MapKernel
 from deltarule.compile.plan import Buffer, Plan
 from deltarule.compile.share import stages_of
 from deltarule.compile.views import View
 from deltarule.program import ArrayType, Graph
 
-ALIGNMENT = 64
 Sizes = Sequence[tuple[np.dtype[Any], int]]
 
 

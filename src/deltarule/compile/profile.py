@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.binary import compiled
-from deltarule.compile.kernels import GatherKernel, Kernel, LoopKernel
+from deltarule.compile.kernels import Kernel, LoopKernel
 from deltarule.compile.native import Native
 from deltarule.compile.peak import measured_peak
 from deltarule.compile.program import NONE, Executable, ready
-from deltarule.compile.share import distinct
+from deltarule.compile.share import moved
 from deltarule.errors import CompileError
 
 
@@ -175,11 +175,3 @@ def row_of(kernel: Kernel, times: Any, peak: float) -> Row:
         moved(kernel),
         kernel.flops * calls / max(seconds, 1e-12) / peak,
     )
-
-
-def moved(kernel: Kernel) -> int:
-    """Bytes that a kernel reads and writes, each element once."""
-    if isinstance(kernel, GatherKernel):
-        return 2 * kernel.out.size * kernel.out.dtype.itemsize
-    views = (*kernel.reads, *kernel.writes)
-    return sum(distinct(view) * view.dtype.itemsize for view in views)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.compile.drafts import Draft, Pending, renumbered
+from deltarule.compile.drafts import MOST_SCALARS, Draft, Pending, renumbered
 from deltarule.compile.fuse import fused
 from deltarule.compile.kernels import (
     Apply,
@@ -27,7 +27,6 @@ from deltarule.compile.views import Ints, View
 from deltarule.program import ArrayType, Graph, Node
 from deltarule.program.lowering import Map
 
-LARGEST_MAP = 100  # scalars in one loop
 Rule = Callable[["Scheduler", Node], None]
 
 
@@ -193,7 +192,7 @@ class Scheduler:
     def draft(self, shape: Ints, ready: int) -> Draft:
         """The latest loop over ``shape`` if it stands late enough and has room, or a new one."""
         draft = self.latest.get(shape)
-        if draft is None or draft.position < ready or len(draft.scalars) >= LARGEST_MAP:
+        if draft is None or draft.position < ready or len(draft.scalars) >= MOST_SCALARS:
             draft = self.latest[shape] = Draft(len(self.kernels), shape)
             self.kernels.append(draft)
         return draft

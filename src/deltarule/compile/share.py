@@ -32,10 +32,17 @@ def seconds(kernel: Kernel) -> float:
     if isinstance(kernel, LoopKernel):
         return kernel.steps * sum(map(seconds, kernel.body.kernels))
     if isinstance(kernel, (GatherKernel, ScatterKernel)):
-        return 2 * kernel.flops * kernel.out.dtype.itemsize / BYTES
+        return moved(kernel) / BYTES
     rate = PRODUCTS if isinstance(kernel, ContractKernel) else OTHERS
-    moved = sum(distinct(view) * view.dtype.itemsize for view in (*kernel.reads, *kernel.writes))
-    return max(kernel.flops / rate, moved / BYTES)
+    return max(kernel.flops / rate, moved(kernel) / BYTES)
+
+
+def moved(kernel: Kernel) -> int:
+    """Bytes that a kernel reads and writes, each element once; of gather and scatter the rows touched."""
+    if isinstance(kernel, (GatherKernel, ScatterKernel)):
+        return 2 * kernel.flops * kernel.out.dtype.itemsize
+    views = (*kernel.reads, *kernel.writes)
+    return sum(distinct(view) * view.dtype.itemsize for view in views)
 
 
 def distinct(view: View) -> int:

@@ -33,9 +33,7 @@ from deltarule.compile.llvm.text import Function, Value, constant
 WIDEST = 4  # vectors of a tile
 SHORTEST = 4  # multiply-adds that must be under way to hide their latency
 UNROLLED = 64  # expressions written out for a tile; more are looped over
-REMAINDER = (
-    1.04  # how much better a tile must be that leaves rows or columns over: they are code, too
-)
+REMAINDER = 1.04  # what rows or columns left over cost besides: they are code, too
 CROWDED = 512  # bytes from row to row, from which on a panel is worth a copy
 FEW = 8  # tiles below each other, below which a panel is read where it lies
 NEAR = 1 << 17  # bytes of panels that stay in the second cache
@@ -144,8 +142,8 @@ class Contraction:
         along = max(axis.strides[1] for axis in self.summed) * self.dtype.itemsize
         if step == 1 and (tiles < FEW or along < CROWDED):
             return None
-        f = self.function
-        return Panel(f, self.b, "%scratch", self.dtype, self.lanes, self.summed, step)
+        place = (self.function, self.b, "%scratch")
+        return Panel(*place, self.dtype, self.lanes, self.summed, step)
 
     def split_axis(self) -> str:
         """What threads share: the outermost loop, panels of columns or tiles of rows."""
@@ -167,9 +165,7 @@ class Contraction:
         if self.panel is None or self.split == "columns":
             return 1
         most = max(1, NEAR // self.panel.nbytes(self.tile[1] * self.lanes))
-        count = max((n for n in range(1, most + 1) if panels % n == 0), default=1)
-        self.function.scratch = count * self.panel.nbytes(self.tile[1] * self.lanes)
-        return count
+        return max((n for n in range(1, most + 1) if panels % n == 0), default=1)
 
     # Loops.
 
@@ -262,15 +258,15 @@ class Contraction:
     def ahead(self, offsets: Sequence[str], rows: int, columns: int) -> None:
         """Ask for what the scalars load from large operands."""
         f = self.function
-        for i, view in enumerate(self.walk.views):
+        for place, i in self.walk.order.items():
+            view, name = self.walk.views[i], self.walk.names[place]
             far = view.size * view.dtype.itemsize >= FAR
             if not far or self.column.strides[2 + i] != 1 or not self.row.strides[2 + i]:
                 continue
-            name = self.walk.names[next(p for p, at in self.walk.order.items() if at == i)]
             for row in range(rows):
                 for column in range(0, columns, 64 // view.dtype.itemsize):
-                    place = row * self.row.strides[2 + i] + column
-                    f.prefetch(name, f.plus(offsets[2 + i], str(place)), view.dtype, True)
+                    step = row * self.row.strides[2 + i] + column
+                    f.prefetch(name, f.plus(offsets[2 + i], str(step)), view.dtype, True)
 
     # What is done with the sums.
 

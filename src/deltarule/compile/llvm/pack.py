@@ -31,17 +31,6 @@ def transposed(f: Function, rows: Sequence[Value]) -> list[Value]:
     return found
 
 
-def widened(f: Function, x: Value, lanes: int) -> Value:
-    """Zeros added after the lanes of x."""
-    assert x.dtype is not None
-    if x.lanes == lanes:
-        return x
-    if x.lanes == 1:
-        return f.insert(constant(0, x.dtype, lanes), x, 0)
-    places = [min(i, x.lanes) for i in range(lanes)]
-    return f.shuffle(x, places, constant(0, x.dtype, x.lanes))
-
-
 class Panel:
     """One panel of an operand.
 
@@ -115,7 +104,7 @@ class Panel:
         for first in range(0, width, self.lanes):
             count = min(self.lanes, columns - first)
             x = f.load(self.source, f.plus(offsets[0], str(first)), self.dtype, count)
-            f.store(widened(f, x, self.lanes), self.target, f.plus(offsets[1], str(first)))
+            f.store(f.widen(x, self.lanes), self.target, f.plus(offsets[1], str(first)))
 
     def numbers(self, offsets: Sequence[str], columns: int, width: int) -> None:
         """Numbers apart from each other, one by one."""
@@ -165,6 +154,6 @@ class Panel:
         rows = [constant(0, self.dtype, self.lanes)] * self.lanes
         for i in range(count):
             at = f.plus(offsets[0], str(i * self.stride))
-            rows[i] = widened(f, f.load(self.source, at, self.dtype, depth), self.lanes)
+            rows[i] = f.widen(f.load(self.source, at, self.dtype, depth), self.lanes)
         for i, x in enumerate(transposed(f, rows)[:depth]):
             f.store(x, self.target, f.plus(offsets[1], str(i * width)))

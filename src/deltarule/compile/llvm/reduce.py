@@ -158,7 +158,7 @@ class Reduction:
         (total,) = loop.results
         if rest:
             at = advance(f, offsets, str(blocks * lanes), axis.strides)
-            total = self.combine(total, self.widen(self.element(at, axis, rest), lanes))
+            total = self.combine(total, self.widened(self.element(at, axis, rest), lanes))
         return total
 
     def over(
@@ -197,18 +197,15 @@ class Reduction:
         """The result over no elements, in each lane."""
         return constant(identity(self.op, self.dtype), self.dtype, lanes)
 
-    def widen(self, x: Value, lanes: int) -> Value:
+    def widened(self, x: Value, lanes: int) -> Value:
         """Lanes added that change nothing."""
-        if x.lanes == 1:
-            return self.function.insert(self.nothing(lanes), x, 0)
-        places = [min(i, x.lanes) for i in range(lanes)]
-        return self.function.shuffle(x, places, self.nothing(x.lanes))
+        return self.function.widen(x, lanes, identity(self.op, self.dtype))
 
     def fold(self, x: Value) -> Value:
         """All lanes combined, half with half."""
         while x.lanes > 1:
             if x.lanes % 2:
-                x = self.widen(x, x.lanes + 1)
+                x = self.widened(x, x.lanes + 1)
             half = x.lanes // 2
             low = self.function.shuffle(x, list(range(half)))
             high = self.function.shuffle(x, list(range(half, x.lanes)))

@@ -7,6 +7,7 @@ thread has written, all meet first.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,7 +65,7 @@ class Run:
                     if isinstance(kernel, LoopKernel):
                         self.count()  # it may have sent the others away
                 continue
-            with f.when(f.now(f"icmp eq i64 {self.member}, 0")):
+            with self.first():
                 for kernel in kernels:
                     self.call(kernel, False)
         return f
@@ -84,23 +85,13 @@ class Run:
         """Call the function of a kernel; one that cannot be split is the first thread's."""
         run = self.function
         f, addresses = self.module.kernel(kernel, shared)
-        with clocked(run, kernel, self.module.clocked):
-            self.split(kernel, f, addresses, shared)
+        whole = shared and not f.units and not isinstance(kernel, LoopKernel)
+        with clocked(run, kernel, self.module.clocked), self.first() if whole else nullcontext():
+            self.call_function(kernel, f, addresses, shared)
 
-    def split(
-        self,
-        kernel: Kernel,
-        f: Function,
-        addresses: list[Address],
-        shared: bool,
-    ) -> None:
-        """Call a kernel's function for this thread's part."""
-        run = self.function
-        if shared and not f.units and not isinstance(kernel, LoopKernel):
-            with run.when(run.pure(f"icmp eq i64 {self.member}, 0")):
-                self.call_function(kernel, f, addresses, shared)
-            return
-        self.call_function(kernel, f, addresses, shared)
+    def first(self) -> AbstractContextManager[None]:
+        """What only the first thread does."""
+        return self.function.when(self.function.now(f"icmp eq i64 {self.member}, 0"))
 
     def call_function(
         self,

@@ -225,6 +225,16 @@ class Function:
         other = f"{x.type} poison" if y is None else str(y)
         return Value(self.pure(f"shufflevector {x}, {other}, {mask}"), x.dtype, count)
 
+    def widen(self, x: Value, lanes: int, filler: Any = 0) -> Value:
+        """x with more lanes, in which a number stands."""
+        assert x.dtype is not None
+        if x.lanes == lanes:
+            return x
+        if x.lanes == 1:
+            return self.insert(constant(filler, x.dtype, lanes), x, 0)
+        places = [min(i, x.lanes) for i in range(lanes)]
+        return self.shuffle(x, places, constant(filler, x.dtype, x.lanes))
+
     # Addresses: offsets are counted in elements, as texts of i64.
 
     def scaled(self, index: str, stride: int) -> str:
