@@ -91,13 +91,12 @@ def profile(found: Profile, top: int) -> None:
         table.add_column(word, justify="right", no_wrap=True)
     table.add_column("kernel")
     for row in found.rows[:top]:
-        spent = max(row.seconds, 1e-12)
         table.add_row(
             f"{row.microseconds:.1f}",
             f"{row.seconds / found.seconds:.1%}",
-            f"{row.flops * row.calls / spent / 1e9:.1f}",
+            f"{row.flops_a_second / 1e9:.1f}",
             f"{row.peak:.1%}",
-            f"{row.nbytes * row.calls / spent / 1e9:.1f}",
+            f"{row.bytes_a_second / 1e9:.1f}",
             f"{row.kind}: {row.operations}, {row.places}",
         )
     output().print(table)

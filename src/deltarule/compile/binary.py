@@ -16,6 +16,7 @@ from deltarule.program.graph import subgraphs
 
 if TYPE_CHECKING:
     from deltarule.compile.llvm.load import Processor
+    from deltarule.compile.llvm.module import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,21 @@ def compiled(
     processor : Processor
         What it is made for.
     """
-    from deltarule.compile.llvm.load import emit
     from deltarule.compile.llvm.module import write
 
-    module = write(plan, processor)
+    return assembled(graph, plan, codes, write(plan, processor), processor)
+
+
+def assembled(
+    graph: Graph,
+    plan: Plan,
+    codes: Sequence[Node],
+    module: Module,
+    processor: Processor,
+) -> Binary:
+    """The same, of a module that is written already."""
+    from deltarule.compile.llvm.load import emit
+
     sources: dict[int, int] = {}
     for i, node in enumerate(equations(graph)):
         if node.origin is not None:

@@ -7,12 +7,12 @@ kernel; its results are the same bits.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.binary import compiled
+from deltarule.compile.binary import assembled
 from deltarule.compile.kernels import Kernel, LoopKernel
 from deltarule.compile.native import Native
 from deltarule.compile.peak import measured_peak
@@ -53,6 +53,16 @@ class Row:
         """Of one call."""
         return self.seconds / max(1, self.calls) * 1e6
 
+    @property
+    def flops_a_second(self) -> float:
+        """Operations done."""
+        return self.flops * self.calls / max(self.seconds, 1e-12)
+
+    @property
+    def bytes_a_second(self) -> float:
+        """Bytes read and written."""
+        return self.nbytes * self.calls / max(self.seconds, 1e-12)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -79,11 +89,10 @@ class Profile:
         head = f"{'us a call':>10} {'calls':>8} {'time':>6} {'GFLOP/s':>8} {'peak':>6} {'GB/s':>6}"
         lines = [f"{head}  kernel"]
         for row in self.rows:
-            spent = max(row.seconds, 1e-12)
             lines.append(
                 f"{row.microseconds:>10.1f} {row.calls:>8} {row.seconds / self.seconds:>6.1%} "
-                f"{row.flops * row.calls / spent / 1e9:>8.1f} {row.peak:>6.1%} "
-                f"{row.nbytes * row.calls / spent / 1e9:>6.1f}  "
+                f"{row.flops_a_second / 1e9:>8.1f} {row.peak:>6.1%} "
+                f"{row.bytes_a_second / 1e9:>6.1f}  "
                 f"{row.kind} {row.operations}  {row.places}".rstrip()
             )
         lines.append(self.summary)
@@ -115,7 +124,7 @@ class Clocked:
     """
 
     def __init__(self, executable: Executable) -> None:
-        from deltarule.compile.llvm.load import emit, this_processor
+        from deltarule.compile.llvm.load import this_processor
         from deltarule.compile.llvm.module import write
 
         plan, codes = executable.planned
@@ -123,12 +132,7 @@ class Clocked:
             raise CompileError(f"a profile needs machine code; {plan.interpreted}")
         processor = this_processor()
         module = write(plan, processor, profile=True)
-        binary = replace(
-            compiled(executable.graph, plan, codes, processor),
-            code=emit(module.text, processor),
-            imports=module.imports,
-            scratch=module.scratch,
-        )
+        binary = assembled(executable.graph, plan, codes, module, processor)
         self.kernels = module.clocked
         rows = len(module.clocked)
         self.native = Native(binary, executable.graph, executable.form, rows=rows)

@@ -11,8 +11,22 @@ from contextlib import contextmanager
 
 from deltarule.compile.blocks import TIMES
 from deltarule.compile.kernels import Kernel
-from deltarule.compile.llvm.team import CLOCK, MONOTONIC
-from deltarule.compile.llvm.text import I64, Function
+from deltarule.compile.llvm.text import Function
+
+CLOCK, MONOTONIC = "clock_gettime", 1
+NOW = f"""define internal i64 @nanoseconds() #0 {{
+  %time = alloca [2 x i64], align 8
+  %ignored = call i32 @{CLOCK}(i32 {MONOTONIC}, ptr %time)
+  %seconds = load i64, ptr %time, align 8
+  %place = getelementptr i8, ptr %time, i64 8
+  %rest = load i64, ptr %place, align 8
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest
+  ret i64 %now
+}}
+
+declare i32 @{CLOCK}(i32, ptr)
+"""
 
 
 @contextmanager
@@ -25,26 +39,14 @@ def clocked(
     if kernels is None:
         yield
         return
-    f.clock = True
     row = len(kernels)
     kernels.append(kernel)
-    start = now(f)
+    start = f.now("call i64 @nanoseconds()")
     yield
-    spent = f.now(f"sub i64 {now(f)}, {start}")
+    spent = f.now(f"sub i64 {f.now('call i64 @nanoseconds()')}, {start}")
     place = f.now(f"getelementptr i8, ptr %own, i64 {TIMES}")
     table = f.now(f"load ptr, ptr {place}, align 8")
     for i, more in enumerate((spent, "1")):
         at = f.now(f"getelementptr i64, ptr {table}, i64 {2 * row + i}")
         old = f.now(f"load i64, ptr {at}, align 8")
         f.do(f"store i64 {f.now(f'add i64 {old}, {more}')}, ptr {at}, align 8")
-
-
-def now(f: Function) -> str:
-    """Nanoseconds."""
-    f.needs.add(f"declare i32 @{CLOCK}(i32, ptr)")
-    room = f.room(2, I64)
-    f.do(f"call i32 @{CLOCK}(i32 {MONOTONIC}, ptr {room})")
-    seconds = f.now(f"load i64, ptr {room}, align 8")
-    place = f.now(f"getelementptr i64, ptr {room}, i64 1")
-    rest = f.now(f"load i64, ptr {place}, align 8")
-    return f.now(f"add i64 {f.now(f'mul i64 {seconds}, 1000000000')}, {rest}")

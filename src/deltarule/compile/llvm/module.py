@@ -15,6 +15,7 @@ from deltarule.compile import kernels
 from deltarule.compile.blocks import ALIGNMENT
 from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.calls import write_loop, write_opaque
+from deltarule.compile.llvm.clock import CLOCK, NOW
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
@@ -24,7 +25,7 @@ from deltarule.compile.llvm.pattern import pattern_of
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
 from deltarule.compile.llvm.run import Run
-from deltarule.compile.llvm.team import CLOCK, YIELD, barrier
+from deltarule.compile.llvm.team import YIELD, barrier
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.vectormath import imports
 from deltarule.compile.plan import Plan
@@ -75,8 +76,6 @@ class Writer:
             return f.name
         self.needs |= f.needs
         self.imports |= imports(f)
-        if f.clock:
-            self.imports.add(CLOCK)
         key = f.finish("")
         if key not in self.names:
             name = self.names[key] = f"{word}{len(self.names)}"
@@ -159,7 +158,10 @@ class Writer:
             last = f.now(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
             f.fail_if(f.now(f"icmp ne i32 {last}, 0"))
             self.texts.append(barrier(self.processor.triple))
-            self.imports |= {YIELD, CLOCK}
+            self.imports.add(YIELD)
+        if plan.shared or self.clocked is not None:
+            self.texts.append(NOW)
+            self.imports.add(CLOCK)
         self.needs |= f.needs
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
 

@@ -29,7 +29,6 @@ PART = 2  # the outcome of a meeting after which the first thread goes on alone;
 WHILE = 10_000_000  # nanoseconds over which steps are counted
 LOOKS = 2048  # who gives a core to a busy process sooner than that waits for milliseconds
 YIELD = "sched_yield"
-CLOCK, MONOTONIC = "clock_gettime", 1
 PAUSES = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
@@ -97,7 +96,6 @@ define internal i32 @failed(ptr %state) #0 {{
 
 AGAIN = f"""define internal i32 @meet_again(ptr %state, ptr %own) #0 {{
 entry:
-  %time = alloca [2 x i64], align 8
   %place = getelementptr i8, ptr %own, i64 {MEMBERS}
   %members = load i64, ptr %place, align 8
   %member = load i64, ptr %own, align 8
@@ -108,12 +106,7 @@ several:
   %first = icmp eq i64 %member, 0
   br i1 %first, label %look, label %meet
 look:
-  %ignored = call i32 @{CLOCK}(i32 {MONOTONIC}, ptr %time)
-  %seconds = load i64, ptr %time, align 8
-  %rest.place = getelementptr i8, ptr %time, i64 8
-  %rest = load i64, ptr %rest.place, align 8
-  %whole = mul i64 %seconds, 1000000000
-  %now = add i64 %whole, %rest
+  %now = call i64 @nanoseconds()
   %last.place = getelementptr i8, ptr %own, i64 {LAST}
   %spent.place = getelementptr i8, ptr %own, i64 {SPENT}
   %steps.place = getelementptr i8, ptr %own, i64 {COUNTED}
@@ -158,7 +151,6 @@ apart:
 }}
 
 declare i64 @llvm.umin.i64(i64, i64)
-declare i32 @{CLOCK}(i32, ptr)
 """
 
 

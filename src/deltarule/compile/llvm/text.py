@@ -105,7 +105,6 @@ class Function:
         self.needs: set[str] = set()
         self.scratch = 0  # bytes of memory of its own that it wants
         self.units = 0  # what it can be split into, among threads; 0: it runs whole
-        self.clock = False  # whether it reads the clock
         self.fails = False
         self.stops = False
         self._known: list[dict[str, str]] = [{}]
