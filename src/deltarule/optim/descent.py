@@ -58,9 +58,7 @@ class SGD(Rule):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        self._rate()
-        self._fractions("momentum")
-        self._at_least_zero("weight_decay")
+        Rule.__post_init__(self)
         if self.nesterov and not self.momentum:
             raise DataError(
                 "SGD: nesterov looks ahead along the momentum, which is 0; give momentum=0.9, say"
@@ -116,11 +114,6 @@ class Lion(Rule):
     beta2: float = 0.99
     weight_decay: float = 0.0
     _coupled: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        self._rate()
-        self._fractions("beta1", "beta2")
-        self._at_least_zero("weight_decay")
 
     def _kept(self) -> tuple[str, ...]:
         return ("m",)

@@ -23,12 +23,6 @@ class Moments(Rule):
     beta2: float
     epsilon: float
 
-    def _check(self) -> None:
-        self._rate()
-        self._positive("epsilon")
-        self._fractions("beta1", "beta2")
-        self._at_least_zero("weight_decay")
-
     def _kept(self) -> tuple[str, ...]:
         return ("m", "v")
 
@@ -91,9 +85,6 @@ class Adam(Moments):
     amsgrad: bool = False
     weight_decay: float = 0.0
 
-    def __post_init__(self) -> None:
-        self._check()
-
     def _kept(self) -> tuple[str, ...]:
         return ("m", "v", "largest") if self.amsgrad else ("m", "v")
 
@@ -152,9 +143,6 @@ class AdamW(Moments):
     weight_decay: float = 0.01
     _coupled: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        self._check()
-
     def _scalars(self, counters: dict[str, Any]) -> tuple[Any, ...]:
         scale1, scale2 = self._remaining(counters)
         rate = self._rate_at(counters)
@@ -211,10 +199,6 @@ class NAdam(Moments):
     epsilon: float = 1e-8
     momentum_decay: float = 4e-3
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._check()
-        self._at_least_zero("momentum_decay")
 
     def _share(self, count: Any) -> Any:
         """a_t."""
@@ -288,7 +272,7 @@ class RAdam(Moments):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check()
+        Rule.__post_init__(self)
         kind = "in [2/3, 1)"
         check_number(self, "beta2", 2 / 3, 1.0, kind, ": no step would be divided; give 0.999")
 
@@ -349,9 +333,6 @@ class LAMB(Moments):
     epsilon: float = 1e-6
     weight_decay: float = 0.0
     _coupled: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        self._check()
 
     def _scalars(self, counters: dict[str, Any]) -> tuple[Any, ...]:
         scale1, scale2 = self._remaining(counters)

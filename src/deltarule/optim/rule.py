@@ -6,6 +6,7 @@ what becomes of one array (``_update``); the step here does it to each.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from deltarule.errors import DataError, ShapeError
 
 Tree = Any
 POSITIVE = float(np.nextafter(0.0, 1.0))
+FRACTIONS = ("momentum", "rho", "beta1", "beta2")
+PENALTIES = ("weight_decay", "momentum_decay")
 
 
 def dtype_of(p: Any) -> np.dtype[Any]:
@@ -64,7 +67,25 @@ def check_schedule(owner: Any, name: str) -> None:
         )
 
 
-class Rule:
+class Settings:
+    """The base of frozen dataclasses whose fields are settings: checks of their ranges."""
+
+    __slots__ = ()
+
+    def _positive(self, *names: str) -> None:
+        for name in names:
+            check_number(self, name, POSITIVE, np.inf, "a positive number")
+
+    def _at_least_zero(self, *names: str) -> None:
+        for name in names:
+            check_number(self, name, 0.0, np.inf, "0 or a positive number")
+
+    def _fractions(self, *names: str) -> None:
+        for name in names:
+            check_number(self, name, 0.0, 1.0, "in [0, 1)")
+
+
+class Rule(Settings):
     """The base of update rules, which are frozen dataclasses of their settings.
 
     A rule names what it keeps for each weight, ``_kept``; what it needs once a step, ``_scalars``;
@@ -78,17 +99,13 @@ class Rule:
 
     # --- settings ---
 
-    def _positive(self, *names: str) -> None:
-        for name in names:
-            check_number(self, name, POSITIVE, np.inf, "a positive number")
-
-    def _at_least_zero(self, *names: str) -> None:
-        for name in names:
-            check_number(self, name, 0.0, np.inf, "0 or a positive number")
-
-    def _fractions(self, *names: str) -> None:
-        for name in names:
-            check_number(self, name, 0.0, 1.0, "in [0, 1)")
+    def __post_init__(self) -> None:
+        """Settings of one name have one range, whatever the rule."""
+        own = {field.name for field in fields(self)}  # type: ignore[arg-type]
+        self._rate()
+        self._fractions(*(name for name in FRACTIONS if name in own))
+        self._positive(*({"epsilon"} & own))
+        self._at_least_zero(*(name for name in PENALTIES if name in own))
 
     def _rate(self) -> None:
         """The learning rate is a number or a schedule."""

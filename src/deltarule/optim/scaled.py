@@ -50,11 +50,6 @@ class Adagrad(Rule):
     epsilon: float = 1e-10
     weight_decay: float = 0.0
 
-    def __post_init__(self) -> None:
-        self._rate()
-        self._positive("epsilon")
-        self._at_least_zero("weight_decay")
-
     def _kept(self) -> tuple[str, ...]:
         return ("squares",)
 
@@ -104,12 +99,6 @@ class Adadelta(Rule):
     rho: float = 0.9
     epsilon: float = 1e-6
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._rate()
-        self._fractions("rho")
-        self._positive("epsilon")
-        self._at_least_zero("weight_decay")
 
     def _kept(self) -> tuple[str, ...]:
         return ("squares", "steps")
@@ -169,12 +158,6 @@ class RMSprop(Rule):
     momentum: float = 0.0
     centered: bool = False
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._rate()
-        self._fractions("rho", "momentum")
-        self._positive("epsilon")
-        self._at_least_zero("weight_decay")
 
     def _kept(self) -> tuple[str, ...]:
         mean = ("mean",) if self.centered else ()

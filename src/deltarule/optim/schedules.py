@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DataError
-from deltarule.optim.rule import POSITIVE, check_number, check_schedule
+from deltarule.optim.rule import POSITIVE, Settings, check_number, check_schedule
 
 
-class Schedule:
+class Schedule(Settings):
     """The base of schedules: called with a count, or with an array of counts to plot."""
 
     __slots__ = ()
@@ -28,14 +28,6 @@ class Schedule:
 
     def _at(self, t: Any) -> Any:
         raise NotImplementedError
-
-    def _positive(self, *names: str) -> None:
-        for name in names:
-            check_number(self, name, POSITIVE, np.inf, "a positive number")
-
-    def _at_least_zero(self, *names: str) -> None:
-        for name in names:
-            check_number(self, name, 0.0, np.inf, "0 or a positive number")
 
     def _steps(self) -> None:
         steps: Any = self.steps  # type: ignore[attr-defined]
