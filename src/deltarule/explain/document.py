@@ -21,7 +21,7 @@ from deltarule.explain.term import (
     Term,
     children,
     evaluate,
-    replace,
+    exchanged,
     symbols,
     walk,
 )
@@ -185,7 +185,7 @@ class Writer:
             holds = bool(evaluate(condition, values))
             reason = text(self.symbols(condition)).strip("[]")
             reasons[f"{reason} {'holds' if holds else 'does not hold'}"] = None
-            term = replace(term, {choice: ways[0 if holds else 1]})
+            term = exchanged(term, {choice: ways[0 if holds else 1]})
         return term, "; ".join(reasons)
 
     def _whole(self, q: Quantity) -> Line:

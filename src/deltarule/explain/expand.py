@@ -7,11 +7,13 @@ contraction, a move.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from deltarule.explain.order import parts_first
 from deltarule.explain.term import (
     ONE,
     ZERO,
@@ -57,17 +59,8 @@ class Expansion:
 
     def terms(self, node: Node) -> Terms:
         """Symbols of a named node, the formulas of any other; without recursion over the graph."""
-        stack = [node]
-        while stack:
-            top = stack[-1]
-            if top in self.names or top in self.known:
-                stack.pop()
-                continue
-            waiting = [a for a in self._parts(top) if a not in self.known and a not in self.names]
-            if waiting:
-                stack.extend(waiting)
-            else:
-                self.known[stack.pop()] = self.formula(top)
+        for part in parts_first((node,), self._parts, ChainMap(self.names, self.known)):
+            self.known[part] = self.formula(part)
         return self.names[node] if node in self.names else self.known[node]
 
     def formula(self, node: Node) -> Terms:

@@ -170,11 +170,11 @@ def evaluate(term: Term, values: Mapping[str, Any]) -> Any:
     return prod(found[1:], start=found[0])
 
 
-def replace(term: Term, new: Mapping[Term, Term]) -> Term:
-    """The term with some terms inside replaced, and tidied again."""
+def exchanged(term: Term, new: Mapping[Term, Term]) -> Term:
+    """The term, tidied, with some parts exchanged for others, all at once: what is put in stays as it is."""
     if term in new:
-        return replace(new[term], new)
-    inside = tuple(replace(child, new) for child in children(term))
+        return new[term]
+    inside = tuple(exchanged(child, new) for child in children(term))
     if inside == children(term):
         return term
     if isinstance(term, Sum):

@@ -21,11 +21,12 @@ from deltarule.explain.term import (
     Term,
     add,
     children,
+    exchanged,
     multiply,
     negative,
     symbols,
 )
-from deltarule.explain.verify_steps import Fact, Steps, exchanged
+from deltarule.explain.verify_steps import Fact, Steps
 from deltarule.program import ops
 
 ARITHMETIC = "arithmetic"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace as but
 
 from deltarule.explain.example import Example
+from deltarule.explain.order import parts_first
 from deltarule.explain.record import Quantity, Worked
 from deltarule.explain.term import (
     Call,
@@ -20,11 +21,12 @@ from deltarule.explain.term import (
     Symbol,
     Term,
     add,
+    exchanged,
     multiply,
     negative,
     symbols,
 )
-from deltarule.explain.verify_steps import Fact, Steps, computed, exchanged
+from deltarule.explain.verify_steps import Fact, Steps, computed
 from deltarule.program import ops
 
 
@@ -86,15 +88,13 @@ def _handed_on(fact: Fact, name: str, number: int, facts: dict[str, Fact]) -> Fa
 def _in_order(facts: dict[str, Fact]) -> dict[str, Fact]:
     """Facts after those that they name."""
     done: dict[str, Fact] = {}
-    for start in facts:
-        stack = [start]
-        while stack:
-            fact = facts[stack[-1]]
-            waiting = [n for n in (symbols(fact.term) if fact.term else ()) if n not in done]
-            if fact.name in done or not waiting:
-                done[stack.pop()] = fact
-            else:
-                stack += waiting
+
+    def parts(name: str) -> tuple[str, ...]:
+        term = facts[name].term
+        return symbols(term) if term else ()
+
+    for name in parts_first(facts, parts, done):
+        done[name] = facts[name]
     return done
 
 

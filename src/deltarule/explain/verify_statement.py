@@ -342,24 +342,13 @@ class _Scan:
             if said:
                 found.rate = self.numbers(said[1])[0]
         several = rf"[\[(]?\s*{number}(?:\s*(?:,|;|and|,\s*and)\s*{number})*"
-        if not found.inputs:
-            said = re.search(
-                rf"\binputs?(?:\s+(?:values?|vector|data))?\s*(?:\w+\s*)?(?:are|is|=|:)?\s*({several})",
-                text,
-                re.IGNORECASE,
-            )
-            if said:
-                for k, v in enumerate(self.numbers(said[1]), 1):
-                    found.inputs.append(Given(f"x{k}", v, 0))
-        if not found.targets:
-            said = re.search(
-                rf"\b{_WISHED}(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?(?:are|is|=|:)?\s*({several})",
-                text,
-                re.IGNORECASE,
-            )
-            if said:
-                for k, v in enumerate(self.numbers(said[1]), 1):
-                    found.targets.append(Given(f"t{k}", v, 0))
+        called = r"inputs?(?:\s+(?:values?|vector|data))?\s*(?:\w+\s*)?"
+        wished = rf"{_WISHED}(?:\s+(?:outputs?|values?))*\s*(?:\w\s*)?"
+        for known, words, letter in ((found.inputs, called, "x"), (found.targets, wished, "t")):
+            pattern = rf"\b{words}(?:are|is|=|:)?\s*({several})"
+            if not known and (said := re.search(pattern, text, re.IGNORECASE)):
+                numbers = enumerate(self.numbers(said[1]), 1)
+                known += [Given(f"{letter}{k}", v, 0) for k, v in numbers]
 
 
 def _layer_beside(clause: str, at: int) -> str:

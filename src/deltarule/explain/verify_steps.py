@@ -19,9 +19,6 @@ from deltarule.explain.term import (
     Sum,
     Symbol,
     Term,
-    add,
-    children,
-    multiply,
     symbols,
 )
 
@@ -192,18 +189,3 @@ def _called(term: Call, args: list[float]) -> float:
         return quick(*args)
     with np.errstate(all="ignore"):
         return float(term.primitive.evaluate(*map(np.float64, args)))
-
-
-def exchanged(term: Term, new: Mapping[Term, Term]) -> Term:
-    """The formula with some parts exchanged for others, all at once: what is put in is left as it is."""
-    if term in new:
-        return new[term]
-    inside = tuple(exchanged(child, new) for child in children(term))
-    if inside == children(term):
-        return term
-    if isinstance(term, Sum):
-        return add(*inside)
-    if isinstance(term, Product):
-        return multiply(*inside)
-    assert isinstance(term, Call)
-    return Call(term.primitive, inside)

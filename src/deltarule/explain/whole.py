@@ -5,12 +5,14 @@ In: the nodes of a trace, with names for some. Out: terms over these names.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.explain.expand import ARITHMETIC
+from deltarule.explain.order import parts_first
 from deltarule.explain.term import Call, Number, Symbol, Term, symbols, walk
 from deltarule.program import Node, ops
 from deltarule.program.lowering import Alias, Index, Map
@@ -45,17 +47,9 @@ class Whole:
 
     def term(self, node: Node) -> Term:
         """The name of a named node, the formula of any other."""
-        stack = [node]
-        while stack:
-            top = stack[-1]
-            if top in self.names or top in self.known:
-                stack.pop()
-                continue
-            waiting = [a for a in top.args if a not in self.known and a not in self.names]
-            if waiting:
-                stack.extend(waiting)
-            else:
-                self.known[stack.pop()] = self.formula(top)
+        done: ChainMap[Node, Any] = ChainMap(self.names, self.known)
+        for part in parts_first((node,), lambda n: n.args, done):
+            self.known[part] = self.formula(part)
         return Symbol(self.names[node]) if node in self.names else self.known[node]
 
     def formula(self, node: Node) -> Term:
