@@ -23,7 +23,7 @@ def main() -> None:
         while not stop.is_set():
             code(args, frozenset())
 
-    other = threading.Thread(target=use)  # it may have the helpers at the time of the fork
+    other = threading.Thread(target=use)  # it may have the workers at the time of the fork
     other.start()
     children = []
     for _ in range(5):

@@ -115,7 +115,7 @@ def main(count: int, products: int) -> None:
 
 
 def let_go() -> None:
-    """Give the pages back, when the last helper has left them."""
+    """Give the pages back, when the last worker has left them."""
     with native.TEAM.join(4):
         pass
     while HELD:

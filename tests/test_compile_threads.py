@@ -358,7 +358,7 @@ def in_threads(jobs) -> list[BaseException]:
 
 
 def test_many_threads_call_one_program(monkeypatch):
-    """Those who find no helpers run alone."""
+    """Those who find no workers run alone."""
     graph = called_back(looped=True)
     with all_split(4):
         run = Executable(graph)
@@ -409,7 +409,7 @@ def test_a_training_on_busy_cores_ends_with_the_same_bits(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_process_has_helpers_of_its_own():
+def test_a_forked_process_has_workers_of_its_own():
     assert_ends_well("forked.py")
 
 
@@ -429,22 +429,22 @@ def assert_ends_well(name: str) -> None:
 # The team.
 
 
-def test_who_finds_no_helpers_free_runs_alone():
+def test_who_finds_no_workers_free_runs_alone():
     team = Team()
-    with team.join(3) as helpers:
-        assert len(helpers) == 2
+    with team.join(3) as workers:
+        assert len(workers) == 2
         with team.join(3) as others:
             assert others == []
-    with team.join(2) as helpers:
-        assert len(helpers) == 1
+    with team.join(2) as workers:
+        assert len(workers) == 1
 
 
-def test_helpers_that_were_not_woken_are_free_again():
+def test_workers_that_were_not_woken_are_free_again():
     team = Team()
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), team.join(3) as helpers:
+        with pytest.raises(KeyboardInterrupt), team.join(3) as workers:
             raise KeyboardInterrupt
-        assert len(helpers) == 2 and not any(helper.idle.locked() for helper in helpers)
+        assert len(workers) == 2 and not any(worker.idle.locked() for worker in workers)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
@@ -452,7 +452,7 @@ def test_an_interrupt_at_any_moment_leaves_nobody_waiting():
     assert_ends_well("interrupted.py")
 
 
-def test_helpers_are_kept_off_the_core_of_the_caller():
+def test_workers_are_kept_off_the_core_of_the_caller():
     found = shares(3)
     assert len(found) == 3
     for one, other in itertools.combinations(found, 2):

@@ -108,8 +108,7 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result."""
         if not kwargs:
-            key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
-            version = self.direct.get(key)
+            version = self.direct.get(kinds_of(args))
             if version is not None:
                 self.last = version
                 return version.run(args)
@@ -143,8 +142,7 @@ class Compiled:
         if len(self.keys) > MOST_VERSIONS:
             self.warn()
         if not kwargs and all(type(x) in DIRECT for x in args):
-            kinds = [(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args]
-            self.direct[tuple(kinds)] = version
+            self.direct[kinds_of(args)] = version
 
     def trace(self, leaves: Sequence[Any], spec: Any) -> Version:
         """Stage the function for these arguments."""
@@ -242,6 +240,11 @@ class Compiled:
         if self.last.executable is None:
             self.last.executable = build(self.last.graph)
         return self.last.executable
+
+
+def kinds_of(args: Sequence[Any]) -> tuple[Any, ...]:
+    """What of arrays and numbers decides which version serves."""
+    return tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
 
 
 def key_of(x: Any) -> Any:

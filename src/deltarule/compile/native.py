@@ -157,7 +157,7 @@ class Native:
     def run_alone(self, table: bytes, space: Space) -> int:
         """Run the program with the caller's thread only."""
         if self.most > 1:
-            space.gather(1)  # the last call with this space may have had helpers
+            space.gather(1)  # the last call with this space may have had workers
         return int(self.code(table, space.own[0]))
 
     def run_together(self, table: bytes, space: Space) -> int:
@@ -169,13 +169,13 @@ class Native:
         if self.pause:
             self.pause -= 1
             return self.run_alone(table, space)
-        with TEAM.join(self.most) as helpers:
-            members = 1 + len(helpers)
+        with TEAM.join(self.most) as workers:
+            members = 1 + len(workers)
             space.gather(members)
-            pairs = zip(helpers, shares(len(helpers)), strict=True)
-            for number, (helper, cores) in enumerate(pairs, 1):
-                helper.prepare(self.code, table, space.own[number], space, cores)
-            failed = int(together(helpers, partial(self.code, table, space.own[0])))
+            pairs = zip(workers, shares(len(workers)), strict=True)
+            for number, (worker, cores) in enumerate(pairs, 1):
+                worker.prepare(self.code, table, space.own[number], space, cores)
+            failed = int(together(workers, partial(self.code, table, space.own[0])))
         parted = members > 1 and space.members[0, 1] == 1
         self.patience = min(2 * self.patience, MOST_PAUSES) if parted else 1
         self.pause = self.patience if parted else 0

@@ -1,7 +1,7 @@
 """Threads that run machine code together with the one that calls it.
 
-In: how many are wanted. Out: helpers that are free, each of which runs one call of a program at a time.
-Helpers are made when they are first wanted and sleep between calls; a caller who finds none free runs
+In: how many are wanted. Out: workers that are free, each of which runs one call of a program at a time.
+Workers are made when they are first wanted and sleep between calls; a caller who finds none free runs
 alone, to the same bits.
 """
 
@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from operator import call
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def quota() -> int:
 
 
 def shares(count: int) -> list[frozenset[int]]:
-    """Cores for some helpers: each has its own ones, none that of the calling thread.
+    """Cores for some workers: each has its own ones, none that of the calling thread.
 
     A thread that has just been woken would else often run on the core of the one that woke it, and wait
     there. Empty sets where the system does not tell.
@@ -72,11 +72,17 @@ def shares(count: int) -> list[frozenset[int]]:
 
 def current_core() -> int:
     """The core that the calling thread is on; -1 where the system does not tell."""
-    function = getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None
+    function = core_teller()
     return int(function()) if function else -1
 
 
-class Helper:
+@cache
+def core_teller() -> Callable[[], Any] | None:
+    """The C function that tells the core, where there is one."""
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None
+
+
+class Worker:
     """A sleeping thread that runs one call at a time."""
 
     def __init__(self) -> None:
@@ -122,50 +128,50 @@ class Helper:
 
 
 class Team:
-    """The helpers of this process."""
+    """The workers of this process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.helpers: list[Helper] = []
+        self.workers: list[Worker] = []
 
     def forget(self) -> None:
-        """Start anew: after a fork the helpers' threads are not there."""
+        """Start anew: after a fork the workers' threads are not there."""
         self.__init__()  # type: ignore[misc]
 
     @contextmanager
-    def join(self, members: int) -> Iterator[list[Helper]]:
-        """Helpers for a call with so many threads in all, or none where another call has them.
+    def join(self, members: int) -> Iterator[list[Worker]]:
+        """Workers for a call with so many threads in all, or none where another call has them.
 
         Those that are still in the list at the end have not been woken.
         """
-        chosen: list[Helper] = []
+        chosen: list[Worker] = []
         if not self.lock.acquire(blocking=False):
             yield chosen
             return
         try:
-            while len(self.helpers) < members - 1:
-                self.helpers.append(Helper())
-            for helper in self.helpers[: members - 1]:
+            while len(self.workers) < members - 1:
+                self.workers.append(Worker())
+            for worker in self.workers[: members - 1]:
                 # when it has left its last call
-                in_one_go(helper.idle.acquire, partial(chosen.append, helper))
+                in_one_go(worker.idle.acquire, partial(chosen.append, worker))
             yield chosen
         finally:
-            for helper in chosen:
-                helper.idle.release()
+            for worker in chosen:
+                worker.idle.release()
             self.lock.release()
 
 
-def together(helpers: list[Helper], own: Callable[[], Any]) -> Any:
-    """Wake the helpers, whose list is empty then, and do one's own part; what that gives."""
-    wakes = [helper.wake.release for helper in helpers]
-    return in_one_go(helpers.clear, *wakes, own)
+def together(workers: list[Worker], own: Callable[[], Any]) -> Any:
+    """Wake the workers, whose list is empty then, and do one's own part; what that gives."""
+    wakes = [worker.wake.release for worker in workers]
+    return in_one_go(workers.clear, *wakes, own)
 
 
 def in_one_go(*calls: Callable[[], Any]) -> Any:
     """Call one function after the other; what the last one gives.
 
     As none is written in Python, no signal is heard before the last has ended: an interrupt by the
-    keyboard cannot leave helpers waiting for a caller who never comes.
+    keyboard cannot leave workers waiting for a caller who never comes.
     """
     return deque(map(call, calls), maxlen=1).pop()
 
