@@ -8,7 +8,7 @@ import deltarule as dr
 from deltarule.derive.tree import flatten
 from deltarule.nn import loss_of
 from deltarule.program import random
-from deltarule.train import epoch
+from deltarule.train import epoch, pace
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(37, 3))
@@ -22,6 +22,12 @@ BACKENDS = ["native", "interpreted"]
 def choose(backend, monkeypatch):
     """Compile every training, however small, or none."""
     monkeypatch.setattr(epoch, "COMPILE_SECONDS", 0.0 if backend == "native" else np.inf)
+
+
+def cut(steps, monkeypatch):
+    """Native code does so many steps at a time, however fast they are."""
+    fixed = property(lambda self: steps, lambda self, n: None)
+    monkeypatch.setattr(pace.Pace, "steps", fixed, raising=False)
 
 
 def mlp(*more, dtype="float64", outputs=1, seed=0):

@@ -107,14 +107,11 @@ def count_steps(peer, monkeypatch) -> list[int]:
     if peer == "deltarule":
         from deltarule.train.loop import Training
 
-        plain = Training._train
+        plain = Training._piece
         monkeypatch.setattr(
             Training,
-            "_train",
-            lambda self, chunks, display: (
-                counted.append(sum(-(-len(part) // self.batch) for _, part in chunks)),
-                plain(self, chunks, display),
-            )[1],
+            "_piece",
+            lambda self, piece: (counted.append(len(piece.batches)), plain(self, piece))[1],
         )
     return counted
 

@@ -37,9 +37,9 @@ def compilations(monkeypatch) -> list[Graph]:
     made = []
     whole = program.schedule
 
-    def schedule(graph):
+    def schedule(graph, form):
         made.append(graph)
-        return whole(graph)
+        return whole(graph, form)
 
     monkeypatch.setattr(program, "schedule", schedule)
     return made

@@ -397,6 +397,10 @@ def test_every_pass_has_a_name_and_a_sentence():
 def test_no_program_touches_memory_outside_its_arrays():
     script = Path(__file__).parent / "memory_guard.py"
     done = subprocess.run(
-        [sys.executable, str(script), "120"], capture_output=True, text=True, check=False
+        [sys.executable, str(script), "80", "40"],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
     )
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr[-2000:]}"

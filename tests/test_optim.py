@@ -139,9 +139,11 @@ def test_adams_first_step_has_the_length_of_the_learning_rate():
 def test_defaults_are_those_of_the_papers():
     assert settings(dr.Adam()) == {
         "name": "Adam", "learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
+        "amsgrad": False, "weight_decay": 0.0,
     }  # fmt: skip
     assert settings(dr.SGD()) == {
         "name": "SGD", "learning_rate": 0.01, "momentum": 0.0, "nesterov": False,
+        "weight_decay": 0.0,
     }  # fmt: skip
 
 
@@ -191,7 +193,10 @@ def test_steps_can_be_differentiated(rule):
         (lambda: dr.Adam(beta1=1.0), "Adam: beta1 must be"),
         (lambda: dr.Adam(beta2=-1), "Adam: beta2 must be"),
         (lambda: dr.Adam(epsilon=0), "Adam: epsilon must be a positive number"),
-        (lambda: optimizer_of("adamw"), "no optimizer is called 'adamw'; known: sgd, adam"),
+        (
+            lambda: optimizer_of("admw"),
+            "called 'admw'; did you mean 'adamw'[?] known: sgd, adagrad",
+        ),
         (lambda: optimizer_of(dr.Adam), r"give an instance, Adam\(\)"),
         (lambda: optimizer_of(3), r"init\(params\) and step\(params, grads, state\); 3 has not"),
         (

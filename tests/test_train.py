@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 
 import numpy as np
@@ -12,9 +13,12 @@ from sklearn.datasets import load_digits
 
 import deltarule as dr
 from deltarule.derive.tree import tree_map
+from deltarule.nn import module
 from deltarule.program import random
-from deltarule.train import epoch
-from deltarule.train.epoch import Orders
+from deltarule.train import epoch, loop, order, pace
+from deltarule.train.evaluate import Evaluation
+from deltarule.train.order import Orders
+from deltarule.train.pace import Pace
 from deltarule.train.prepare import _parts
 from networks import (
     BACKENDS,
@@ -25,6 +29,7 @@ from networks import (
     assert_same_bits,
     by_hand,
     choose,
+    cut,
     leaves,
     mlp,
     rng,
@@ -198,41 +203,86 @@ def test_resuming_gives_the_bits_of_the_unsplit_run(rule, batch, backend):
 
 
 @pytest.mark.parametrize("batch", [1, 4, 10])
-def test_an_epoch_in_chunks_gives_the_bits_of_one_in_one(batch, backend, monkeypatch):
+def test_pieces_of_any_length_give_the_same_bits(batch, backend, monkeypatch):
     found = []
-    for flops in (2e9, 1e4, 1.0):
-        monkeypatch.setattr(epoch, "CHUNK_FLOPS", flops)
+    for steps in (1000, 1, 2, 3, 7):
+        cut(steps, monkeypatch)
         net = statistics()
-        run = dr.fit(net, X, Y, epochs=2, batch_size=batch, seed=3)
+        run = dr.fit(net, X, Y, epochs=3, batch_size=batch, seed=3)
         found.append((net, run.history["loss"]))
     for net, losses in found[1:]:
         assert_same_bits(net, found[0][0])
         assert losses == found[0][1]
 
 
+@pytest.mark.parametrize(("batch", "programs"), [(9, 1), (10, 2), (99, 1)])
+def test_pieces_of_all_lengths_are_one_program(batch, programs, monkeypatch):
+    choose("native", monkeypatch)
+    built = []
+    whole = epoch.build
+    monkeypatch.setattr(epoch, "build", lambda *args: built.append(args) or whole(*args))
+    monkeypatch.setattr(pace, "FIRST_SECONDS", 1e-9)
+    dr.fit(mlp(), X[:36], Y[:36], epochs=40, batch_size=batch, seed=0)
+    assert len(built) == programs
+
+
+def test_a_piece_is_as_long_as_the_speed_says():
+    steps = Pace(1e-3)
+    assert steps.steps == 20
+    steps.saw(20, 20 * 1e-6)
+    assert steps.steps == 320  # a piece grows by no more
+    steps.saw(100, 100 * 1e-5)
+    assert steps.steps == 320
+    steps.saw(60, 60 * 1e-5)  # short calls are heard together
+    assert steps.steps == 5120
+    steps.saw(5120, 5120 * 1e-3)
+    assert steps.steps == 200
+    steps.saw(1, 10.0)
+    assert steps.steps == 1
+    assert Pace(10.0).steps == 1
+
+
+def test_pieces_end_where_a_hook_is_due():
+    every = Pace(1e-3, [3, 4])
+    lengths = [len(part) for part in every.pieces(np.zeros((15, 2)), 5)]
+    assert np.cumsum([5, *lengths]).tolist() == [5, 6, 8, 9, 12, 15, 16, 18, 20]
+    assert [len(part) for part in Pace(5e-3).pieces(np.zeros((9, 2)), 0)] == [4, 4, 1]
+
+
 @pytest.mark.parametrize("rows", [1, 100, 200])
-def test_epochs_run_together_give_the_bits_of_single_ones(rows, backend, monkeypatch):
+@pytest.mark.parametrize("batch", [9, 10])
+def test_epochs_run_together_give_the_bits_of_single_ones(rows, batch, backend, monkeypatch):
     net, single = statistics(), statistics()
     x, y = X[:36], Y[:36]
-    monkeypatch.setattr(epoch, "BLOCK_ROWS", rows)
-    run = dr.fit(net, x, y, epochs=7, batch_size=9, seed=3)
+    monkeypatch.setattr(loop, "BLOCK_ROWS", rows)
+    cut(1000, monkeypatch)
+    run = dr.fit(net, x, y, epochs=7, batch_size=batch, seed=3)
     callback = type("Nothing", (dr.Callback,), {})()
-    alone = dr.fit(single, x, y, epochs=7, batch_size=9, seed=3, callbacks=[callback])
+    alone = dr.fit(single, x, y, epochs=7, batch_size=batch, seed=3, callbacks=[callback])
     assert_same_bits(net, single)
     assert run.history["loss"] == alone.history["loss"]
     assert len(run.history["rows_per_second"]) == 7
 
 
 def test_the_order_of_rows_is_a_function_of_seed_and_epoch(monkeypatch):
-    monkeypatch.setattr(epoch, "BLOCK_ROWS", 100)
-    orders = Orders(4, 11, True)
+    monkeypatch.setattr(order, "BLOCK_ROWS", 100)
+    orders, native = Orders(4, 11, True), Orders(4, 11, True, native=True)
     for first, count in ((0, 1), (1, 3), (4, 20), (2, 1), (100, 2)):
         expected = [random.permutation(4, first + i, 11) for i in range(count)]
         np.testing.assert_array_equal(orders(first, count), expected)
+        np.testing.assert_array_equal(native(first, count), expected)
     assert not np.array_equal(orders(0, 1), orders(1, 1))
     assert not np.array_equal(orders(0, 1), Orders(5, 11, True)(0, 1))
     np.testing.assert_array_equal(np.sort(orders(3, 2)), [np.arange(11)] * 2)
     np.testing.assert_array_equal(Orders(4, 11, False)(9, 2), [np.arange(11)] * 2)
+
+
+def test_the_fast_sort_is_the_stable_one():
+    few = rng.integers(0, 5, (3, 200), dtype=np.uint32)  # many are equal
+    all_ = rng.integers(0, 1 << 32, 1000, dtype=np.uint32)
+    for bits in (few, all_, np.full(9, (1 << 32) - 1, np.uint32), few[:, :1]):
+        found = random.order_of(bits)
+        np.testing.assert_array_equal(found, np.argsort(bits, axis=-1, kind="stable"), strict=True)
 
 
 def test_two_trainings_in_two_threads_at_once(backend):
@@ -262,6 +312,25 @@ def test_two_trainings_in_two_threads_at_once(backend):
     assert not failed
     for (net, _), one in zip(pairs, expected, strict=True):
         assert_same_bits(net, one)
+
+
+@pytest.mark.native
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64")
+def test_subnormal_numbers_count_as_zero_while_training(monkeypatch):
+    class Shrink:
+        def init(self, params):
+            return {}
+
+        def step(self, params, grads, state):
+            return tree_map(lambda p: p * np.float32(1e-39), params), state
+
+    choose("native", monkeypatch)
+    net = mlp(dtype="float32")
+    weights = net.params
+    dr.fit(net, X, Y, optimizer=Shrink(), epochs=1, batch_size=37)
+    assert all((w == 0).all() for w in leaves(net))
+    scaled, _ = dr.compile(Shrink().step)(weights, {}, {})
+    assert (abs(scaled["dense1"]["weight"]) > 0).all()
 
 
 # --- odd sizes ---
@@ -401,6 +470,54 @@ def test_a_fraction_is_held_out_by_the_seed():
     y = nets[0](X[held])[:, 0]
     assert pair.history["val_loss"][-1] == pytest.approx(np.mean((y - Y[held]) ** 2))
     assert pair.history["val_mae"][-1] == pytest.approx(np.mean(abs(y - Y[held])))
+
+
+@pytest.mark.parametrize("elements", [1 << 22, 30, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_evaluation_in_machine_code_is_that_of_the_network(elements, dtype, backend, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", elements)
+    net = statistics(dtype=dtype)
+    outputs = []
+
+    def record(y, t):
+        outputs.append((y, net(X)))
+        return 0.0
+
+    run = dr.fit(
+        net, X[:20], Y[:20], epochs=3, validation=(X, Y), metrics=record, seed=0,
+        callbacks=type("Nothing", (dr.Callback,), {})(),
+    )  # fmt: skip
+    tolerance = dict(rtol=1e-4, atol=1e-5) if dtype == "float32" else dict(rtol=1e-10, atol=1e-13)
+    for i, (here, _) in enumerate(outputs):
+        assert here.dtype == np.dtype(dtype) and here.shape == (37, 1)
+        if i:
+            before = outputs[i][
+                1
+            ]  # the network has the weights of the epoch before while it is asked
+            np.testing.assert_allclose(outputs[i - 1][0], before, **tolerance)
+    np.testing.assert_allclose(outputs[-1][0], net(X), **tolerance)
+    assert run.history["val_loss"][-1] == pytest.approx(np.mean((net(X)[:, 0] - Y) ** 2), rel=1e-4)
+
+
+def test_evaluation_keeps_what_the_network_does_with_all_rows_together(backend):
+    class Centred(dr.Module):
+        def __init__(self):
+            self.dense = dr.Dense(1)
+
+        def __call__(self, x):
+            return self.dense(x - x.mean(axis=0))
+
+    net = Centred()
+    run = dr.fit(net, X, Y, epochs=2, validation=(X * 2 + 1, Y), seed=0)
+    expected = np.mean((net(X * 2 + 1)[:, 0] - Y) ** 2)
+    assert run.history["val_loss"][-1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_evaluation_is_compiled_where_the_work_is_worth_it(monkeypatch):
+    net = mlp()
+    carry = epoch.Carry(net.params, net.state, {}, 0)
+    assert not Evaluation(net, carry, X, 1).native
+    assert Evaluation(net, carry, X, 1_000_000).native
 
 
 def test_weights_of_held_out_rows_do_not_count():

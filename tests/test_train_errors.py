@@ -8,8 +8,8 @@ import pytest
 import deltarule as dr
 from deltarule.derive.tree import tree_map
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError, TypeRuleError
-from deltarule.train import epoch
-from networks import BACKENDS, LABELS, X, Y, choose, leaves, mlp
+from deltarule.train import loop
+from networks import BACKENDS, LABELS, X, Y, choose, cut, leaves, mlp
 
 
 @pytest.fixture(params=BACKENDS)
@@ -76,7 +76,7 @@ REFUSED = {
         "For one output use binary_cross_entropy",
     ),
     "loss name": ({"loss": "rmse"}, "no loss is called 'rmse'; known: mse"),
-    "optimizer name": ({"optimizer": "rprop"}, "no optimizer is called 'rprop'"),
+    "optimizer name": ({"optimizer": "newton"}, "no optimizer is called 'newton'"),
     "metric name": ({"metrics": ["acc"]}, "no metric is called 'acc'; known: accuracy, .*mae"),
     "metric twice": ({"metrics": ["mae", "mae"]}, "two metrics are called 'mae'"),
     "accuracy of numbers": ({"metrics": "accuracy"}, "needs targets 0 and 1, or -1 and 1"),
@@ -211,7 +211,7 @@ def test_an_optimizer_that_changes_types_is_refused():
     ("body", "words"),
     [
         ({"on_epochs": None}, r"Wrong.on_epochs is no hook, did you mean on_epoch\?"),
-        ({"on_batch_end": None}, "is no hook.*The hooks are on_start, on_epoch, on_end"),
+        ({"on_batch_end": None}, "is no hook.*The hooks are on_start, on_step, on_epoch, on_end"),
     ],
 )
 def test_a_misspelt_hook_is_an_error(body, words):
@@ -294,8 +294,8 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(backend):
 def test_the_step_and_the_weights_do_not_depend_on_chunks_and_blocks(backend, monkeypatch):
     net, message = diverging()
     callback = type("Nothing", (dr.Callback,), {})()
-    for flops, settings in ((1.0, {}), (2e3, {}), (2e9, {"callbacks": [callback]})):
-        monkeypatch.setattr(epoch, "CHUNK_FLOPS", flops)
+    for steps, settings in ((1, {}), (3, {}), (1000, {}), (1000, {"callbacks": [callback]})):
+        cut(steps, monkeypatch)
         other, same = diverging(**settings)
         assert same == message
         for a, b in zip(leaves(net), leaves(other), strict=True):
@@ -312,7 +312,8 @@ def test_the_epoch_of_a_resumed_run_is_named(monkeypatch):
 
 def test_epochs_run_together_fail_at_the_same_step(backend, monkeypatch):
     def failing(rows):
-        monkeypatch.setattr(epoch, "BLOCK_ROWS", rows)
+        monkeypatch.setattr(loop, "BLOCK_ROWS", rows)
+        cut(1000, monkeypatch)
         net = dr.Sequential(dr.Dense(8, "relu"), dr.Dense(1)).init((1, 3), seed=0)
         with pytest.raises(NonFiniteLoss) as caught:
             dr.fit(net, X[:36], Y[:36], optimizer=dr.SGD(3.0), epochs=50, batch_size=9, seed=0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import numpy as np
 import pytest
 
 import deltarule as dr
 from deltarule.derive.tree import flatten, tree_map
-from deltarule.errors import ShapeError
+from deltarule.errors import DataError, ShapeError
 from deltarule.program import random
 from deltarule.train import epoch
 from networks import (
@@ -18,6 +21,7 @@ from networks import (
     assert_same_bits,
     by_hand,
     choose,
+    cut,
     mlp,
     rng,
     statistics,
@@ -95,6 +99,69 @@ def test_a_callback_may_change_the_state_and_not_the_types():
 
     with pytest.raises(ShapeError, match=r"on_epoch of a callback set an array of shape \(2, 2\)"):
         dr.fit(mlp(), X, Y, epochs=3, callbacks=[Watch(wrong)])
+
+
+class Steps(dr.Callback):
+    """Sees every step, or every few."""
+
+    def __init__(self, every=1, act=lambda moment: None):
+        self.every, self.act, self.seen = every, act, []
+
+    def on_step(self, moment):
+        self.seen.append((moment.epoch, moment.step, moment.logs["loss"], moment.net(X[:1]).item()))
+        self.act(moment)
+
+
+def test_a_hook_sees_every_step_with_its_loss_and_weights(backend):
+    net, plain, watch, rare = mlp(), mlp(), Steps(), Steps(3)
+    how = dict(epochs=2, batch_size=10, optimizer=dr.SGD(0.1), seed=0)
+    run = dr.fit(net, X, Y, callbacks=[watch, rare], **how)
+    dr.fit(plain, X, Y, **how)
+    assert_same_bits(net, plain)
+    assert [seen[:2] for seen in watch.seen] == [(i // 4, i + 1) for i in range(8)]
+    assert rare.seen == [watch.seen[2], watch.seen[5]]
+    losses = [seen[2] for seen in watch.seen]
+    mean = (10 * sum(losses[4:7]) + 7 * losses[7]) / 37
+    assert run.history["loss"][1] == pytest.approx(mean, rel=1e-12)
+    hand = mlp()
+    for number in range(2):
+        order = random.permutation(0, number, 37)
+        for i in range(4):
+            rows = order[10 * i : 10 * i + 10]
+            (loss,) = by_hand(hand, X[rows], Y[rows], "mse", dr.SGD(0.1), 1, 10, 0, shuffle=False)
+            seen = watch.seen[4 * number + i]
+            np.testing.assert_allclose(seen[2:], [loss, hand(X[:1]).item()], rtol=1e-9)
+
+
+def test_weights_that_a_hook_sets_at_a_step_are_those_of_the_next(backend):
+    def halve(moment):
+        moment.net.params = tree_map(lambda w: w / 2, moment.net.params)
+
+    net, hand = mlp(), mlp()
+    dr.fit(
+        net, X, Y, optimizer=dr.SGD(0.1), epochs=1, batch_size=10, seed=0, shuffle=False,
+        callbacks=Steps(2, halve),
+    )  # fmt: skip
+    for i in range(4):
+        rows = slice(10 * i, 10 * i + 10)
+        by_hand(hand, X[rows], Y[rows], "mse", dr.SGD(0.1), 1, 10, 0, shuffle=False)
+        if i % 2:
+            hand.params = tree_map(lambda w: w / 2, hand.params)
+    assert_close(net, hand, rtol=1e-9)
+
+
+def test_steps_are_counted_on_in_a_resumed_run_and_stop_ends_with_the_epoch(backend):
+    net, watch = mlp(), Steps(3, lambda moment: moment.stop("enough"))
+    first = dr.fit(net, X, Y, epochs=1, batch_size=10, seed=0)
+    run = dr.fit(net, X, Y, epochs=5, batch_size=10, resume=first, callbacks=watch)
+    assert [seen[:2] for seen in watch.seen] == [(1, 6)]
+    assert (run.epochs, run.stopped) == (2, "enough")
+
+
+def test_an_interval_of_steps_is_a_whole_number():
+    for every in (0, 1.5, "often"):
+        with pytest.raises(DataError, match="every of Steps must be a whole number of at least 1"):
+            dr.fit(mlp(), X, Y, callbacks=[Steps(every)])
 
 
 def test_stop_ends_the_training():
@@ -196,7 +263,7 @@ def test_keyboard_interrupt_keeps_the_weights(backend):
 
 
 def test_keyboard_interrupt_in_the_middle_of_an_epoch(monkeypatch):
-    monkeypatch.setattr(epoch, "CHUNK_FLOPS", 1.0)
+    cut(1, monkeypatch)
     monkeypatch.setattr(epoch, "COMPILE_SECONDS", np.inf)
     net, calls = mlp(), []
     real = epoch.Program.__call__
@@ -214,6 +281,21 @@ def test_keyboard_interrupt_in_the_middle_of_an_epoch(monkeypatch):
     order = random.permutation(0, 0, 37)[:20]
     by_hand(hand := mlp(), X[order], Y[order], "mse", dr.SGD(0.1), 1, 10, 0, shuffle=False)
     assert_close(net, hand, rtol=1e-10)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_ctrl_c_is_heard_while_machine_code_runs(backend):
+    net = mlp()
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.8)
+        start = time.perf_counter()
+        with pytest.warns(UserWarning, match="interrupted"):
+            run = dr.fit(net, X, Y, epochs=10**9, batch_size=10, optimizer=dr.SGD(1e-3), seed=0)
+        waited = time.perf_counter() - start - 0.8
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert run.stopped == "interrupted" and waited < 3  # 0.2 s on a machine that is not busy
 
 
 def test_an_error_of_a_callback_keeps_the_weights_and_is_raised():

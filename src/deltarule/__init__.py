@@ -40,7 +40,28 @@ from deltarule.errors import (
 )
 from deltarule.explain import explain  # the function; the floor of that name by `from` only
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
-from deltarule.optim import SGD, Adam
+from deltarule.optim import (
+    LAMB,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    Averaged,
+    Clip,
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    Lion,
+    NAdam,
+    OneCycle,
+    PolynomialDecay,
+    RAdam,
+    RMSprop,
+    Rprop,
+    StepDecay,
+    Warmup,
+)
 from deltarule.program import random
 from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
 from deltarule.train.profile import profile_fit

@@ -17,8 +17,6 @@ from deltarule.program.graph import subgraphs
 if TYPE_CHECKING:
     from deltarule.compile.llvm.load import Processor
 
-LEAST = 3e-4  # seconds of work of one thread that are worth waking another
-
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -49,7 +47,9 @@ class Binary:
     arena, scratch : int
         Bytes of workspace, and of memory of its own for each thread.
     shared : bool
-        Whether the work is worth waking other threads.
+        Whether threads can share the work.
+    seconds : float
+        Roughly how long one thread takes; of an open-ended loop for one step.
     in_place : set of tuple
         Pairs (input, output) where the output may be written over the input.
     sites : tuple of Site
@@ -63,6 +63,7 @@ class Binary:
     arena: int
     scratch: int
     shared: bool
+    seconds: float
     in_place: frozenset[tuple[int, int]]
     sites: tuple[Site, ...]
     opaque: dict[int, Graph]
@@ -74,6 +75,7 @@ class Binary:
             "arena": self.arena,
             "scratch": self.scratch,
             "shared": self.shared,
+            "seconds": self.seconds,
             "in_place": sorted(self.in_place),
             "sites": [(site.operation, site.equation) for site in self.sites],
             "opaque": [(code, graph.to_text()) for code, graph in self.opaque.items()],
@@ -88,6 +90,7 @@ class Binary:
             about["arena"],
             about["scratch"],
             about["shared"],
+            about["seconds"],
             frozenset((i, j) for i, j in about["in_place"]),
             tuple(Site(*site) for site in about["sites"]),
             {number: Graph.from_text(text) for number, text in about["opaque"]},
@@ -126,7 +129,8 @@ def compiled(
         module.imports,
         plan.arena,
         module.scratch,
-        plan.shared and sum(map(seconds, plan.kernels)) >= LEAST,
+        plan.shared,
+        sum(map(seconds, plan.kernels)),
         plan.in_place,
         tuple(Site(node.primitive.name, sources.get(id(node.origin), -1)) for node in codes),
         {kernel.code: alone(kernel.nodes[0]) for kernel in plan.opaque},

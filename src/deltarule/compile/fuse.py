@@ -145,7 +145,9 @@ class Fusion:
     def join_products(self) -> None:
         """Do with sums what the first loop that reads them does, before they leave the registers."""
         for position, kernel in enumerate(self.kernels):
-            if isinstance(kernel, ContractKernel) and len(kernel.scalars) == 1:
+            if not isinstance(kernel, ContractKernel):
+                continue
+            if len(kernel.scalars) == len(kernel.stores) == 1:
                 self.finish(position, kernel)
 
     def finish(self, position: int, kernel: ContractKernel) -> None:

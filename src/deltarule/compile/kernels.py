@@ -293,7 +293,8 @@ class LoopKernel(Kernel):
     """``length`` runs of a body.
 
     A carry whose ``spare`` is None is written in place; the others go back and forth between ``carry``
-    and ``spare``, so that the last step writes ``carry``. No carry is ever copied.
+    and ``spare``, so that the last step writes ``carry``. No carry is ever copied. Where it is open-ended
+    the caller tells the number of steps, one or more, and ``steps`` is 1.
     """
 
     body: Plan
@@ -306,6 +307,7 @@ class LoopKernel(Kernel):
     workspace: View
     steps: int
     reverse: bool
+    open_ended: bool = False
 
     @property
     def reads(self) -> tuple[View, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import kernels
+from deltarule.compile.form import ONCE, Form, as_body, formed
 from deltarule.compile.kernels import (
     Apply,
     Load,
@@ -42,10 +43,11 @@ from deltarule.program.lowering import (
 INT8 = np.dtype("int8")
 
 
-def schedule(graph: Graph) -> tuple[Plan, Sequence[Node]]:
-    """The plan of a graph, and the nodes that machine code names by number, from 1."""
+def schedule(graph: Graph, form: Form = ONCE) -> tuple[Plan, Sequence[Node]]:
+    """The plan of a graph in a form, and the nodes that machine code names by number, from 1."""
     codes: list[Node] = []
-    return Scheduler(graph, rule_of, codes, {}).run(), codes
+    plan = Scheduler(graph, rule_of, codes, {}).run()
+    return formed(graph, plan, form), codes
 
 
 def rule_of(node: Node) -> Rule:
@@ -327,7 +329,7 @@ def loop(s: Scheduler, node: Node) -> None:
         for init, out in zip(node.args[n : n + c], outs[:c], strict=True):
             s.copy(init, out, node)
         return
-    body = plan_of_body(s, node.attrs["body"])
+    body = plan_of_body(s, node.attrs["body"], n, c)
     whole = [s.contiguous(arg) for arg in node.args[: n + c]]
     free = [(n + i, i) in body.in_place for i in range(c)]
     s.append(
@@ -347,11 +349,18 @@ def loop(s: Scheduler, node: Node) -> None:
     )
 
 
-def plan_of_body(s: Scheduler, body: Graph) -> Plan:
-    """The plan of a loop's body, made once for each graph."""
-    if body not in s.bodies:
-        s.bodies[body] = Scheduler(body, s.rules, s.codes, s.bodies).run()
-    return s.bodies[body]
+def plan_of_body(
+    s: Scheduler,
+    body: Graph,
+    consts: int,
+    carries: int,
+) -> Plan:
+    """The plan of a loop's body, made once for each."""
+    key = body, consts
+    if key not in s.bodies:
+        plan = Scheduler(body, s.rules, s.codes, s.bodies).run()
+        s.bodies[key] = as_body(plan, consts, carries)
+    return s.bodies[key]
 
 
 RULES: dict[type, Rule] = {

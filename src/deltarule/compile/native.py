@@ -9,6 +9,7 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,12 +17,23 @@ import numpy as np
 
 from deltarule.compile import blocks
 from deltarule.compile.binary import Binary, equations
-from deltarule.compile.blocks import ALIGNMENT, CONTROL, FASTEST, LAST, PARTED, SCRATCH, TIMES
-from deltarule.compile.threads import TEAM, shares, thread_count
+from deltarule.compile.blocks import (
+    ALIGNMENT,
+    CONTROL,
+    FASTEST,
+    LAST,
+    SCRATCH,
+    TIMES,
+    TRIPS,
+    WISH,
+)
+from deltarule.compile.form import ONCE, Form
+from deltarule.compile.threads import TEAM, shares, thread_count, together
 from deltarule.program import Graph, interpret
 
 PAGE = 4096
 MOST_PAUSES = 16  # calls
+LEAST = 3e-4  # seconds of work of one thread that are worth waking another
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -66,7 +78,7 @@ class Space:
         for number in range(members):
             self.members[number, :2] = number, members
         self.members[0, LAST // 8] = 0
-        self.control[PARTED // 8] = 0
+        self.control[WISH // 8] = 0
 
 
 def aligned(nbytes: int) -> np.ndarray[Any, Any]:
@@ -85,6 +97,8 @@ class Native:
         The code.
     graph : Graph
         What it computes; errors name its nodes.
+    form : Form
+        Whether it is run once or for each row.
     library : Library, optional
         The code, where it is loaded already.
     rows : int
@@ -95,6 +109,7 @@ class Native:
         self,
         binary: Binary,
         graph: Graph,
+        form: Form = ONCE,
         library: Any = None,
         rows: int = 0,
     ) -> None:
@@ -102,35 +117,48 @@ class Native:
 
         self.binary = binary
         self.graph = graph
+        self.form = form
         self.rows = rows
         library = library or load(binary.code, (ENTRY,), binary.imports)
         self.code = library.function(ENTRY, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
         self.most = thread_count() if binary.shared else 1
         self.callback = CALLBACK(self.call_numpy) if binary.opaque else None
-        self.results = [(t.shape, t.dtype) for t in graph.result_types]
+        self.results = form.found(graph.result_types, 1)
         self.pack = struct.Struct(f"{len(graph.inputs) + len(graph.outputs) + 2}N").pack
         self.free: list[Space] = []
-        self.pause, self.patience = (
-            0,
-            1,
-        )  # calls that start alone: still to come, and after the next parting
+        self.pause = 0  # calls that will start alone
+        self.patience = 1  # and how many after the next parting
         self.thread = threading.local()
 
     def __call__(self, arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
         """The results; arrays at the places ``donated`` may be overwritten and returned."""
-        results = [np.empty(shape, dtype) for shape, dtype in self.results]
+        steps, kinds = 1, self.results
+        if self.form.rows:
+            steps = self.form.steps(arrays)
+            kinds = self.form.found(self.graph.result_types, steps)
+        results = [np.empty(shape, dtype) for shape, dtype in kinds]
         if donated:
             self.give_over(arrays, donated, results)
-        space = self.free.pop() if self.free else self.workspace()
+        try:
+            space = self.free.pop()
+        except IndexError:
+            space = self.workspace()
+        space.control[TRIPS // 8] = steps
         table = self.pack(*map(id, arrays), *map(id, results), id(space.arena), id(space.control))
-        if self.most == 1:
-            failed = self.code(table, space.own[0])
+        if self.most == 1 or steps * self.binary.seconds < LEAST:
+            failed = self.run_alone(table, space)
         else:
             failed = self.run_together(table, space)
         if failed:
             self.fail(space.control)
         self.free.append(space)
         return results
+
+    def run_alone(self, table: bytes, space: Space) -> int:
+        """Run the program with the caller's thread only."""
+        if self.most > 1:
+            space.gather(1)  # the last call with this space may have had helpers
+        return int(self.code(table, space.own[0]))
 
     def run_together(self, table: bytes, space: Space) -> int:
         """Run the program with as many threads as are free.
@@ -140,15 +168,14 @@ class Native:
         """
         if self.pause:
             self.pause -= 1
-            space.gather(1)
-            return int(self.code(table, space.own[0]))
+            return self.run_alone(table, space)
         with TEAM.join(self.most) as helpers:
             members = 1 + len(helpers)
             space.gather(members)
             pairs = zip(helpers, shares(len(helpers)), strict=True)
             for number, (helper, cores) in enumerate(pairs, 1):
-                helper.start(self.code, table, space.own[number], space, cores)
-            failed = int(self.code(table, space.own[0]))
+                helper.prepare(self.code, table, space.own[number], space, cores)
+            failed = int(together(helpers, partial(self.code, table, space.own[0])))
         parted = members > 1 and space.members[0, 1] == 1
         self.patience = min(2 * self.patience, MOST_PAUSES) if parted else 1
         self.pause = self.patience if parted else 0

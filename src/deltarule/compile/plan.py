@@ -85,6 +85,8 @@ class Plan:
         Arrays written in the program.
     interpreted : str
         Why the program is interpreted and not compiled, if so.
+    flush : bool
+        Whether subnormal numbers count as 0.
     """
 
     inputs: tuple[ArrayType, ...]
@@ -96,6 +98,7 @@ class Plan:
     stages: tuple[Stage, ...] = ()
     constants: tuple[np.ndarray[Any, Any], ...] = ()
     interpreted: str = ""
+    flush: bool = False
 
     @property
     def shared(self) -> bool:

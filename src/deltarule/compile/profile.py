@@ -130,7 +130,8 @@ class Clocked:
             scratch=module.scratch,
         )
         self.kernels = module.clocked
-        self.native = Native(binary, executable.graph, rows=len(module.clocked))
+        rows = len(module.clocked)
+        self.native = Native(binary, executable.graph, executable.form, rows=rows)
         self.seconds = 0.0
 
     def __call__(self, *arrays: Any) -> tuple[Any, ...]:

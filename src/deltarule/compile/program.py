@@ -19,6 +19,7 @@ import numpy as np
 
 from deltarule.compile import cache
 from deltarule.compile.binary import Binary, compiled, equations
+from deltarule.compile.form import ONCE, Form
 from deltarule.compile.lower import schedule
 from deltarule.compile.native import Native
 from deltarule.compile.plan import Plan
@@ -42,15 +43,28 @@ class Runner(Protocol):
 class Interpreted:
     """A graph, run by the interpreter."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, form: Form = ONCE) -> None:
+        form.check(graph)
+        self.graph, self.form = graph, form
 
     def __call__(self, arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
         """The results, in memory of their own."""
         with np.errstate(all="ignore"):
-            found = interpret(self.graph, *arrays)
-        types = self.graph.result_types
-        return [np.array(y, t.dtype).reshape(t.shape) for y, t in zip(found, types, strict=True)]
+            found = self.loop(arrays) if self.form.rows else interpret(self.graph, *arrays)
+        kinds = self.form.found(self.graph.result_types, self.form.steps(arrays))
+        pairs = zip(found, kinds, strict=True)
+        return [np.array(y, dtype).reshape(shape) for y, (shape, dtype) in pairs]
+
+    def loop(self, arrays: Sequence[Any]) -> list[Any]:
+        """The last carries, and the other results of every step."""
+        c, last = self.form.carries, len(arrays) - self.form.rows
+        consts, carry = arrays[: last - c], arrays[last - c : last]
+        others: list[Any] = []
+        for row in zip(*arrays[last:], strict=True):
+            found = interpret(self.graph, *consts, *carry, *row)
+            carry = found[:c]
+            others.append(found[c:])
+        return [*carry, *(np.stack(ys) for ys in zip(*others, strict=True))]
 
 
 class Executable:
@@ -65,26 +79,36 @@ class Executable:
         What it computes.
     equal : Executable, optional
         That of a graph of the same text, whose machine code serves both.
+    form : Form
+        Whether it runs once or for each row, and with subnormal numbers or without.
 
     Attributes
     ----------
-    graph : Graph
-        As it was given.
+    graph, form : Graph, Form
+        As they were given.
     rewritten : Graph
         After the passes.
     plan : Plan
         Kernels and memory.
     """
 
-    def __init__(self, graph: Graph, equal: Executable | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        equal: Executable | None = None,
+        form: Form = ONCE,
+    ) -> None:
+        form.check(graph)
         self.graph = graph
+        self.form = form
         self.backend = backend()
         self.run: Runner
         if equal is not None and isinstance(equal.run, Native):
-            self.run = Native(equal.run.binary, graph, equal.run.code.library)
+            self.run = Native(equal.run.binary, graph, form, equal.run.code.library)
+        elif binary := self.binary():
+            self.run = Native(binary, graph, form)
         else:
-            binary = self.binary()
-            self.run = Interpreted(self.rewritten) if binary is None else Native(binary, graph)
+            self.run = Interpreted(self.rewritten, form)
 
     def binary(self) -> Binary | None:
         """Machine code, from disk or made now; None where the program is interpreted."""
@@ -92,7 +116,7 @@ class Executable:
             return None
         from deltarule.compile.llvm.load import this_processor
 
-        name = name_of(self.graph)
+        name = name_of(self.graph, self.form)
         if found := cache.get(name):
             return Binary.of(*found)
         plan, codes = self.planned
@@ -110,7 +134,7 @@ class Executable:
     @cached_property
     def planned(self) -> tuple[Plan, Sequence[Node]]:
         """The plan, and the nodes that machine code names by number."""
-        plan, codes = schedule(self.rewritten)
+        plan, codes = schedule(self.rewritten, self.form)
         return replace(plan, interpreted=why_interpreted(plan, self.backend)), codes
 
     @property
@@ -124,7 +148,7 @@ class Executable:
         Raises
         ------
         TypeRuleError
-            Where an array has another shape or dtype than the graph's input.
+            Where an array has another shape or dtype than the graph's input, or there is no row.
         IndexError
             Where an index is out of range while the program runs.
         """
@@ -132,13 +156,14 @@ class Executable:
         if len(arrays) != len(types):
             wanted = f"{len(types)} arrays, {len(arrays)} are given"
             raise TypeRuleError(f"the program takes {wanted}")
-        given = []
-        for place, (kind, array) in enumerate(zip(types, arrays, strict=True)):
-            x = ready(array)
-            if x.shape != kind.shape or x.dtype != kind.dtype:
-                have = ArrayType(x.shape, x.dtype)
-                raise TypeRuleError(f"argument {place} should be {kind!r}, it is {have!r}")
-            given.append(x)
+        given = [ready(array) for array in arrays]
+        steps = self.form.steps(given)
+        if steps < 1:
+            raise TypeRuleError("the program runs once for each row, and there is none")
+        for place, (x, kind) in enumerate(zip(given, self.form.given(types, steps), strict=True)):
+            if (x.shape, x.dtype) != kind:
+                want, have = ArrayType(*kind), ArrayType(x.shape, x.dtype)
+                raise TypeRuleError(f"argument {place} should be {want!r}, it is {have!r}")
         return tuple(self.run(given, donated))
 
     def show(self, stage: str = "plan") -> str:
@@ -183,14 +208,14 @@ def backend() -> str:
     return word
 
 
-def name_of(graph: Graph) -> str:
+def name_of(graph: Graph, form: Form = ONCE) -> str:
     """The name under which machine code is kept: all that decides what it is and where it runs."""
     from deltarule.compile.llvm.load import this_processor, version
 
     text = graph.to_text()
     words = [repr(lookup(word).lowering) for word in sorted(maps(graph))]
     python = f"{sys.implementation.cache_tag} {object.__basicsize__} NumPy {np.__version__}"
-    return cache.name_of(text, *words, repr(this_processor()), version(), python)
+    return cache.name_of(text, repr(form), *words, repr(this_processor()), version(), python)
 
 
 def maps(graph: Graph) -> set[str]:
@@ -199,18 +224,20 @@ def maps(graph: Graph) -> set[str]:
     return {node.primitive.name for node in nodes if isinstance(node.primitive.lowering, Map)}
 
 
-BUILT: weakref.WeakValueDictionary[tuple[str, str], Executable] = weakref.WeakValueDictionary()
+BUILT: weakref.WeakValueDictionary[tuple[str, Form, str], Executable] = (
+    weakref.WeakValueDictionary()
+)
 RECENT: deque[Executable] = deque(
     maxlen=16
 )  # the next training of the same shapes compiles nothing
 
 
-def build(graph: Graph) -> Executable:
+def build(graph: Graph, form: Form = ONCE) -> Executable:
     """The executable of a graph; graphs of equal text share their code while it is in use or recent."""
-    key = (graph.to_text(), backend())
+    key = (graph.to_text(), form, backend())
     found = BUILT.get(key)
     if found is None or not same_origins(found.graph, graph):
-        found = BUILT[key] = Executable(graph, found)
+        found = BUILT[key] = Executable(graph, found, form)
         RECENT.append(found)
     return found
 

@@ -43,7 +43,7 @@ class Scheduler:
     codes : list of Node
         Nodes that machine code names by number; the list is shared with the bodies of loops.
     bodies : dict
-        Plans of the bodies of loops, shared likewise.
+        Plans of the bodies of loops, by body and number of constants, shared likewise.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Scheduler:
         graph: Graph,
         rules: Callable[[Node], Rule],
         codes: list[Node],
-        bodies: dict[Graph, Plan],
+        bodies: dict[tuple[Graph, int], Plan],
     ) -> None:
         self.graph = graph
         self.rules = rules

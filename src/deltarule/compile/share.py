@@ -21,7 +21,6 @@ from deltarule.compile.kernels import (
 from deltarule.compile.plan import Buffer, Stage
 from deltarule.compile.views import View
 
-Span = tuple[str, int, int, int]  # memory: its kind, its number, first and last byte
 WORTH = 4e-6  # seconds of one thread, from which on a kernel is split
 PRODUCTS = 1.5e11  # operations a second of one thread, about: in products,
 OTHERS = 1e10  # elsewhere,
@@ -69,10 +68,9 @@ def stages_of(
     if not any(shared):
         return (Stage(0, len(kernels), False, False),) if kernels else ()
     found: list[Stage] = []
-    same = {output: given for given, output in in_place}
     done: list[Touched] = []  # since the last meeting
     for i, kernel in enumerate(kernels):
-        now = Touched(kernel, shared[i], buffers, same)
+        now = Touched(kernel, shared[i], buffers, in_place)
         meet = any(now.waits_for(earlier) for earlier in done)
         if meet:
             done = []
@@ -106,19 +104,20 @@ class Touched:
         kernel: Kernel,
         shared: bool,
         buffers: Sequence[Buffer],
-        same: dict[int, int],
+        in_place: frozenset[tuple[int, int]],
     ) -> None:
         self.shared = shared
-        self.reads = [span(buffers[view.buffer], same) for view in kernel.reads]
-        self.writes = [span(buffers[view.buffer], same) for view in kernel.writes]
+        self.in_place = in_place
+        self.reads = [buffers[view.buffer] for view in kernel.reads]
+        self.writes = [buffers[view.buffer] for view in kernel.writes]
 
     def waits_for(self, earlier: Touched) -> bool:
         """Whether threads must meet between the two."""
         if not (self.shared or earlier.shared):
             return False  # both are the first thread's
-        return any(overlap(a, b) for a, b in self.pairs(earlier))
+        return any(overlap(a, b, self.in_place) for a, b in self.pairs(earlier))
 
-    def pairs(self, earlier: Touched) -> Iterator[tuple[Span, Span]]:
+    def pairs(self, earlier: Touched) -> Iterator[tuple[Buffer, Buffer]]:
         """Accesses of which at least one writes."""
         for a in self.writes:
             for b in (*earlier.reads, *earlier.writes):
@@ -128,15 +127,16 @@ class Touched:
                 yield a, b
 
 
-def span(buffer: Buffer, same: dict[int, int]) -> Span:
-    """Where a buffer lies. An output that may be written over an input counts as that input."""
-    if buffer.place == "arena":
-        return ("arena", 0, buffer.at, buffer.at + buffer.nbytes)
-    if buffer.place == "output" and buffer.at in same:
-        return ("input", same[buffer.at], 0, 1)
-    return (buffer.place, buffer.at, 0, 1)
-
-
-def overlap(a: Span, b: Span) -> bool:
-    """Whether two stretches share a byte."""
-    return a[:2] == b[:2] and a[2] < b[3] and b[2] < a[3]
+def overlap(
+    a: Buffer,
+    b: Buffer,
+    in_place: frozenset[tuple[int, int]],
+) -> bool:
+    """Whether two buffers may share a byte: an output lies over any input that it may be written over."""
+    if a.place == b.place == "arena":
+        return a.at < b.at + b.nbytes and b.at < a.at + a.nbytes
+    if a.place == b.place:
+        return a.at == b.at
+    given, output = (a, b) if a.place == "input" else (b, a)
+    kinds = (given.place, output.place)
+    return kinds == ("input", "output") and (given.at, output.at) in in_place

@@ -10,8 +10,11 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from operator import call
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +103,7 @@ class Helper:
             self.work = None
             self.idle.release()
 
-    def start(
+    def prepare(
         self,
         code: Callable[..., Any],
         table: bytes,
@@ -108,7 +111,7 @@ class Helper:
         space: Any,
         cores: frozenset[int],
     ) -> None:
-        """Run a program on one of some cores; ``space`` is kept alive until it is done."""
+        """When it wakes, run a program on one of some cores; ``space`` is kept alive until then."""
 
         def work() -> None:
             self.move(cores)
@@ -116,7 +119,6 @@ class Helper:
             _ = space
 
         self.work = work
-        self.wake.release()
 
 
 class Team:
@@ -132,19 +134,40 @@ class Team:
 
     @contextmanager
     def join(self, members: int) -> Iterator[list[Helper]]:
-        """Helpers for a call with so many threads in all, or none where another call has them."""
+        """Helpers for a call with so many threads in all, or none where another call has them.
+
+        Those that are still in the list at the end have not been woken.
+        """
+        chosen: list[Helper] = []
         if not self.lock.acquire(blocking=False):
-            yield []
+            yield chosen
             return
         try:
             while len(self.helpers) < members - 1:
                 self.helpers.append(Helper())
-            chosen = self.helpers[: members - 1]
-            for helper in chosen:
-                helper.idle.acquire()  # it has left its last call
+            for helper in self.helpers[: members - 1]:
+                # when it has left its last call
+                in_one_go(helper.idle.acquire, partial(chosen.append, helper))
             yield chosen
         finally:
+            for helper in chosen:
+                helper.idle.release()
             self.lock.release()
+
+
+def together(helpers: list[Helper], own: Callable[[], Any]) -> Any:
+    """Wake the helpers, whose list is empty then, and do one's own part; what that gives."""
+    wakes = [helper.wake.release for helper in helpers]
+    return in_one_go(helpers.clear, *wakes, own)
+
+
+def in_one_go(*calls: Callable[[], Any]) -> Any:
+    """Call one function after the other; what the last one gives.
+
+    As none is written in Python, no signal is heard before the last has ended: an interrupt by the
+    keyboard cannot leave helpers waiting for a caller who never comes.
+    """
+    return deque(map(call, calls), maxlen=1).pop()
 
 
 TEAM = Team()

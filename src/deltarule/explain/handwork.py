@@ -30,8 +30,17 @@ _FILLER = re.compile(
 )
 _NEXT = re.compile(
     r"[,;]\s*(?:and\s+)?(?=[^,;=]*[A-Za-z][^,;=]*=)|;\s*|\s+and\s+(?=[^\s=]+\s*=)"
-    r"|(?<=[\w)\]])\.\s+(?=[A-Z]|\w+\s*=)"
+    r"|(?<=[\w)\]%])\.\s+(?=[A-Z]|\w+\s*=)|(?<=[\d%])\s+(?=[A-Za-z]\w*\s*=\s*[-\w.])"
+    r"|,?\s+(?:since|because|where|with|for)\s+(?=[^,;=]*[A-Za-z]\w*\s*=)"
 )
+_NUMBER = r"-?(?:\d+(?:[.,]\d+)?|[.,]\d+)"
+_DECIMALS = re.compile(r"[\s*_~$-]*\d*[.,]\d+%?(?:[\s*_.;!]*$|,\s|\s+[a-z]{3,})")
+_VERB = re.compile(r"(.*\w)\s+(?:is|gives|becomes|equals|yields)\s+(?=.*[\d(])")
+_WRITTEN_ANOTHER_WAY = [
+    (rf"(=.*\S)\s+(?:#|//)\s*(?:=\s*)?({_NUMBER})\s*$", r"\1 = \2"),  # y = 2*a  # 0.3
+    (r"(=.*\S)\s+(?:#|//)\s*(.*)$", r"\1 (\2)"),
+    (rf"^([A-Za-z][\w{{}}^]*)\s*[:=]\s*{_NUMBER}\s*→\s*({_NUMBER})$", r"\1_new = \2"),  # w: 1 → 2
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,11 @@ class Line:
         """The segments that can be computed as they stand."""
         return tuple(segment for segment in self.segments if segment.numeric)
 
+    @property
+    def says_a_number(self) -> bool:
+        """Whether its last segment has decimals, as results have and counts have not."""
+        return bool(self.segments and _DECIMALS.match(self.segments[-1].text))
+
 
 def read_lines(text: str, commas: Commas | None = None) -> list[Line]:
     """Return the statements of a text, in order.
@@ -118,7 +132,10 @@ def _bare_text(raw: str) -> str:
         cells = [cell.strip() for cell in raw.strip().strip("|").split("|")]
         raw = " = ".join(cell for cell in cells if cell and not re.fullmatch(r":?-+:?", cell))
     raw = re.sub(r"`|(?<!\w)(\*\*|__)(?=\S)|(?<=\S)(\*\*|__)(?!\w|\s*[\d(-])", "", raw)
-    return _STEP.sub("", _BULLET.sub("", plain(_BULLET.sub("", raw))))
+    text = _STEP.sub("", _BULLET.sub("", plain(_BULLET.sub("", raw))))
+    for pattern, usual in _WRITTEN_ANOTHER_WAY:
+        text = re.sub(pattern, usual, text)
+    return text
 
 
 def _apart(text: str) -> list[str]:
@@ -150,8 +167,8 @@ def _statement(number: int, raw: str, text: str, commas: Commas) -> Line:
 
 
 def _equalities(text: str) -> list[str]:
-    """Split at the signs of equality, not at <= and !=."""
-    return re.split(r"(?<![<>!])=(?!=)", text)
+    """Split at the signs of equality, not at <= and !=; ``w ← 0.3`` gives w a number."""
+    return re.split(r"(?<![<>!])=(?!=)|←", text)
 
 
 def _label(piece: str, commas: Commas) -> tuple[str, str]:
@@ -168,6 +185,14 @@ def _label(piece: str, commas: Commas) -> tuple[str, str]:
     try:
         tree, rest = formula(piece, commas)
     except NotAFormula:
+        return piece.rstrip(": "), ""
+    if rest and (verb := _VERB.match(piece)):  # the output is sigmoid(0.3)
+        try:
+            tree, rest = formula(piece[verb.end() :], commas)
+        except NotAFormula:
+            return piece.rstrip(": "), ""
+        if rest == "" and isinstance(tree, Written):
+            return verb[1], piece[verb.end() :]
         return piece.rstrip(": "), ""
     if rest == "" and isinstance(tree, Literal | Written) and not _is_derivative(piece):
         return "", piece

@@ -47,6 +47,8 @@ _TABLE = str.maketrans(
     }
 )
 _LATEX = [
+    (r"\\[td]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))", r"(\1\3/\2\4)"),
+    (r"\\(?:begin|end)\s*\{[^{}]*\}|(?<!\\)&|\\\\(?:\[\w+\])?\s*$", ""),
     (r"\\(?:left|right|bigl?|bigr?|Bigl?|Bigr?)\b", ""),
     (r"\\(?:text|mathrm|mathit|mathbf|operatorname|boldsymbol|rm)\s*\{([^{}]*)\}", r"\1"),
     (r"\\(?:hat|widehat)\s*\{?\s*([A-Za-z])\s*\}?", r"\1hat"),
@@ -60,7 +62,19 @@ _LATEX = [
     (r"\\(?:qquad|quad|[,;:! ])", " "),
     (r"\\([A-Za-z]+)", r"\1"),
 ]
-_FRACTION_OF_DERIVATIVE = re.compile(r"\(\(\s*(d\s*[^()]*?)\s*\)/\(\s*(d\s*[^()]*?)\s*\)\)")
+_RESULT = r"-?[\d.,]*\d%?"
+_FRACTION_OF_DERIVATIVE = re.compile(
+    r"\(\(\s*(d\s*(?:[^()]|\(\d\))*?)\s*\)/\(\s*(d\s*(?:[^()]|\(\d\))*?)\s*\)\)"
+)
+_MATRIX = re.compile(r"\\begin\{[bpv]?matrix\}(.*?)\\end\{[bpv]?matrix\}", re.DOTALL)
+
+
+def _rows(matrix: str) -> str:
+    """Rows in brackets, as programs write them: ``1 & 2 \\\\ 3 & 4`` is [[1, 2], [3, 4]]."""
+    rows = [[cell.strip() for cell in row.split("&")] for row in matrix.split(r"\\") if row.strip()]
+    if all(len(row) == 1 for row in rows):
+        return f"[{', '.join(row[0] for row in rows)}]"
+    return f"[{', '.join('[' + ', '.join(row) + ']' for row in rows)}]"
 
 
 def plain(text: str) -> str:
@@ -71,6 +85,9 @@ def plain(text: str) -> str:
     >>> plain(r"$\\frac{\\partial E}{\\partial w_{5}} = 0.74 \\cdot 4.4×10⁻⁴$")
     'dE/dw_{5} = 0.74 * 4.4*10^-4'
     """
+    text = re.sub(r"\$(\s*[A-Za-z\\(|{-][^$\n]*)\$", r"\1", text)
+    text = _MATRIX.sub(lambda found: _rows(found[1]), text)
+    text = re.sub(r"\b(?:np|numpy|torch)\.(?:array|tensor)\(([^()]*)\)", r"\1", text)
     if "\\" in text:
         text = text.replace("$", "")
         for pattern, plainly in _LATEX:
@@ -89,4 +106,7 @@ def plain(text: str) -> str:
     text = re.sub(r"(?<=[\d)])(\s*)[xX](?=\s+[-+(.\d]|\d+[.,]\d)", r"\1*", text)
     text = re.sub(r"==|:=|~=|=~", "=", text)
     text = re.sub(r"=>|⇒", ";", text)
-    return re.sub(r"-->|->", "→", text.replace("<-", "←")).strip("$ \n")
+    text = re.sub(r"\bd([A-Z][a-z]{0,4})_d(?=[A-Za-z])", r"d\1/d", text)  # dL_dw1 in programs
+    text = re.sub(r"-->|->", "→", re.sub(r"<-(?!\s*[\d.])|<--", "←", text)).strip("$ \n")
+    # what follows from a result is said after an arrow
+    return re.sub(rf"(=\s*{_RESULT})\s*→\s*(?=[^\d\s][^=\n]*=)", r"\1; ", text)

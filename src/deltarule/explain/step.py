@@ -246,16 +246,23 @@ def _backward(
     return grads, found
 
 
-def _symbolic(rule: Any, outer: Trace) -> tuple[Any, dict[str, Node]]:
-    """The rule with its numbers traced, so that formulas name them; zeros and switches stay."""
+def _symbolic(rule: Any, outer: Trace, prefix: str = "") -> tuple[Any, dict[str, Node]]:
+    """The rule with its numbers traced, so that formulas name them; zeros and switches stay.
+
+    Settings of a rule inside it keep their names, those of a schedule begin with its place.
+    """
     if not is_dataclass(rule) or isinstance(rule, type):
         return rule, {}
     copy: Any = object.__new__(type(rule))
     settings = {}
     for item in fields(rule):
-        value = getattr(rule, item.name)
+        value, name = getattr(rule, item.name), prefix + item.name
         if isinstance(value, float) and value:
             traced = _input(outer, np.float64(value))
-            settings[item.name], value = traced.node, traced
+            settings[name], value = traced.node, traced
+        elif is_dataclass(value):
+            inside = prefix if item.name == "rule" else f"{name}_"
+            value, found = _symbolic(value, outer, inside)
+            settings |= found
         object.__setattr__(copy, item.name, value)
     return copy, settings

@@ -6,14 +6,18 @@ In: an example with claims, or a text. Out: ``Verdict``, a finding for every lin
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from deltarule.errors import DataError
 from deltarule.explain.example import Example, Problem, read
 from deltarule.explain.handwork import Line, Segment, read_lines
+from deltarule.explain.handwork_characters import plain
 from deltarule.explain.handwork_numbers import AmbiguousComma, how_commas_are_used
 from deltarule.explain.handwork_terms import NotAFormula, Written, formula, literals, parts
 from deltarule.explain.verify_claims import claim_of
@@ -26,6 +30,7 @@ from deltarule.explain.working import work
 
 SIGNED = ("delta", "dE_dout", "change")
 MOST_MEANINGS = 24
+MOST_EPOCHS = 5  # in a text; claims by name go further
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +147,23 @@ def verify(source: str | Path | Example) -> Verdict:
         return verify_example(example if example.title else replace(example, title=path.name))
     from deltarule.explain.verify_text import verify_text
 
+    return verify_text(text_of(path), path.name)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file, in UTF-8, in UTF-16 with its mark, or as older Windows programs write it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        if b"\0" in data:
+            raise DataError(f"{path} cannot be read as text: it has zero bytes")
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("cp1252")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}") from None
-    return verify_text(text, path.name)
 
 
 def verify_example(example: Example) -> Verdict:
@@ -161,7 +178,20 @@ def verify_example(example: Example) -> Verdict:
     if not any(line.numeric for line in lines):
         nothing = Problem("missing", "there are no claims", "write [claims] or lines = [...]")
         return Verdict(example.title, (), (nothing,))
-    return check(example, lines)
+    steps = steps_of(work(example, steps=_steps_needed(example, lines)), example)
+    unknown = tuple(unknown_claims(example, Names(steps)))
+    return Verdict(example.title, (), unknown) if unknown else check(example, lines)
+
+
+def unknown_claims(example: Example, names: Names) -> Iterator[Problem]:
+    """Claims by a name that no quantity has, with the nearest name that one has."""
+    known = list(names.steps.facts)
+    for claim in example.claims:
+        label = claim.name if claim.step == 1 else f"{claim.name}@{claim.step}"
+        if not names.meanings(label):
+            near = get_close_matches(label, known, 1)
+            cure = f"did you mean {near[0]}?" if near else ""
+            yield Problem("contradiction", f"claims.{label} names no quantity", cure)
 
 
 def problems_of(example: Example) -> tuple[Problem, ...]:
@@ -234,8 +264,10 @@ def _lost_signs(findings: Sequence[Finding], steps: Steps) -> Iterator[str]:
 
 
 def _steps_needed(example: Example, lines: Sequence[Line]) -> int:
+    """As many as are named, and as there are lines of one label: a text may go through epochs."""
     named = [int(found[1]) for line in lines if (found := re.search(r"@(\d+)$", line.label))]
-    return max([example.steps, *named])
+    labels = Counter(key(line.label) for line in lines if line.label and len(line.numeric) > 1)
+    return max([example.steps, *named, min(max(labels.values(), default=1), MOST_EPOCHS)])
 
 
 def _wrong(findings: Sequence[Finding]) -> int:
@@ -251,6 +283,7 @@ class Reading:
         self.steps, self.names, self.signs = steps, names, signs
         self.judge = Judge(steps, brief)
         self.updated = False
+        self.epoch = 1
         self.before: Finding | None = None
 
     def read(self, lines: Sequence[Line]) -> list[Finding]:
@@ -258,6 +291,8 @@ class Reading:
         found = []
         place = Place()
         for line in lines:
+            if not line.numeric and line.says_a_number:
+                found.append(Finding(line, "", 1, "unknown", math.nan, math.nan, math.nan))
             if not line.numeric:
                 place = place_of(line, place, self.names.last)
                 continue
@@ -273,6 +308,8 @@ class Reading:
             if finding.name:
                 self.judge.remember(finding)
                 self.updated |= self.steps.facts[finding.name].role == "new"
+                _, _, epoch = finding.name.partition("@")
+                self.epoch = max(self.epoch, int(epoch or 1))
         return found
 
     def layer_said(self, head: str) -> int:
@@ -305,7 +342,7 @@ class Reading:
         """The quantities that a line may be about."""
         found = [m for m in self.names.meanings(line.label) if self.signed(m, line.label)]
         if self.updated:
-            found += [later for m in found if (later := self.later(m)) and later not in found]
+            found += [later for m in found for later in self.later(m) if later not in found]
         if re.fullmatch(r"(?:out|output|activation)", line.label, re.IGNORECASE) and self.beside(
             line
         ):
@@ -336,14 +373,18 @@ class Reading:
         both = (name, -sign) in self.names.meanings(label)
         return not both or sign == self.signs.get(role, 1)
 
-    def later(self, meaning: Meaning) -> Meaning | None:
-        """The same quantity after the update."""
-        fact = self.steps.facts[meaning[0]]
-        if fact.step != 1 or fact.role not in ("net", "out", "loss", "loss_part"):
-            return None
-        place = {"layer": fact.layer, "unit": fact.unit, "row": fact.row, "step": 2}
-        after = self.steps.of(fact.role, **place)
-        return (after[0].name, meaning[1]) if after else None
+    def later(self, meaning: Meaning) -> Iterator[Meaning]:
+        """The same quantity after the update: in the next epoch, or in the pass that ends the step."""
+        name, sign = meaning
+        fact = self.steps.facts[name]
+        if fact.step > 2:
+            return
+        for epoch in (self.epoch, self.epoch + 1):
+            if f"{name}@{epoch}" in self.steps.facts:
+                yield f"{name}@{epoch}", sign
+        if fact.step == 1 and fact.role in ("net", "out", "loss", "loss_part"):
+            place = {"layer": fact.layer, "unit": fact.unit, "row": fact.row, "step": 2}
+            yield from ((after.name, sign) for after in self.steps.of(fact.role, **place)[:1])
 
     def by_terms(self, line: Line) -> list[Meaning]:
         """Quantities whose formula fits the printed numbers of a line without a label."""
@@ -402,8 +443,10 @@ class Reading:
 
     def alone(self, line: Line) -> Finding | None:
         """A line whose meaning is not known: its own arithmetic can be checked."""
-        if len(line.numeric) < 2 and all(s.bare for s in line.numeric):
+        if len(line.numeric) < 2 and all(s.bare for s in line.numeric) and not line.says_a_number:
             return None
+        if not re.search(r"[=|←→]", plain(line.text)):
+            return None  # 2-2-1 network
         claim = claim_of(line)
         assert claim is not None
         value = self.judge.interval(claim, "").middle

@@ -395,8 +395,13 @@ class Judge:
         inside = [abs(numbers.get(n, self.steps.facts[n].value)) for n in symbols(mistake.formula)]
         around = [abs(numbers.get(n, self.steps.facts[n].value)) for n in names]
         told = [n for n in seen if n.value not in (0, 1, 2, 0.5)]
+        given = {abs(self.steps.facts[n].value) for n in names if self.steps.facts[n].role in GIVEN}
+        rounded = [n for n in seen if n.value not in given]  # 0.9 is not 0.93 where a weight is 0.9
         missing = sum(not any(abs(n.value - v) <= n.unit for v in around) for n in told)
-        absent = sum(not any(abs(n.value - v) <= n.unit for n in seen) for v in inside)
+        near = [any(abs(n.value - v) <= n.unit for n in rounded) for v in inside]
+        absent = sum(
+            not n and not any(s.value == v for s in seen) for n, v in zip(near, inside, strict=True)
+        )
         return missing + 0.5 * absent
 
     def stranger(self, found: Finding, terms: Segment) -> str:

@@ -14,6 +14,7 @@ from itertools import permutations
 from deltarule.explain.handwork_characters import plain
 from deltarule.explain.verify_steps import Fact, Steps
 
+_LAYER_MARK = re.compile(r"\^\s*\{?[(\[](\d)[)\]]\}?((?:_\{?\w+\}?)?)")  # z_1^{(2)}, z^{[2]}_1
 _DROPPED = str.maketrans("", "", " _{}()[],^.")
 Meaning = tuple[str, int]  # a quantity, and -1 where its negative is meant
 FILLERS = set(
@@ -84,10 +85,10 @@ ACTS = ("sigmoid", "sigma", "f", "g", "phi", "tanh", "relu", "logistic", "act", 
 def key(text: str) -> str:
     """A label without what people vary: spaces, underscores, brackets, capitals, primes of derivatives.
 
-    >>> key("net_{h1}"), key("∂E/∂w₅"), key("w5⁺")
-    ('neth1', 'de/dw5', 'w5+')
+    >>> key("net_{h1}"), key("∂E/∂w₅"), key("w5⁺"), key("z_1^{(2)}")
+    ('neth1', 'de/dw5', 'w5+', 'z1l2')
     """
-    text = plain(text)
+    text = _LAYER_MARK.sub(r"\2l\1", plain(text))
     text = re.sub(r"\^?\{?\(?\s*(new|\+|\*|t\+1)\s*\)?\}?$", r"\1", text.strip())
     text = re.sub(r"\bDelta[ _]?(?=\w)", "change", text)
     text = re.sub(r"[\s_{}()\[\]\\,^.]", "", text)
@@ -141,7 +142,8 @@ class Names:
         if at and step.strip().isdigit() and int(step) > 1:
             found = [(f"{name}@{int(step)}", sign) for name, sign in self.meanings(base)]
             return [meaning for meaning in found if meaning[0] in self.steps.facts]
-        whole = self.table.get(key(label))
+        marked = key(label)  # where z_1^{(2)} is not known by its layer, the mark is like any index
+        whole = self.table.get(marked) or self.table.get(re.sub(r"(?<=\d)l(?=\d)", "", marked))
         if whole:
             return whole
         words = tokens(label)
@@ -168,6 +170,9 @@ class Names:
         alone = self.sizes.get(layer) == 1
         if rank == 0:
             yield own
+            yield f"{unit}l{layer}"
+            if alone:
+                yield f"l{layer}"
             if layer == self.last:
                 yield from (f"o{unit}", f"y{unit}", f"output{unit}", f"out{unit}")
                 if alone:
@@ -266,6 +271,10 @@ class Names:
             for loss in self._losses():
                 for word in NET_WORDS[:7]:
                     yield f"d{loss}/d{word}{n}", 1
+        if self.sizes.get(fact.layer) == 1 and rank == (fact.layer != self.last):
+            for loss in self._losses():
+                for word in ("net", "z", "s", "u"):
+                    yield f"d{loss}/d{word}", 1
 
     def _losses(self) -> tuple[str, ...]:
         return LOSS_WORDS[:9]
@@ -292,6 +301,9 @@ class Names:
             for out in ("out", "o", "a", "y", "h", ""):
                 for net in ("net", "z", "in", "s", "a"):
                     yield f"d{out}{n}/d{net}{n}", 1
+            if self.sizes.get(fact.layer) == 1:
+                for net in ("net", "z", "s", "u"):
+                    yield f"d{n}/d{net}", 1
             for act in ACTS:
                 for net in ("net", "z", "in", ""):
                     yield f"{act}'{net}{n}", 1
@@ -326,12 +338,16 @@ class Names:
         base = name.partition("@")[0]
         if rank == 0:
             yield base
+            yield re.sub(rf"_{fact.layer}$", "", base) + f"l{fact.layer}"  # w11_2 is w_{11}^{(2)}
+            if (of_table := re.fullmatch(r"(\w+)_1(\d)", base)) and self.sizes[fact.layer] == 1:
+                yield of_table[1] + of_table[2]
             return
         if fact.role == "bias":
             shared = len([f for f in self.steps.of("bias", layer=fact.layer, step=1)]) == 1
             for n in self.neuron(fact.layer, fact.unit, rank - 1):
                 for word in ("b", "bias", "theta", "w0"):
                     yield word + n
+                    yield f"{word}{fact.unit}l{fact.layer}"
             if shared:
                 yield from (f"b{fact.layer}", f"bias{fact.layer}")
                 if fact.layer == self.last:

@@ -130,9 +130,11 @@ def _orders(weights: list[Given], places: Places) -> Iterator[tuple[str, list[Pl
                 yield f"{words}, in each layer", spots
         if found:
             return
-    by_unit, by_source = _counted(weights, places)
-    yield "neuron by neuron", by_unit
-    yield "input by input", by_source
+    for words, order in zip(
+        ("neuron by neuron", "input by input"), _counted(weights, places), strict=True
+    ):
+        if all(at in (None, place) for at, place in zip(told, order, strict=True)):
+            yield words, order
 
 
 def _between(ends: tuple[str, str] | None, places: Places) -> Place:
@@ -262,7 +264,9 @@ def biases(
         rows2: list[list[Given | None]] = [[next(rest) for _ in range(n)] for n in sizes]
         found.append(("one for each neuron", rows2, False))
     if len(given) == len(sizes):
-        ordered = sorted(given, key=lambda g: g.layer < 0) if all(g.layer for g in given) else given
+        ordered = (
+            sorted(given, key=lambda g: g.layer % 100) if all(g.layer for g in given) else given
+        )
         rows3: list[list[Given | None]] = [[g] * n for g, n in zip(ordered, sizes, strict=True)]
         if max(sizes) == 1:
             return [("one for each neuron", rows3, False)]

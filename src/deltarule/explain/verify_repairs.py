@@ -86,7 +86,7 @@ def _repaired(
 ) -> Iterator[tuple[str, Example, bool]]:
     """Completions of a network with one hidden layer, from its own numbers."""
     hidden = [g for g in statement.weights if g.layer == 1]
-    output = [g for g in statement.weights if g.layer == -1]
+    output = [g for g in statement.weights if g.layer in (-1, 2)]
     if len(sizes) != 3 or not hidden or not output or len(statement.inputs) != sizes[0]:
         return
     if len(hidden) > sizes[0] or len(output) > sizes[1] or sizes[2] != 1:

@@ -19,7 +19,7 @@ LEGEND = {
     "rounded": "~ right but for rounding on the way",
     "follows": "> follows from an earlier mistake",
     "wrong": "x wrong",
-    "unknown": "? only its arithmetic could be checked",
+    "unknown": "? not recognized; only its own arithmetic is checked",
 }
 
 
@@ -50,13 +50,21 @@ def _summary(verdict: Verdict) -> Iterator[str]:
         yield f"{title}cannot be checked"
     else:
         checked = len(verdict.checked)
-        yield f"{title}{'the line is' if checked == 1 else f'all {checked} lines are'} right"
+        said = "the line is" if checked == 1 else f"all {checked} lines are"
+        unknown = n - checked
+        more = (
+            f"; {unknown} more {'is' if unknown == 1 else 'are'} not recognized" if unknown else ""
+        )
+        yield f"{title}{said} right{more}"
 
 
 def _first(verdict: Verdict, finding: Finding) -> Iterator[str]:
     yield f"The first wrong line is line {finding.line.number}:"
     yield f"    {finding.line.text}"
     yield from (f"  {said}" for said in explained(finding))
+    again = [f for f in verdict.wrong[1:] if f.kind == finding.kind]
+    if again:
+        yield f"  A mistake of the same kind is in {_numbers(again)}."
     following = verdict.following(finding)
     if following:
         yield f"  Consistent with this mistake: {_numbers(following)}."

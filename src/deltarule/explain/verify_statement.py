@@ -8,7 +8,7 @@ Nothing is filled in here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deltarule.explain.handwork import Line, read_lines
 from deltarule.explain.handwork_characters import plain
@@ -19,7 +19,7 @@ from deltarule.explain.handwork_numbers import (
     how_commas_are_used,
     printed,
 )
-from deltarule.explain.handwork_terms import Literal, Written, parts, value
+from deltarule.explain.handwork_terms import Literal, Name, Written, parts, value
 
 COUNTS = dict(
     zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True)
@@ -35,6 +35,11 @@ _ACTIVATIONS = [
     ("tanh", r"\btanh\b|\bhyperbolic tangent"),
     ("relu", r"\brelu\b|\brectifie"),
 ]
+UNKNOWN_ACTIVATION = re.compile(
+    r"\b(?:leaky|parametric)[- ]?relu|\bp?relu6?\b(?<!\brelu)|\bs?elu\b|\bgelu\b|\bswish\b|\bsilu\b"
+    r"|\bmish\b|\bsoft-?plus\b|\bsoft-?sign\b|\bstep function|\bheaviside|\bhard[- ]?(?:tanh|sigmoid)",
+    re.IGNORECASE,
+)
 _LOSSES = [
     ("cross_entropy", r"\bcross[- ]?entropy|\bnegative log"),
     (
@@ -45,6 +50,11 @@ _LOSSES = [
     ("mse", r"\bmean[- ]squared|\bmse\b|\bmean of (?:the )?squares"),
 ]
 _WISHED = r"(?:targets?|desired|expected|actual|true|correct|(?:class )?label)"
+_REMARK = re.compile(r"\s+\([^()]*\)$")  # w1 (x1 → h1)
+_LAYER_MARK = re.compile(r"\^\s*\{?[(\[](\d)[)\]]\}?")  # w_{11}^{(2)}
+_LISTED = re.compile(
+    r"\s*-?[\d.,]*\d%?(?:\s*(?:[,;]|\band\b|,\s*and\b)\s*-?[\d.,]*\d%?(?![\w*/^]))+"
+)
 _CLASSES = [
     ("rate", r"(?:(?:learning[- ]?rate|step size)(?: \w+)?|lr|eta|alpha|rate)$"),
     ("momentum", r"(?:momentum|beta|mu)$"),
@@ -110,7 +120,8 @@ class _Scan:
         self.layer = 0
         self.started = False
         self.before: tuple[int, str] = (0, "")
-        self.named: set[str] = set()
+        self.named: set[tuple[str, int]] = set()
+        self.mark = 0  # the layer that a name carries, as w_{11}^{(2)} does
         self.computed = _computed_labels(text, commas)
         for line in read_lines(text, commas):
             self.line(line)
@@ -140,12 +151,25 @@ class _Scan:
         self.before = (line.number, kind)
         if kind and len(line.segments) == 1 and self.take(kind, label, line):
             return
-        if line.numeric:
-            self.started |= len(line.segments) > 1 or bool(re.match(r"net|out|z|h\d|a\d", label))
+        if kind in ("weight", "bias", "input") and (also := self.equal_names(kind, line)):
+            alike = replace(line, segments=line.segments[-1:])
+            for name in (label, *also):
+                self.take(kind, name, alike)
+            return
+        if line.numeric or line.says_a_number:
+            result = re.fullmatch(r"-?[\d.,]+%?", line.segments[-1].text.strip(" *"))
+            self.started |= len(line.segments) > 1 and bool(result)
+            self.started |= bool(re.match(r"net|out|z|h\d|a\d", label))
             self.statement.calculation.append(line)
 
+    def equal_names(self, kind: str, line: Line) -> list[str]:
+        """The other names in ``b1 = b2 = 0.1``."""
+        *names, last = line.segments
+        alike = all(isinstance(s.tree, Name) and self.kind(s.text, line) == kind for s in names)
+        return [s.text for s in names] if alike and last.bare else []
+
     def kind(self, label: str, line: Line) -> str:
-        words = label.split()
+        words = (label := _LAYER_MARK.sub("", _REMARK.sub("", label))).split()
         for name in (label, *(" ".join(words[i:]) for i in range(1, len(words)))):
             for kind, pattern in _CLASSES:
                 if re.match(pattern, name, re.IGNORECASE):
@@ -162,17 +186,21 @@ class _Scan:
         """Whether the line gives a number (or several) of a kind."""
         [segment] = line.segments
         listed = re.match(r"\s*(\[[^\[\]]*\]|\([^()]*,[^()]*\))", segment.text)
-        numbers = self.numbers(listed[1] if listed else segment.text)
+        listed = listed or (
+            None if self.statement.commas == "decimal" else _LISTED.match(segment.text)
+        )
+        numbers = self.numbers(listed[0] if listed else segment.text)
         single = segment.numeric and (segment.bare or kind in ("weight", "bias", "input", "target"))
-        if len(numbers) > 1 and re.match(r"\s*-?[\d.,]+\s*(?:,|;|and\b)", segment.text):
-            single = False
+        single = single and not (listed and len(numbers) > 1)
+        mark = _LAYER_MARK.search(label)
+        label = _LAYER_MARK.sub("", _REMARK.sub("", label))
         name = _name_of(label)
+        self.mark = int(mark[1]) if mark else 0
         if kind in ("weight", "bias") and name.lower().rstrip("0123456789") in ("weight", "bias"):
             name += {1: "_hidden", -1: "_output"}.get(self.layer, "")
-        if self.started and (kind not in ("rate", "momentum") or name in self.named):
-            if name in self.named or kind in ("input", "target", "weight", "bias"):
-                return False
-        if name in self.named or (kind == "target" and name in self.computed):
+        if (name, self.mark) in self.named or (kind == "target" and name in self.computed):
+            return False
+        if self.started and not self.late(kind, name, line):
             return False
         if not single and not re.match(
             r"\s*[\[({]|\s*-?[\d.]+\s*[,;]|\s*-?[\d.]+\s+and\b", segment.text
@@ -182,12 +210,12 @@ class _Scan:
             return False
         if segment.text.count("[") > 1 and kind == "weight":
             rows = [self.numbers(row) for row in re.findall(r"\[([^\[\]]+)\]", segment.text)]
-            self.statement.tables[name] = rows
-            self.named.add(name)
+            self.statement.tables[f"{name}{self.mark or ''}"] = rows
+            self.named.add((name, self.mark))
             return True
         if kind in ("rate", "momentum"):
             setattr(self.statement, kind, numbers[0])
-            self.named.add(name)
+            self.named.add((name, self.mark))
             return True
         if single and segment.tree is not None and not isinstance(segment.tree, Literal):
             if any(isinstance(p, Written) and p.op in ("+", "exp") for p in parts(segment.tree)):
@@ -197,6 +225,15 @@ class _Scan:
         self.put(kind, name, label, numbers, line)
         return True
 
+    def late(self, kind: str, name: str, line: Line) -> bool:
+        """Whether a number below the first line of the calculation is given there, not claimed."""
+        if name in self.computed:
+            return False
+        if kind == "target":
+            return bool(re.search(rf"\b{_WISHED}|^t", line.label, re.IGNORECASE))
+        clear = re.fullmatch(r"[wbxi]\d*", name) or re.search("weight|→", plain(line.text.lower()))
+        return bool(clear) or kind in ("rate", "momentum")
+
     def put(self, kind: str, name: str, label: str, numbers: list[float], line: Line) -> None:
         found = {
             "input": self.statement.inputs,
@@ -205,16 +242,13 @@ class _Scan:
             "bias": self.statement.biases,
         }[kind]
         names = _many(label, name, len(numbers))
-        spot = self.layer
-        if re.search(r"\boutput\b", line.text.lower()) and not re.search(
-            r"hidden", line.text.lower()
-        ):
-            spot = -1 if kind in ("weight", "bias") else spot
-        elif re.search(r"\bhidden\b", line.text.lower()) and kind in ("weight", "bias"):
-            spot = 1
+        spot = self.mark or self.layer
+        said = set(re.findall(r"\b(?:output|hidden)\b", line.text.lower()))
+        if kind in ("weight", "bias") and len(said) == 1 and not self.mark:
+            spot = 1 if said == {"hidden"} else -1
         for one, number in zip(names, numbers, strict=True):
             arrow = _ends(plain(line.text), one) if kind == "weight" else None
-            self.named.add(one)
+            self.named.add((one, self.mark))
             found.append(Given(one, number, line.number, spot, arrow))
 
     def numbers(self, text: str) -> list[float]:
@@ -250,6 +284,10 @@ class _Scan:
                 self.statement.sizes = sizes
                 return
         low = text.lower()
+        listed = r"\binputs?\W+(\d+)\W+hidden(?: \w+)?\W+(\d+)\W+outputs?(?: \w+)?\W+(\d+)"
+        if told := re.search(listed, low):
+            self.statement.sizes = (int(told[1]), int(told[2]), int(told[3]))
+            return
         counts = []
         for word in ("input", "hidden", "output"):
             for pattern in (
@@ -290,6 +328,10 @@ class _Scan:
         """Numbers that are said in sentences."""
         found = self.statement
         number = r"(-?(?:\d+(?:[.,]\d+)?|[.,]\d+))"
+        thetas = [g for g in found.biases if re.match("theta_?[1-9]", g.name)]
+        if not found.weights and not found.tables and len(thetas) == len(found.inputs):
+            found.weights = thetas  # θ1, θ2 beside θ0
+            found.biases = [g for g in found.biases if g not in thetas]
         if found.rate is None:
             said = re.search(
                 rf"(?:learning[- ]rate|step size)\b[^\d\n]{{0,40}}?{number}", text, re.IGNORECASE
@@ -341,6 +383,8 @@ def _computed_labels(text: str, commas: Commas) -> set[str]:
 
 def _name_of(label: str) -> str:
     """The name in a label: ``the weight w_1`` is w1."""
+    if spelled := re.search(r"\bfrom (\w+ ?\d*) to (\w+ ?\d*)", label):
+        return "w_" + "_".join(_short(end).replace(" ", "") for end in spelled.groups())
     plainly = re.sub(r"[{}()\[\]_^]", "", label)
     words = plainly.split()
     short = [w for w in words if re.fullmatch(r"[A-Za-z]+\d*[A-Za-z]?\d*|[A-Za-z]\w{0,6}→\w+", w)]
@@ -375,8 +419,18 @@ def _many(label: str, name: str, count: int) -> list[str]:
     ]
 
 
+def _short(text: str) -> str:
+    """Neurons by letter and number: ``hidden neuron 2`` is h2, ``output`` o1."""
+    for word, letter in (("input", "x"), ("hidden", "h"), ("output", "o")):
+        text = re.sub(
+            rf"\b{word} (?:neuron |unit |node )?(\d+)", rf"{letter}\1", text, flags=re.IGNORECASE
+        )
+    return re.sub(r"(?<=to )(?:the )?output\b", "o1", text, flags=re.IGNORECASE)
+
+
 def _ends(text: str, name: str) -> tuple[str, str] | None:
     """From where to where a weight leads, if the text says so."""
+    text = _short(text)
     after = re.search(rf"(?<!\w){re.escape(name)}\b(.*)", text.replace("_", ""))
     for piece in ([after[1]] if after else []) + [text]:
         piece = re.split(r"[;,](?=[^()]*=)", piece)[0]

@@ -15,14 +15,23 @@ from itertools import pairwise
 import numpy as np
 
 from deltarule.explain.example import Example, Problem
+from deltarule.explain.handwork_characters import plain
 from deltarule.explain.handwork_numbers import AmbiguousComma
 from deltarule.explain.network import ABSENT, Layer
 from deltarule.explain.verify import Verdict, _wrong, check, work
 from deltarule.explain.verify_places import Places, Rows, biases, placements
 from deltarule.explain.verify_record import steps_of
-from deltarule.explain.verify_statement import Given, Statement, read_statement
+from deltarule.explain.verify_statement import (
+    UNKNOWN_ACTIVATION,
+    Given,
+    Statement,
+    read_statement,
+)
 from deltarule.optim import SGD
 
+_PLAIN_SQUARE = re.compile(
+    r"\b(?:E|L|J|C|loss|error|cost)\w*\s*=\s*\(\s*[A-Za-z]\w*\s*-\s*[A-Za-z]\w*\s*\)\s*\^\s*2(?!\s*[/*])"
+)
 UPDATED = ("new", "change", "memory_new")
 
 
@@ -40,6 +49,10 @@ def verify_text(text: str, title: str) -> Verdict:
         statement = read_statement(text)
     except AmbiguousComma as error:
         return Verdict(title, (), (Problem("contradiction", str(error)),))
+    if strange := UNKNOWN_ACTIVATION.search(text):
+        cure = "known are sigmoid, tanh, ReLU, softmax and none"
+        what = f"the activation {strange[0]!r} cannot be checked"
+        return Verdict(title, (), (Problem("contradiction", what, cure),))
     sizes, problems = sizes_of(statement)
     if problems:
         from deltarule.explain.verify_repairs import verify_incomplete
@@ -139,9 +152,9 @@ def _counted(statement: Statement, sizes: tuple[int, ...]) -> Iterator[Problem]:
     if all(g.layer for g in statement.weights) and len(need) == 2:
         for words, layer, count, (a, b) in (
             ("hidden", 1, need[0], sizes[0:2]),
-            ("output", -1, need[1], sizes[1:3]),
+            ("output", 2, need[1], sizes[1:3]),
         ):
-            own = sum(g.layer == layer for g in statement.weights)
+            own = sum((g.layer if g.layer > 0 else 2) == layer for g in statement.weights)
             if own != count:
                 kind = "missing" if own < count else "contradiction"
                 what = (
@@ -153,7 +166,21 @@ def _counted(statement: Statement, sizes: tuple[int, ...]) -> Iterator[Problem]:
     kind = "missing" if have < sum(need) else "contradiction"
     shape = "-".join(map(str, sizes))
     what = f"{have} weights are given; a {shape} network has {sum(need)} connections"
+    if gaps := _gaps([g.name for g in statement.weights]):
+        what += f"; {', '.join(gaps)} {_is(len(gaps))} not among them"
     yield Problem(kind, what)
+
+
+def _gaps(names: list[str]) -> list[str]:
+    """Names that a numbering leaves out: w3 of w1, w2, w4."""
+    found = [re.fullmatch(r"([A-Za-z]+)(\d+)", name) for name in names]
+    numbers = {(m[1], int(m[2])) for m in found if m}
+    return [
+        f"{head}{k}"
+        for head in dict.fromkeys(head for head, _ in numbers)
+        for k in range(1, max(n for h, n in numbers if h == head))
+        if (head, k) not in numbers and max(n for h, n in numbers if h == head) < 10
+    ]
 
 
 def _plural(n: int, word: str) -> str:
@@ -274,6 +301,8 @@ def losses_of(statement: Statement, output: str) -> list[tuple[str, str]]:
             ("mse", ""),
             ("half_squared_error", "the mean squared error is taken with the factor 1/2"),
         ]
+    if len(statement.targets) == 1 and _PLAIN_SQUARE.search(plain(statement.text)):
+        return [("mse", "")]
     return [
         ("half_squared_error", "the error is taken as 1/2 (t - y)^2"),
         ("mse", "the error is taken as the mean of the squares"),
@@ -289,6 +318,15 @@ def trainings_of(statement: Statement, bias_rows: list[list[Given | None]]) -> t
     if re.search(fixed, statement.text, re.IGNORECASE):
         return ("weights",)
     return ("all", "weights") if re.search(again, statement.text, re.IGNORECASE) else ("all",)
+
+
+def _own_name(given: Given, k: int, used: list[str], layered: list[tuple[str, int]]) -> str:
+    """A weight's name in the text, with its layer where others are called the same; else nothing."""
+    if not given.name.isidentifier():
+        return ""
+    if used.count(given.name) == 1:
+        return given.name
+    return f"{given.name}_{k}" if layered.count((given.name, k)) == 1 else ""
 
 
 def built(
@@ -308,6 +346,8 @@ def built(
     layers: list[Layer] = []
     before = inputs
     used = [g.name for layer in rows for unit in layer for g in unit]
+    layered = [(g.name, k) for k, layer in enumerate(rows, 1) for unit in layer for g in unit]
+    given_biases = {id(b): b.name for row in bias_rows for b in row if b is not None}
     for k, n in enumerate(sizes[1:], 1):
         last = k == len(sizes) - 1
         neurons = [
@@ -318,8 +358,7 @@ def built(
         for neuron, unit in zip(neurons, rows[k - 1], strict=True):
             row = []
             for source, given in zip(before, unit, strict=True):
-                own = given.name.isidentifier() and used.count(given.name) == 1
-                name = given.name if own else f"w_{source}_{neuron}"
+                name = _own_name(given, k, used, layered) or f"w_{source}_{neuron}"
                 values[name] = given.value
                 row.append(name)
             names.append(tuple(row))
@@ -328,6 +367,7 @@ def built(
             name = ABSENT
             if bias is not None:
                 alone = sum(b is bias for row in bias_rows for b in row) == 1
+                alone = alone and list(given_biases.values()).count(bias.name) == 1
                 name = (
                     bias.name if (shared or alone) and bias.name.isidentifier() else f"b_{neuron}"
                 )

@@ -92,8 +92,15 @@ def _said(rule: Any) -> str:
     if not is_dataclass(rule):
         return repr(rule)
     pairs = [(f.name, getattr(rule, f.name)) for f in fields(rule)]
-    given = (f"{name.replace('_', ' ')} {value:g}" for name, value in pairs if value)
+    given = (f"{name.replace('_', ' ')} {_figure(value)}" for name, value in pairs if value)
     return f"{type(rule).__name__}: {', '.join(given)}"
+
+
+def _figure(setting: Any) -> str:
+    """A number; a rule or schedule inside a rule with its own settings."""
+    if isinstance(setting, (int, float)):
+        return f"{setting:g}"
+    return f"({_said(setting)})" if is_dataclass(setting) else repr(setting)
 
 
 def _worked(
@@ -102,7 +109,7 @@ def _worked(
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise DataError(f"steps is how many steps to explain, at least 1, not {steps!r}")
     traced = trace_steps(task, steps)
-    rate = getattr(task.rule, "learning_rate", None)
+    rate = _rate(task.rule)
     if names is None and not small(traced[0][0]):
         done = tuple(Matrices(*pair, number).quantities() for number, pair in enumerate(traced, 1))
         return Worked(title, done, rate, facts, (MATRIX_FORM,))
@@ -111,6 +118,12 @@ def _worked(
         done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
     layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
     return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
+
+
+def _rate(rule: Any) -> float | None:
+    """The learning rate, where it is a number of the rule itself."""
+    rate = getattr(rule, "learning_rate", None)
+    return rate if isinstance(rate, float) else None
 
 
 def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
@@ -129,7 +142,7 @@ def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
 
 def _other_rates(task: Task, steps: int, names: Names) -> Callable[[float], Worked] | None:
     """The same with another learning rate, computed anew."""
-    if not isinstance(getattr(task.rule, "learning_rate", None), float):
+    if _rate(task.rule) is None:
         return None
 
     def at(rate: float) -> Worked:

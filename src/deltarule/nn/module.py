@@ -466,10 +466,15 @@ class Module:
                 return as_output(self(*part, **named), dtype)
 
         n = xs[0].shape[0] if xs and xs[0].ndim else 0
-        rows = max(1, CHUNK_ELEMENTS * n // max(1, *(x.size for x in xs))) if n else 0
+        rows = self.chunk_rows(*xs) if n else 0
         if n <= rows or any(x.shape[:1] != (n,) for x in xs):
             return outputs(*xs)
         return np.concatenate([outputs(*(x[i : i + rows] for x in xs)) for i in range(0, n, rows)])
+
+    @staticmethod
+    def chunk_rows(*xs: Any) -> int:
+        """How many rows of arrays are evaluated at a time."""
+        return max(1, CHUNK_ELEMENTS * len(xs[0]) // max(1, *(int(x.size) for x in xs)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -2,9 +2,45 @@
 
 In: weights, gradients and the rule's own state, as trees. Out: new weights and new state. A rule is
 a frozen dataclass with ``init(params)`` and ``step(params, grads, state)`` in plain NumPy: used by
-hand, or traced into the compiled epoch.
+hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 """
 
-from deltarule.optim.rules import SGD, Adam, Optimizer, optimizer_of, settings
+from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
+from deltarule.optim.rules import optimizer_of, settings
+from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
+from deltarule.optim.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    OneCycle,
+    PolynomialDecay,
+    StepDecay,
+    Warmup,
+)
+from deltarule.optim.wrappers import Averaged, Clip
 
-__all__ = ["SGD", "Adam", "Optimizer", "optimizer_of", "settings"]
+__all__ = [
+    "LAMB",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Averaged",
+    "Clip",
+    "CosineDecay",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "Lion",
+    "NAdam",
+    "OneCycle",
+    "PolynomialDecay",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "StepDecay",
+    "Warmup",
+    "optimizer_of",
+    "settings",
+]

@@ -1,7 +1,7 @@
 """The epoch as one program: gather a batch, forward, loss, backward, update, repeat.
 
-In: a network, a loss, an update rule, shapes. Out: a graph of many steps (a scan over batches, then
-the partial last batch), run as native code, or interpreted where that is sooner done.
+In: a network, a loss, an update rule, shapes. Out: a graph of one step, run over any number of
+batches by one call of native code, or interpreted where that is sooner done.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive import scan, stage, value_and_grad
+from deltarule.compile import Form, build
+from deltarule.compile.program import Interpreted
+from deltarule.derive import stage, value_and_grad
 from deltarule.derive.trace import Staged, scope
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
-from deltarule.program import Graph, Node, interpret, ops, random, type_of
+from deltarule.program import Graph, Node, type_of
 from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
 from deltarule.train.prepare import Array, Data
 
-CHUNK_FLOPS = 3e10  # about a tenth of a second: how long an interrupt may wait
-BLOCK_FLOPS = 2e8
-BLOCK_ROWS = 1 << 16
 NODE_SECONDS = 4e-6
 FLOP_SECONDS = 5e-10
 COMPILE_SECONDS = 0.2
@@ -70,60 +69,42 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Some full batches and perhaps a partial one, in one executable."""
+    """Steps over batches of one size, in one executable.
+
+    One that is given more batches does more steps: same bits in one call or in many.
+    """
 
     run: Callable[..., tuple[Any, ...]]
-    captured: tuple[Any, ...]
-    full: int
-    batch: int
+    fixed: tuple[Any, ...]
 
-    def __call__(self, leaves: Sequence[Array], fixed: Sequence[Array], order: Array) -> Any:
-        """Train on the rows of ``order``: the new leaves of the carry, and each step's loss."""
-        cut = self.full * self.batch
-        rows = [order[:cut].reshape(self.full, self.batch)] if self.full else []
-        if len(order) > cut:
-            rows.append(order[cut:])
-        *out, losses = self.run(*leaves, *fixed, *rows, *self.captured)
+    def __call__(self, leaves: Sequence[Array], batches: Array) -> tuple[list[Array], Array]:
+        """Train on the rows that each of ``batches`` names: new leaves of the carry, and losses."""
+        *out, losses = self.run(*self.fixed, *leaves, batches)
         return out, losses
 
 
-def stage_program(
+def stage_step(
     step: Callable[..., Any],
     carry: Carry,
     key: Array,
     data: Data,
-    full: int,
-    batch: int,
-    rest: int,
+    rows: int,
 ) -> Staged:
-    """The graph of ``full`` steps and one of ``rest`` rows."""
+    """The graph of one step: key, data, leaves of the carry and indices of rows in; carry and loss
+    out."""
     leaves, spec = flatten(carry)
-    n, weighted = len(leaves), data.weight is not None
+    fixed = [key, *data.arrays()]
 
     def run(*values: Any) -> list[Any]:
+        key, X, y, *w = values[: len(fixed)]
+        *now, chosen = values[len(fixed) :]
         with network_types():
-            return steps(*values)
+            batch = X[chosen], y[chosen], w[0][chosen] if w else None
+            after, loss = step(unflatten(spec, now), key, *batch)
+        return [*flatten(after)[0], loss]
 
-    def steps(*values: Any) -> list[Any]:
-        now = unflatten(spec, values[:n])
-        key, X, y, *more = values[n:]
-        w = more.pop(0) if weighted else None
-
-        def on_rows(state: Carry, rows: Any) -> Any:
-            return step(state, key, X[rows], y[rows], None if w is None else w[rows])
-
-        losses = []
-        if full:
-            now, found = scan(on_rows, now, more.pop(0))
-            losses.append(found)
-        if rest:
-            now, found = on_rows(now, more.pop(0))
-            losses.append(np.reshape(found, (1,)))
-        return [*flatten(now)[0], np.concatenate(losses)]
-
-    rows = [ArrayType((full, batch), INT)] if full else []
-    rows += [ArrayType((rest,), INT)] if rest else []
-    return stage(run, [*(type_of(x) for x in (*leaves, key, *data.arrays())), *rows])
+    types = [type_of(x) for x in (*fixed, *leaves)]
+    return stage(run, [*types, ArrayType((rows,), INT)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +134,11 @@ def work(graph: Graph) -> Work:
     return Work(flops, nodes)
 
 
+def worth_compiling(seconds: float) -> bool:
+    """Whether so much work of the interpreter is done sooner by compiling it first."""
+    return seconds >= COMPILE_SECONDS
+
+
 def node_flops(node: Node) -> float:
     """Operations of one node: twice the multiply-adds of a product, one per element of others."""
     if node.primitive.name == "matmul":
@@ -167,26 +153,29 @@ def node_flops(node: Node) -> float:
     return float(max(t.size for t in types if not isinstance(t, tuple)))
 
 
-def executable(graph: Graph, native: bool) -> Callable[..., tuple[Any, ...]]:
-    """Native code for ``graph`` (or what DELTARULE_BACKEND says), or the interpreter."""
-    if not native:
-        return lambda *args: _interpreted(graph, args)
-    from deltarule.compile import build  # imported where it is used: LLVM is heavy
+def executable(staged: Staged, form: Form, native: bool) -> tuple[Any, tuple[Any, ...]]:
+    """What runs a step of a loop, and the captured arrays, which come before the others.
 
-    return build(graph)
+    It is native code (or what DELTARULE_BACKEND says), or the interpreter.
+    """
+    graph = looped(staged)
+    if native:
+        return build(graph, form), staged.captured
+    interpreted = Interpreted(graph, form)
+    return lambda *arrays: tuple(interpreted(arrays, frozenset())), staged.captured
 
 
-def _interpreted(graph: Graph, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    with np.errstate(all="ignore"):
-        return tuple(map(np.asarray, interpret(graph, *args)))
+def looped(staged: Staged) -> Graph:
+    """The graph with its captured arrays first, as the same in every step of a loop."""
+    n = len(staged.graph.inputs) - len(staged.captured)
+    inputs = staged.graph.inputs
+    return Graph((*inputs[n:], *inputs[:n]), staged.graph.outputs)
 
 
 class Epochs:
-    """The programs of one training.
+    """The programs of one training: of the full batches, and of the partial last one.
 
-    A long epoch is cut into equal chunks, with what is left in the last one. Where nothing is to be
-    done between epochs and each has full batches only, several short epochs are one program.
-    Whether programs are compiled or interpreted is decided once, by the estimated work of the whole
+    Whether they are compiled or interpreted is decided once, by the estimated work of the whole
     training: by shapes alone, never by the clock.
     """
 
@@ -198,84 +187,38 @@ class Epochs:
         data: Data,
         batch: int,
         epochs: int,
-        together: bool,
     ) -> None:
         self.step, self.carry, self.key, self.data = step, carry, key, data
-        self.batch, self.epochs = batch, epochs
-        self.fixed = [key, *data.arrays()]
+        self.batch = batch
+        self.fixed = (key, *data.arrays())
+        self.form = Form(len(flatten(carry)[0]), 1, flush=True)
         self.full, self.rest = divmod(data.rows, batch)
-        rows = min(batch, data.rows)
-        one = work(stage_program(step, carry, key, data, 0, batch, rows).graph)
-        self.native = epochs * math.ceil(data.rows / batch) * one.seconds >= COMPILE_SECONDS
-        self.cuts = self._cuts(math.ceil(self.full * one.flops / CHUNK_FLOPS))
-        self.at_once = 1
-        if together and not self.rest:
-            limit = min(BLOCK_FLOPS / one.flops / self.full, BLOCK_ROWS / data.rows, epochs)
-            self.at_once = max(1, int(limit))
-        self.programs: dict[tuple[int, int], Program] = {}
+        self.steps = self.full + (self.rest > 0)
+        self.staged = {batch: self.stage(batch)}
+        self.one = work(self.staged[batch].graph)
+        self.native = worth_compiling(epochs * self.steps * self.one.seconds)
+        self.programs: dict[int, Program] = {}
 
-    def _cuts(self, count: int) -> list[tuple[int, int]]:
-        """Full batches and rows of the partial one, of each chunk of an epoch."""
-        count = min(count, self.full)
-        size = self.full // count
-        last = self.full - size * (count - 1)
-        return [(size, 0)] * (count - 1) + [(last, self.rest)]
+    def stage(self, rows: int) -> Staged:
+        """The graph of a step on so many rows."""
+        return stage_step(self.step, self.carry, self.key, self.data, rows)
 
-    def blocks(self, first: int) -> list[tuple[int, int]]:
-        """First epoch and number of epochs of each block, of about equal sizes."""
-        count = max(1, math.ceil(self.epochs / self.at_once))
-        sizes = [self.epochs // count + (i < self.epochs % count) for i in range(count)]
-        starts = first + np.cumsum([0, *sizes[:-1]])
-        pairs = zip(starts.tolist(), sizes, strict=True)
-        return [(start, size) for start, size in pairs if size]
-
-    def program(self, full: int, rest: int) -> Program:
-        """The program of so many batches, made when first wanted."""
-        found = self.programs.get((full, rest))
+    def program(self, rows: int) -> Program:
+        """The program of batches of so many rows, made when first wanted."""
+        found = self.programs.get(rows)
         if found is None:
-            staged = stage_program(
-                self.step, self.carry, self.key, self.data, full, self.batch, rest
-            )
-            run = executable(staged.graph, self.native)
-            found = Program(run, staged.captured, full, self.batch)
-            self.programs[full, rest] = found
+            staged = self.staged.get(rows) or self.stage(rows)
+            run, captured = executable(staged, self.form, self.native)
+            found = self.programs[rows] = Program(run, (*captured, *self.fixed))
         return found
 
-    def chunks(self, orders: Array) -> list[tuple[Program, Array]]:
-        """The chunks of some epochs, each with its rows."""
-        if len(orders) > 1:
-            return [(self.program(len(orders) * self.full, 0), orders.reshape(-1))]
-        out, start = [], 0
-        for full, rest in self.cuts:
-            n = full * self.batch + rest
-            out.append((self.program(full, rest), orders[0, start : start + n]))
-            start += n
-        return out
-
-
-class Orders:
-    """The order of the rows in each epoch: a function of (seed, epoch), as ``random.permutation``.
-
-    Several epochs are drawn at once, which costs little more than one.
-    """
-
-    def __init__(self, seed: int, rows: int, shuffle: bool) -> None:
-        self.seed, self.rows, self.shuffle = seed, rows, shuffle
-        self.first, self.drawn = 0, np.empty((0, rows), np.int64)
-
-    def __call__(self, epoch: int, count: int) -> Array:
-        """The orders of ``count`` epochs, from ``epoch`` on."""
-        if not self.shuffle:
-            return np.broadcast_to(np.arange(self.rows), (count, self.rows))
-        start = epoch - self.first
-        if start < 0 or start + count > len(self.drawn):
-            ahead = max(count, min(BLOCK_ROWS // self.rows, 64))
-            self.first, start = epoch, 0
-            self.drawn = self._draw(np.arange(epoch, epoch + ahead))
-        return self.drawn[start : start + count]
-
-    def _draw(self, epochs: Array) -> Array:
-        key, site = random.key(self.seed), random.site("shuffle")
-        bits = ops.random_bits(key, epochs, site=site, shape=(self.rows,))
-        drawn: Array = np.argsort(bits, axis=-1, kind="stable")
-        return drawn
+    def runs(self, orders: Array) -> list[tuple[Program, Array]]:
+        """Programs and their batches, in order, for epochs whose orders of rows are given."""
+        cut = self.full * self.batch
+        if not self.rest:
+            return [(self.program(self.batch), orders.reshape(-1, self.batch))]
+        found = []
+        for order in orders:
+            found.append((self.program(self.batch), order[:cut].reshape(-1, self.batch)))
+            found.append((self.program(self.rest), order[None, cut:]))
+        return found

@@ -1,6 +1,6 @@
 """Where a number became NaN or infinite: the step is found again and blamed.
 
-In: where programs started, and the rows of their steps. Out: the step, the last good weights, and
+In: stretches of steps: where they started, and their batches. Out: the step, the last good weights, and
 the operation and layer that made the first number that is not finite.
 """
 
@@ -14,10 +14,35 @@ import numpy as np
 
 from deltarule.derive.tree import flatten
 from deltarule.program import Graph, Node, walk
-from deltarule.train.epoch import Epochs, stage_program
+from deltarule.train.epoch import Epochs, Program
 from deltarule.train.prepare import Array
 
 Leaves = Sequence[Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Steps that one call of a program does.
+
+    Attributes
+    ----------
+    program : Program
+        What does them.
+    start : sequence of arrays
+        The carry before the first.
+    batches : array (steps, rows)
+        The rows of each.
+    """
+
+    program: Program
+    start: Leaves
+    batches: Array
+
+    def part(self, start: Leaves, first: int, last: int) -> tuple[Leaves, Array]:
+        """The carry and the losses after some of the steps: the same bits as in one go."""
+        if first == last:
+            return start, np.empty(0)
+        return self.program(start, self.batches[first:last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +67,45 @@ class Failure:
     place: str
 
 
-def find_failure(epochs: Epochs, stretches: Sequence[tuple[Leaves, Array]]) -> Failure | None:
-    """Repeat stretches of steps one by one, each from its start, to the first bad one.
+def find_failure(epochs: Epochs, stretches: Sequence[Stretch]) -> Failure | None:
+    """Repeat stretches of steps, each from its start, down to the first bad step.
 
     The programs are those of the training, so that the bits are the same.
     """
-    good, index = stretches[0][0], 0
     weights = len(flatten(epochs.carry.params)[0])
-    for start, order in stretches:
-        leaves = start
-        for i in range(0, len(order), epochs.batch):
-            rows = order[i : i + epochs.batch]
-            full = len(rows) == epochs.batch
-            program = epochs.program(*((1, 0) if full else (0, len(rows))))
-            after, (loss,) = program(leaves, epochs.fixed, rows)
-            good = leaves if np.isfinite(loss) else good
-            if not (np.isfinite(loss) and finite(after[:weights])):
-                return Failure(index, float(loss), good, _blame(epochs, leaves, rows))
-            leaves, index = after, index + 1
+    done, before = 0, stretches[0].start
+    for stretch in stretches:
+        n = len(stretch.batches)
+        index, leaves = _first_bad(stretch, weights)
+        if index < n:
+            good = leaves
+            _, (loss,) = stretch.part(leaves, index, index + 1)
+            if not np.isfinite(loss):  # the update before spoilt the weights
+                good = stretch.part(stretch.start, 0, index - 1)[0] if index else before
+            return Failure(done + index, float(loss), good, _blame(epochs, stretch, index, leaves))
+        before = stretch.part(stretch.start, 0, n - 1)[0]
+        done += n
     return None
+
+
+def _first_bad(stretch: Stretch, weights: int) -> tuple[int, Leaves]:
+    """The first step with a loss or new weights that are not finite, and the carry before it.
+
+    Found by halving: what is repeated is about as long as the stretch. Without a bad step, their
+    number and the last carry.
+    """
+    low, high, leaves = 0, len(stretch.batches), stretch.start
+    after, losses = stretch.part(leaves, low, high)
+    if np.isfinite(losses).all() and finite(after[:weights]):
+        return high, after
+    while high - low > 1:
+        middle = (low + high) // 2
+        after, losses = stretch.part(leaves, low, middle)
+        if np.isfinite(losses).all() and finite(after[:weights]):
+            low, leaves = middle, after
+        else:
+            high = middle
+    return low, leaves
 
 
 def finite(arrays: Leaves) -> bool:
@@ -68,12 +113,11 @@ def finite(arrays: Leaves) -> bool:
     return all(np.isfinite(x).all() for x in arrays)
 
 
-def _blame(epochs: Epochs, leaves: Leaves, rows: Array) -> str:
+def _blame(epochs: Epochs, stretch: Stretch, index: int, leaves: Leaves) -> str:
     """Run one step node by node, and name the first node that is not finite."""
-    staged = stage_program(
-        epochs.step, epochs.carry, epochs.key, epochs.data, 0, epochs.batch, len(rows)
-    )
-    return first_not_finite(staged.graph, [*leaves, *epochs.fixed, rows, *staged.captured])
+    rows = stretch.batches[index]
+    staged = epochs.stage(len(rows))
+    return first_not_finite(staged.graph, [*epochs.fixed, *leaves, rows, *staged.captured])
 
 
 def first_not_finite(graph: Graph, args: Sequence[Any]) -> str:

@@ -5,8 +5,6 @@ In: a network, data, a loss, an update rule. Out: the network trained in place, 
 
 from __future__ import annotations
 
-import math
-import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -23,14 +21,24 @@ from deltarule.optim import optimizer_of
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
-from deltarule.train.checkpoint import Loaded
-from deltarule.train.epoch import Carry, Epochs, Orders, Program, step_of
-from deltarule.train.failure import find_failure, finite
+from deltarule.train.epoch import Carry, Epochs, Program, step_of
+from deltarule.train.evaluate import Evaluation
+from deltarule.train.failure import Stretch, find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
+from deltarule.train.order import BLOCK_ROWS, MANY, Orders
+from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
 from deltarule.train.run import Run
+from deltarule.train.settings import (
+    callbacks_of,
+    one_array,
+    seed_of,
+    shapes_of,
+    trainable,
+    whole_number,
+)
 
 
 def fit(
@@ -72,8 +80,8 @@ def fit(
         outputs), or a function (outputs, targets) -> a number, or one per row, in NumPy. Such a
         function gets integer targets as integers.
     optimizer : str or rule
-        "adam", "sgd", ``dr.Adam(1e-3)``, ``dr.SGD(0.1, momentum=0.9)``, or an object with ``init``
-        and ``step``.
+        "adam", "sgd" or another's name; ``dr.AdamW(1e-3)``, ``dr.SGD(dr.CosineDecay(0.1, 5000))``,
+        ``dr.Clip(dr.Adam(), norm=1.0)``; or an object with ``init`` and ``step``.
     epochs, batch_size : int
         Passes through the rows, and rows per step.
     validation : float, (X, y), or None
@@ -181,11 +189,19 @@ class Training:
         self.slots = flatten(net.slots())[0]  # of the first leaves
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
-        self.orders = Orders(self.seed, self.data.rows, shuffle)
-        together = not (self.callbacks or self.metrics or self.data.held)
+        self.last = self.record.epochs + epochs
+        self.watched = bool(self.callbacks or self.metrics or self.data.held)
         step = step_of(net, self.loss, self.optimizer)
-        self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs, together)
-        self.stretches: list[tuple[list[Array], Array]] = []
+        self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
+        many = self.epochs.native and epochs * self.data.rows >= MANY
+        self.orders = Orders(self.seed, self.data.rows, shuffle, many)
+        self.steppers = tuple(callback for callback in self.callbacks if callback.steps)
+        every = [callback.every for callback in self.steppers]
+        self.pace = Pace(self.epochs.one.seconds, every)
+        self.steps = int(carry.count)
+        self.reason = ""
+        self.stretches: list[Stretch] = []
+        self.evaluation: Evaluation | None = None  # made when it is wanted first
 
     def _initialize(self) -> None:
         """Weights, where there are none; then a check that data, network and loss fit."""
@@ -218,7 +234,7 @@ class Training:
             old = resume.carry
             if old is None:
                 raise DataError("resume: the run holds no state of an optimizer to continue from")
-            if _shapes(old.opt_state) != _shapes(fresh.opt_state):
+            if shapes_of(old.opt_state) != shapes_of(fresh.opt_state):
                 raise DataError(
                     "resume: the optimizer or the network is of another kind than in the run to "
                     "continue"
@@ -249,14 +265,12 @@ class Training:
     def run(self, display: Quiet) -> Run:
         """All epochs; the network holds the result, also when interrupted."""
         record, start = self.record, time.perf_counter()
-        moment = Moment(self.net, record.epochs, {}, self._figures())
-        self._call("on_start", moment)
+        moment = self._moment({})
+        self._call("on_start", moment, self.callbacks)
         try:
-            for first, count in self.epochs.blocks(record.epochs):
-                if moment.reason:
-                    record.stopped = moment.reason
-                    break
-                moment = self._block(first, count, display)
+            while record.epochs < self.last and not self.reason:
+                moment = self._block(record.epochs, self._together(), display)
+            record.stopped = self.reason if record.epochs < self.last else ""
             self._check_weights()
         except KeyboardInterrupt:
             record.stopped = "interrupted"
@@ -266,39 +280,60 @@ class Training:
             self._publish()
         record.seconds += time.perf_counter() - start
         record.carry = self.carry
-        self._call("on_end", moment)
+        self._call("on_end", moment, self.callbacks)
         return record
+
+    def _together(self) -> int:
+        """How many epochs to run now: several short ones where nobody looks between them."""
+        if self.watched:
+            return 1
+        most = min(self.pace.steps // self.epochs.steps, BLOCK_ROWS // self.data.rows)
+        return max(1, min(most, self.last - self.record.epochs))
 
     def _block(self, first: int, count: int, display: Quiet) -> Moment:
         """Some epochs, one after the other; what is known after the last."""
-        chunks = self.epochs.chunks(self.orders(first, count))  # compiled, where they are new
+        runs = self.epochs.runs(self.orders(first, count))  # compiled, where they are new
         start = time.perf_counter()
-        losses = self._train(chunks, display).reshape(count, -1)
+        losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
-        logs: dict[str, float] = {}
-        for i, found in enumerate(losses):
-            loss = mean_loss(found, self.data.rows, self.batch)
-            logs = {"loss": loss, **self._evaluate(), "rows_per_second": speed}
-            for name, value in logs.items():
-                self.record.history[name].append(value)
-            display.epoch(first + i + 1, logs)
-        moment = Moment(self.net, first + count, logs, self._figures())
+        means = mean_losses(losses, self.data.rows, self.batch)
+        others = {**self._evaluate(), "rows_per_second": speed}
+        self.record.history["loss"] += means
+        for name, value in others.items():
+            self.record.history[name] += [value] * count
+        display.epochs(first, means, others)
+        moment = self._moment({"loss": means[-1], **others})
         if self.callbacks:
             self._publish()
-            self._call("on_epoch", moment)
+            self._call("on_epoch", moment, self.callbacks)
         return moment
 
-    def _train(self, chunks: Sequence[tuple[Program, Array]], display: Quiet) -> Array:
+    def _moment(self, logs: dict[str, float]) -> Moment:
+        """What a hook is given now."""
+        return Moment(self.net, self.record.epochs, logs, self._figures(), self.steps)
+
+    def _train(self, runs: Sequence[tuple[Program, Array]], display: Quiet) -> Array:
         """The losses of all steps."""
         losses = []
-        for program, part in chunks:
-            self.stretches = [*self.stretches[-1:], (self.leaves, part)]
-            self.leaves, found = program(self.leaves, self.epochs.fixed, part)
-            if not np.isfinite(found).all():
-                self._fail()
-            losses.append(found)
-            display.rows(len(part))
+        for program, batches in runs:
+            for part in self.pace.pieces(batches, self.steps):
+                losses.append(self._piece(Stretch(program, self.leaves, part)))
+                display.rows(part.size)
         return np.concatenate(losses)
+
+    def _piece(self, piece: Stretch) -> Array:
+        """The losses of some steps, done by one call of native code."""
+        self.stretches = [*self.stretches[-1:], piece]
+        start = time.perf_counter()
+        self.leaves, losses = piece.program(piece.start, piece.batches)
+        self.pace.saw(len(losses), time.perf_counter() - start)
+        if not np.isfinite(losses).all():
+            self._fail()
+        self.steps += len(losses)
+        if due := [c for c in self.steppers if self.steps % c.every == 0]:
+            self._publish()
+            self._call("on_step", self._moment({"loss": float(losses[-1])}), due)
+        return losses
 
     @property
     def carry(self) -> Carry:
@@ -318,18 +353,20 @@ class Training:
         if held is None and not self.metrics:
             return {}
         X, y = (self.data.inputs, self.data.targets) if held is None else held
-        carry = self.carry
-        outputs = self.net.evaluate(carry.params, carry.state, X)
+        if self.evaluation is None:
+            self.evaluation = Evaluation(self.net, self.carry, X, self.last - self.record.epochs)
+        outputs = self.evaluation(self.carry)
         prefix = "" if held is None else "val_"
         with np.errstate(all="ignore"):
             logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
         return logs | {prefix + name: float(f(outputs, y)) for name, f in self.metrics.items()}
 
-    def _call(self, hook: str, moment: Moment) -> None:
+    def _call(self, hook: str, moment: Moment, callbacks: Sequence[Callback]) -> None:
         """Run a hook; weights that it set are taken over."""
-        for callback in self.callbacks:
+        for callback in callbacks:
             getattr(callback, hook)(moment)
-        if self.callbacks:
+        self.reason = self.reason or moment.reason
+        if callbacks:
             pairs = zip(self.slots, self.leaves, strict=False)
             found = [_like(slot.read(), value, hook) for slot, value in pairs]
             self.leaves = [*found, *self.leaves[len(found) :]]
@@ -344,15 +381,15 @@ class Training:
     def _fail(self) -> None:
         """Keep the last good weights; name step and place."""
         failure = find_failure(self.epochs, self.stretches)
-        start = unflatten(self.spec, self.stretches[0][0])
+        start = unflatten(self.spec, self.stretches[0].start)
         if failure is None:
-            self.leaves = self.stretches[-1][0]
+            self.leaves = list(self.stretches[-1].start)
             raise NonFiniteLoss(
                 "the loss became NaN or infinite, but not when the steps were repeated"
             )
         step = int(start.count) + failure.index
         done, steps_done = self.begun
-        epoch = done + (step - steps_done) // math.ceil(self.data.rows / self.batch)
+        epoch = done + (step - steps_done) // self.epochs.steps
         self.leaves = list(failure.good)
         what = (
             "the loss became"
@@ -376,60 +413,9 @@ def _like(new: Any, old: Array, hook: str) -> Array:
     return np.asarray(new, old.dtype)
 
 
-def mean_loss(losses: Array, rows: int, batch: int) -> float:
-    """Mean over rows from the means of batches, the last of which may be smaller."""
-    last = rows - batch * (len(losses) - 1)
-    total = batch * float(np.sum(losses[:-1], dtype=float)) + last * float(losses[-1])
-    return total / rows
-
-
-def whole_number(name: str, value: Any, least: int) -> None:
-    """Raise where a setting is no integer of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise DataError(f"{name} must be a whole number of at least {least}, not {value!r}")
-
-
-def seed_of(seed: int | None, resume: Run | None) -> int:
-    """The seed of a training: given, that of the run to continue, or drawn."""
-    if seed is not None:
-        whole_number("seed", seed, 0)
-    if resume is not None:
-        if seed not in (None, resume.seed):
-            raise DataError(f"resume continues a run of seed {resume.seed}; seed={seed} was given")
-        return resume.seed
-    return int.from_bytes(os.urandom(4), "little") if seed is None else int(seed)
-
-
-def callbacks_of(given: Any) -> tuple[Callback, ...]:
-    """Callbacks as a tuple; one alone is one."""
-    callbacks = (given,) if isinstance(given, Callback) else tuple(given)
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}")
-    return callbacks
-
-
-def one_array(y: Any) -> Any:
-    """What a network returned, where it is one array."""
-    if not hasattr(y, "shape"):
-        raise ShapeError(
-            f"the network returned {type(y).__name__}; fit needs one array, rows first"
-        )
-    return y
-
-
-def trainable(net: Any) -> Module:
-    """The network itself, where it can be trained."""
-    if not isinstance(net, Module):
-        raise DataError(f"fit trains a network, an object of dr.Module, not {net!r}")
-    if isinstance(net, Loaded):
-        raise DataError(
-            "this network was loaded from its graph of evaluation and cannot be trained: load it "
-            "into a network of its class, dr.load(path, net)"
-        )
-    return net
-
-
-def _shapes(tree: Any) -> Any:
-    leaves, spec = flatten(tree)
-    return spec, [np.shape(x) for x in leaves]
+def mean_losses(losses: Array, rows: int, batch: int) -> list[float]:
+    """Mean over rows of each epoch, from the means of its batches, whose last may be smaller."""
+    epochs = losses.astype(float)
+    last = rows - batch * (epochs.shape[1] - 1)
+    totals = batch * epochs[:, :-1].sum(axis=1) + last * epochs[:, -1]
+    return [float(total) for total in totals / rows]

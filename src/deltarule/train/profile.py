@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.data import Preprocessor, read_table
-from deltarule.derive import scan, stage
-from deltarule.derive.tree import flatten, unflatten
-from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.nn import Module
 from deltarule.optim import Adam
-from deltarule.program import type_of
-from deltarule.train.epoch import step_of
+from deltarule.train.epoch import looped
 from deltarule.train.loop import Training
 from deltarule.train.table import LOSSES, network_for, only_with_target, task_of
 
@@ -86,27 +82,14 @@ def profile_fit(
         callbacks=(),
         resume=None,
     )
-    step = step_of(net, training.loss, training.optimizer)
-    leaves, spec = flatten(training.carry)
-    n = len(leaves)
-
-    def steps(*values: Any) -> list[Any]:
-        key, inputs, targets, rows = values[n:]
-
-        def on_rows(carry: Any, rows: Any) -> Any:
-            return step(carry, key, inputs[rows], targets[rows], None)
-
-        with network_types():
-            carry, losses = scan(on_rows, unflatten(spec, values[:n]), rows)
-        return [*flatten(carry)[0], losses]
-
+    epochs = training.epochs
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, training.data.rows, (STEPS, training.batch))
-    given = [*leaves, training.key, training.data.inputs, training.data.targets, rows]
-    staged = stage(steps, [type_of(x) for x in given])
-    clocked = Clocked(Executable(staged.graph))
+    batches = rng.integers(0, training.data.rows, (STEPS, training.batch))
+    staged, form = epochs.stage(training.batch), epochs.form
+    clocked = Clocked(Executable(looped(staged), form=form))
+    given = [*staged.captured, *epochs.fixed, *training.leaves, batches]
     for _ in range(CALLS):
-        clocked(*given, *staged.captured)
+        clocked(*given)
     return clocked.profile()
 
 

@@ -6,11 +6,14 @@ In: figures of each epoch. Out: text on standard error.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from deltarule.errors import DataError
+
+SECONDS = 0.1  # between two drawings of the bar
 
 
 class Quiet:
@@ -19,34 +22,48 @@ class Quiet:
     def rows(self, more: int) -> None:
         """So many more rows are done."""
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
-        """The figures of an epoch."""
+    def epochs(self, done: int, losses: Sequence[float], others: dict[str, float]) -> None:
+        """Losses of the epochs after so many, and the figures that they have in common."""
 
 
 class Lines(Quiet):
     """One plain line per epoch."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, last: int) -> None:
+        self.last = last
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
+    def epochs(self, done: int, losses: Sequence[float], others: dict[str, float]) -> None:
         """Print the figures."""
-        print(f"epoch {number}/{self.epochs}  {figures(logs)}", file=sys.stderr, flush=True)
+        for number, loss in enumerate(losses, done + 1):
+            words = figures({"loss": loss, **others})
+            print(f"epoch {number}/{self.last}  {words}", file=sys.stderr, flush=True)
 
 
 class Bar(Quiet):
-    """A bar with the figures of the last epoch, rows per second and the time left."""
+    """A bar with the figures of the last epoch, rows per second and the time left.
+
+    It is drawn a few times a second, however short epochs are.
+    """
 
     def __init__(self, bar: Any, task: Any) -> None:
         self.bar, self.task = bar, task
+        self.done, self.text = 0, ""
+        self.shown = -SECONDS
 
     def rows(self, more: int) -> None:
         """Move the bar."""
-        self.bar.update(self.task, advance=more)
+        self.done += more
+        if time.monotonic() - self.shown >= SECONDS:
+            self.show()
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
-        """Show the figures."""
-        self.bar.update(self.task, figures=figures(logs))
+    def epochs(self, done: int, losses: Sequence[float], others: dict[str, float]) -> None:
+        """Keep the figures of the last."""
+        self.text = figures({"loss": losses[-1], **others})
+
+    def show(self) -> None:
+        """Draw it as it is now."""
+        self.shown = time.monotonic()
+        self.bar.update(self.task, completed=self.done, figures=self.text)
 
 
 def figures(logs: dict[str, float]) -> str:
@@ -85,4 +102,6 @@ def showing(progress: bool | None, epochs: int, rows: int) -> Iterator[Quiet]:
         with Progress(
             *columns, TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=8
         ) as bar:
-            yield Bar(bar, bar.add_task("training", total=rows, figures=""))
+            shown = Bar(bar, bar.add_task("training", total=rows, figures=""))
+            yield shown
+            shown.show()

@@ -28,6 +28,8 @@ class Run:
         Duration.
     stopped : str
         Why the training ended before the last epoch, or empty.
+    carry : params, state, opt_state, count
+        Where the training stands, for ``resume``; opt_state is what the update rule keeps.
     """
 
     history: dict[str, list[float]]

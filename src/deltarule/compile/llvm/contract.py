@@ -37,6 +37,7 @@ REMAINDER = (
     1.04  # how much better a tile must be that leaves rows or columns over: they are code, too
 )
 CROWDED = 512  # bytes from row to row, from which on a panel is worth a copy
+FEW = 8  # tiles below each other, below which a panel is read where it lies
 NEAR = 1 << 17  # bytes of panels that stay in the second cache
 TALL = 512  # rows from which on threads share rows: each copies all panels for itself
 FAR = 1 << 20  # bytes of an operand that is asked for ahead
@@ -141,7 +142,7 @@ class Contraction:
         step = self.column.strides[1]
         tiles = -(-self.row.size // self.tile[0])
         along = max(axis.strides[1] for axis in self.summed) * self.dtype.itemsize
-        if step == 1 and (tiles < 4 or along < CROWDED):
+        if step == 1 and (tiles < FEW or along < CROWDED):
             return None
         f = self.function
         return Panel(f, self.b, "%scratch", self.dtype, self.lanes, self.summed, step)

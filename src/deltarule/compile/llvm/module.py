@@ -19,6 +19,7 @@ from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
 from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
+from deltarule.compile.llvm.mode import Mode
 from deltarule.compile.llvm.pattern import pattern_of
 from deltarule.compile.llvm.random import write_random
 from deltarule.compile.llvm.reduce import write_reduce
@@ -56,14 +57,16 @@ class Module:
 class Writer:
     """A module under construction."""
 
-    def __init__(self, processor: Processor, profile: bool) -> None:
+    def __init__(self, processor: Processor, profile: bool, flush: bool) -> None:
         self.processor = processor
+        self.mode = Mode(processor.triple, flush)
         self.clocked: list[Kernel] | None = [] if profile else None
         self.names: dict[str, str] = {}  # of functions and constants, by their text without it
         self.texts: list[str] = []
         self.needs: set[str] = set()
         self.imports: set[str] = set()
         self.scratch = 0
+        self.depth, self.watched = 0, False  # of loops; whether one is watched
         self.known: dict[Any, tuple[Function, list[int]]] = {}  # by their patterns
 
     def add(self, f: Function, word: str) -> str:
@@ -119,10 +122,20 @@ class Writer:
             case kernels.RandomKernel():
                 return write_random(kernel, size)
             case kernels.LoopKernel():
-                return write_loop(kernel, self.plan(kernel.body), kernel.body.shared)
+                return self.loop(kernel)
             case kernels.OpaqueKernel():
-                return write_opaque(kernel)
+                return write_opaque(kernel, self.mode)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
+
+    def loop(self, kernel: kernels.LoopKernel) -> Written:
+        """The function of a loop. Of those that stand in no other, the first is watched by the clock."""
+        self.depth += 1
+        body = self.plan(kernel.body)
+        self.depth -= 1
+        shared = kernel.body.shared
+        watched = shared and not self.depth and not self.watched
+        self.watched |= watched
+        return write_loop(kernel, body, shared, watched)
 
     def plan(self, plan: Plan) -> str:
         """The name of a function that runs a plan, given inputs, outputs, workspace, control and own."""
@@ -139,12 +152,15 @@ class Writer:
             data = f.now(f"getelementptr i8, ptr {array}, i64 {DATA_OFFSET}")
             args.append(f.now(f"load ptr, ptr {data}"))
         args.append("%own")
-        status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
+        with self.mode.entered(f):
+            status = f.now(f"call i32 @{run}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
         if plan.shared:
-            f.do(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
+            last = f.now(f"call i32 @meet(ptr {args[-2]}, ptr %own)")
+            f.fail_if(f.now(f"icmp ne i32 {last}, 0"))
             self.texts.append(barrier(self.processor.triple))
             self.imports |= {YIELD, CLOCK}
+        self.needs |= f.needs
         self.texts.append(f.finish(ENTRY).replace("define internal", "define", 1))
 
     def declarations(self) -> list[str]:
@@ -165,6 +181,6 @@ class Writer:
 
 def write(plan: Plan, processor: Processor, profile: bool = False) -> Module:
     """The module of a plan. The entry takes ndarrays: inputs, outputs, workspace, control."""
-    writer = Writer(processor, profile)
+    writer = Writer(processor, profile, plan.flush)
     writer.entry(plan)
     return writer.finish()

@@ -56,17 +56,22 @@ class Run:
         for stage in self.plan.stages:
             if stage.meet:
                 meet(f)
-            self.member, self.members = self.own(MEMBER), self.own(MEMBERS)  # a loop may part them
-            first = f.now(f"icmp eq i64 {self.member}, 0")
+            self.count()
             kernels = self.plan.kernels[stage.start : stage.stop]
             if stage.shared:
                 for kernel in kernels:
                     self.call(kernel, True)
+                    if isinstance(kernel, LoopKernel):
+                        self.count()  # it may have sent the others away
                 continue
-            with f.when(first):
+            with f.when(f.now(f"icmp eq i64 {self.member}, 0")):
                 for kernel in kernels:
                     self.call(kernel, False)
         return f
+
+    def count(self) -> None:
+        """Which thread this is, and of how many."""
+        self.member, self.members = self.own(MEMBER), self.own(MEMBERS)
 
     def own(self, offset: int) -> str:
         """A number of the thread's own block."""

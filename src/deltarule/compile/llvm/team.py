@@ -1,7 +1,7 @@
 """Threads that run one program together: who one is, and where all wait for each other.
 
 In: the control block that all share, and each thread's own block. Out: the barrier's text, and calls of
-it. Waiting is a few microseconds of looking, then giving the processor away at every look: a thread
+it. Waiting is some microseconds of looking, then giving the processor away at every look: a thread
 that has no core is waited for without taking one. The last to arrive tells all whether someone failed, so
 that all leave together.
 
@@ -14,19 +14,20 @@ from __future__ import annotations
 
 from deltarule.compile.blocks import (
     ARRIVED,
-    FAILED,
+    COUNTED,
     FASTEST,
     LAST,
     MEMBERS,
-    PARTED,
+    OUTCOME,
     ROUND,
     SPENT,
-    STEPS,
+    WISH,
 )
 from deltarule.compile.llvm.text import Function
 
+PART = 2  # the outcome of a meeting after which the first thread goes on alone; 1: someone failed
 WHILE = 10_000_000  # nanoseconds over which steps are counted
-LOOKS = 256  # before a waiting thread gives its core away
+LOOKS = 2048  # who gives a core to a busy process sooner than that waits for milliseconds
 YIELD = "sched_yield"
 CLOCK, MONOTONIC = "clock_gettime", 1
 PAUSES = {
@@ -48,7 +49,7 @@ only:
 arrive:
   %arrived = getelementptr i8, ptr %state, i64 {ARRIVED}
   %round = getelementptr i8, ptr %state, i64 {ROUND}
-  %result = getelementptr i8, ptr %state, i64 {FAILED}
+  %result = getelementptr i8, ptr %state, i64 {OUTCOME}
   %now = load atomic i64, ptr %round acquire, align 8
   %before = atomicrmw add ptr %arrived, i64 1 acq_rel
   %count = add i64 %before, 1
@@ -57,7 +58,11 @@ arrive:
 open:
   store atomic i64 0, ptr %arrived monotonic, align 8
   %bad = call i32 @failed(ptr %state)
-  store i32 %bad, ptr %result, align 4
+  %wish = getelementptr i8, ptr %state, i64 {WISH}
+  %wished = load i32, ptr %wish, align 4
+  store i32 0, ptr %wish, align 4
+  %outcome = or i32 %bad, %wished
+  store i32 %outcome, ptr %result, align 4
   %next = add i64 %now, 1
   store atomic i64 %next, ptr %round release, align 8
   br label %done
@@ -96,7 +101,7 @@ entry:
   %place = getelementptr i8, ptr %own, i64 {MEMBERS}
   %members = load i64, ptr %place, align 8
   %member = load i64, ptr %own, align 8
-  %flag = getelementptr i8, ptr %state, i64 {PARTED}
+  %wish = getelementptr i8, ptr %state, i64 {WISH}
   %alone = icmp eq i64 %members, 1
   br i1 %alone, label %meet, label %several
 several:
@@ -111,7 +116,7 @@ look:
   %now = add i64 %whole, %rest
   %last.place = getelementptr i8, ptr %own, i64 {LAST}
   %spent.place = getelementptr i8, ptr %own, i64 {SPENT}
-  %steps.place = getelementptr i8, ptr %own, i64 {STEPS}
+  %steps.place = getelementptr i8, ptr %own, i64 {COUNTED}
   %fastest.place = getelementptr i8, ptr %own, i64 {FASTEST}
   %last = load i64, ptr %last.place, align 8
   store i64 %now, ptr %last.place, align 8
@@ -134,21 +139,17 @@ judge:
   %ideal = mul i64 %fastest, %steps
   %bearable = mul i64 %ideal, %members
   %slow = icmp ugt i64 %spent, %bearable
-  %word = zext i1 %slow to i64
-  store i64 %word, ptr %flag, align 8
+  %word = select i1 %slow, i32 {PART}, i32 0
+  store i32 %word, ptr %wish, align 4
   store i64 0, ptr %spent.place, align 8
   store i64 0, ptr %steps.place, align 8
   br label %meet
 meet:
-  %failed = call i32 @meet(ptr %state, ptr %own)
-  %bad = icmp ne i32 %failed, 0
-  %part = load i64, ptr %flag, align 8
-  %together = icmp eq i64 %part, 0
-  %leave = or i1 %bad, %together
-  %stay = or i1 %leave, %alone
-  br i1 %stay, label %done, label %apart
+  %outcome = call i32 @meet(ptr %state, ptr %own)
+  %part = icmp eq i32 %outcome, {PART}
+  br i1 %part, label %apart, label %done
 done:
-  ret i32 %failed
+  ret i32 %outcome
 apart:
   store i64 1, ptr %place, align 8
   %other = icmp ne i64 %member, 0
@@ -168,10 +169,10 @@ def barrier(triple: str) -> str:
     return "\n".join([text, AGAIN, declaration, f"declare i32 @{YIELD}()", ""])
 
 
-def meet(f: Function, again: bool = False) -> None:
+def meet(f: Function, watched: bool = False) -> None:
     """Wait until all threads are here; return 1 where one of them has failed until then.
 
-    With ``again``, after a step of a loop, those that are sent away return 1, too.
+    With ``watched``, after a step of the loop that is timed, those that are sent away return 1, too.
     """
-    failed = f.now(f"call i32 @{'meet_again' if again else 'meet'}(ptr %state, ptr %own)")
+    failed = f.now(f"call i32 @{'meet_again' if watched else 'meet'}(ptr %state, ptr %own)")
     f.fail_if(f.now(f"icmp ne i32 {failed}, 0"))

@@ -316,8 +316,11 @@ class Function:
         return f"b{self._count}"
 
     @contextmanager
-    def loop(self, trips: int, carried: Sequence[Value] = ()) -> Iterator[Loop]:
-        """A loop of at least one trip. ``loop.next`` must be set where values are carried."""
+    def loop(self, trips: int | str, carried: Sequence[Value] = ()) -> Iterator[Loop]:
+        """A loop of at least one trip, their number known now or a value's name.
+
+        ``loop.next`` must be set where values are carried.
+        """
         if trips == 1:
             once = Loop("0", list(carried))
             yield once
