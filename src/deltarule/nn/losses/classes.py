@@ -42,7 +42,7 @@ def cross_entropy(logits: Any, labels: Any, smoothing: float = 0.0) -> Any:
 
     Examples
     --------
-    >>> from deltarule.nn.losses import cross_entropy
+    >>> from deltarule.nn.losses.classes import cross_entropy
     >>> cross_entropy(np.array([[2.0, 1.0, 0.1]]), np.array([0])).round(6)
     array([0.41703])
     """
@@ -184,7 +184,7 @@ def binary_cross_entropy(logits: Any, targets: Any, smoothing: float = 0.0) -> A
 
     Examples
     --------
-    >>> from deltarule.nn.losses import binary_cross_entropy
+    >>> from deltarule.nn.losses.classes import binary_cross_entropy
     >>> binary_cross_entropy(np.array([0.8]), np.array([1.0])).round(6)
     array([0.371101])
     """
