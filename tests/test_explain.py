@@ -13,7 +13,7 @@ import deltarule as dr
 from deltarule.explain import Example, Layer, read, work
 from deltarule.explain.term import evaluate
 from deltarule.nn import loss_of
-from deltarule.nn.layers import ACTIVATIONS
+from deltarule.nn.activations import ACTIVATIONS
 from deltarule.nn.losses import LOSSES
 from deltarule.nn.nested import flat
 from deltarule.optim.rules import OPTIMIZERS
@@ -280,12 +280,15 @@ RULES = (
 )
 
 
+OF_SEVERAL = ("cross_entropy", "focal", "kl", "cosine")
+
+
 @st.composite
 def networks(draw):
     seed = draw(st.integers(0, 2**16))
     rng = np.random.default_rng(seed)
     loss = draw(st.sampled_from(tuple(LOSSES)))
-    outputs = draw(st.integers(2, 3)) if loss == "cross_entropy" else draw(st.integers(1, 3))
+    outputs = draw(st.integers(2 if loss in OF_SEVERAL else 1, 3))
     hidden = draw(
         st.lists(st.tuples(st.integers(1, 3), st.sampled_from(tuple(ACTIVATIONS))), max_size=2)
     )
@@ -300,10 +303,14 @@ def networks(draw):
         for layer, weights in net.params.items()
     }
     x = rng.normal(size=(rows, inputs))
-    if loss == "cross_entropy":
+    if loss in ("cross_entropy", "focal"):
         y = rng.integers(0, outputs, rows)
-    elif loss == "binary_cross_entropy":
+    elif loss == "kl":
+        y = rng.dirichlet(np.ones(outputs), rows)
+    elif loss in ("binary_cross_entropy", "binary_focal"):
         y = rng.integers(0, 2, (rows, outputs)).astype(float)
+    elif loss == "hinge":
+        y = rng.choice([-1.0, 1.0], (rows, outputs))
     else:
         y = rng.uniform(0.1, 0.9, (rows, outputs))
     return net, x, y, loss, draw(st.sampled_from(RULES))

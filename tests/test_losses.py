@@ -19,6 +19,9 @@ from deltarule.nn.losses import LOSSES
 rng = np.random.default_rng(0)
 Y, T = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
 LABELS = rng.integers(0, 3, 6)
+COUNTS = rng.integers(0, 5, (6, 3)).astype(float)
+AMOUNTS = rng.gamma(1.5, 1.0, (6, 3))
+SIGNS = np.sign(rng.normal(size=(6, 3)))
 SOFT = rng.dirichlet(np.ones(3), 6)
 BITS = rng.integers(0, 2, (6, 3)).astype(float)
 
@@ -36,6 +39,31 @@ def log_likelihood(z, t):
     return -np.sum(t * np.log(softmax(z)), -1)
 
 
+def likelihood(z, labels):
+    return softmax(z)[np.arange(len(z)), labels]
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def cosine_derivative(y, t):
+    u, v = unit(y), unit(t)
+    return (np.sum(u * v, 1, keepdims=True) * u - v) / np.linalg.norm(y, axis=1, keepdims=True)
+
+
+def focal_factor(p):
+    return 2 * p * (1 - p) * np.log(p) - (1 - p) ** 2
+
+
+def focal_term(z):
+    return -(sigma(-z) ** 2) * np.log(sigma(z))
+
+
+def focal_slope(z):
+    return -(sigma(-z) ** 2) * (sigma(-z) - 2 * sigma(z) * np.log(sigma(z)))
+
+
 FORMULAS = {
     "mse": (T, lambda y, t: np.mean((y - t) ** 2, 1), lambda y, t: 2 * (y - t) / 3),
     "half_squared_error": (T, lambda y, t: np.sum((y - t) ** 2, 1) / 2, lambda y, t: y - t),
@@ -50,12 +78,53 @@ FORMULAS = {
         lambda y, t: log_likelihood(y, np.eye(3)[t]),
         lambda y, t: softmax(y) - np.eye(3)[t],
     ),
+    "log_cosh": (
+        T,
+        lambda y, t: np.mean(np.log(np.cosh(y - t)), 1),
+        lambda y, t: np.tanh(y - t) / 3,
+    ),
+    "quantile": (T, lambda y, t: np.mean(abs(y - t), 1) / 2, lambda y, t: np.sign(y - t) / 6),
+    "poisson": (
+        COUNTS,
+        lambda y, t: np.mean(np.exp(y) - t * y, 1),
+        lambda y, t: (np.exp(y) - t) / 3,
+    ),
+    "gamma": (
+        AMOUNTS,
+        lambda y, t: np.mean(y + t / np.exp(y), 1),
+        lambda y, t: (1 - t / np.exp(y)) / 3,
+    ),
+    "tweedie": (
+        COUNTS,
+        lambda y, t: np.mean(2 * np.exp(y / 2) + 2 * t / np.exp(y / 2), 1),
+        lambda y, t: (np.exp(y / 2) - t / np.exp(y / 2)) / 3,
+    ),
+    "cosine": (T, lambda y, t: 1 - np.sum(unit(y) * unit(t), 1), cosine_derivative),
+    "focal": (
+        LABELS,
+        lambda y, t: -((1 - likelihood(y, t)) ** 2) * np.log(likelihood(y, t)),
+        lambda y, t: (np.eye(3)[t] - softmax(y)) * focal_factor(likelihood(y, t))[:, None],
+    ),
+    "kl": (SOFT, lambda y, t: np.sum(t * np.log(t / softmax(y)), 1), lambda y, t: softmax(y) - t),
+    "binary_focal": (
+        BITS,
+        lambda y, t: np.mean(np.where(t == 1, focal_term(y), focal_term(-y)), 1),
+        lambda y, t: np.where(t == 1, focal_slope(y), -focal_slope(-y)) / 3,
+    ),
+    "hinge": (
+        SIGNS,
+        lambda y, t: np.mean(np.maximum(0, 1 - t * y), 1),
+        lambda y, t: np.where(t * y < 1, -t, 0) / 3,
+    ),
     "binary_cross_entropy": (
         BITS,
         lambda y, t: -np.mean(t * np.log(sigma(y)) + (1 - t) * np.log(1 - sigma(y)), 1),
         lambda y, t: (sigma(y) - t) / 3,
     ),
 }
+
+
+BY_CLASS = ("cross_entropy", "focal", "kl")
 
 
 def test_every_loss_has_its_formula_here():
@@ -177,9 +246,9 @@ def test_cross_entropy_refuses(y, t, words):
 # --- shapes ---
 
 
-@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "cross_entropy"])
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name not in (*BY_CLASS, "cosine")])
 def test_one_output_takes_targets_of_shape_n_or_n_1(name):
-    y, t = Y[:, :1], BITS[:, :1]
+    y, t = Y[:, :1], SIGNS[:, :1] if name == "hinge" else BITS[:, :1]
     expected = LOSSES[name](y, t)
     assert expected.shape == (6,)
     for a, b in ((y, t[:, 0]), (y[:, 0], t), (y[:, 0], t[:, 0])):
@@ -187,7 +256,9 @@ def test_one_output_takes_targets_of_shape_n_or_n_1(name):
     dr.check_grads(lambda y: LOSSES[name](y, t[:, 0]), y + 0.3)
 
 
-@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "cross_entropy"])
+@pytest.mark.parametrize(
+    "name", [name for name in FORMULAS if name not in ("cross_entropy", "focal")]
+)
 @pytest.mark.parametrize("shape", [(6,), (3,), (1, 3), (6, 1), (3, 6), ()])
 def test_other_shapes_are_never_broadcast(name, shape):
     with pytest.raises(ShapeError, match=r"\(6, 3\), targets"):
@@ -305,3 +376,154 @@ def test_huber_is_a_parabola_at_no_error():
     loss = lambda y: loss_of("huber")(y, np.zeros(1))  # noqa: E731
     assert dr.grad(loss)(np.zeros(1))[0] == 0
     assert dr.hessian(loss)(np.zeros(1))[0, 0] == 1
+
+
+# --- settings, and figures from elsewhere ---
+
+OUT = np.array([[0.5, -1.25, 2.0], [-0.75, 0.25, 1.5]])
+NEAR = np.array([[1.0, 0.0, 3.5], [0.25, 2.0, 0.75]])
+MIXED = np.array([[0.5, 0.25, 0.25], [0.0, 0.125, 0.875]])
+# In float64, from torch.nn.functional (PyTorch 2.13.0: poisson_nll_loss, cross_entropy, kl_div,
+# cosine_similarity, binary_cross_entropy_with_logits) and sklearn._loss (scikit-learn 1.9.1:
+# HalfGammaLoss, HalfTweedieLoss, PinballLoss); rows are means over outputs, sums over classes.
+ELSEWHERE = [
+    ("poisson", {}, NEAR, [0.6080940554969896, 1.6001936799222733]),
+    ("gamma", {}, NEAR, [0.7767347170135928, 1.0847330634691004]),
+    ("tweedie", {"power": 1.3}, NEAR, [5.895909448353709, 5.15061578652013]),
+    ("quantile", {"level": 0.8}, NEAR, [0.8666666666666667, 0.7833333333333333]),
+    ("cross_entropy", {"smoothing": 0.1}, [2, 0], [0.39095531643536596, 2.4723392760738907]),
+    ("cross_entropy", {"smoothing": 0.1}, MIXED, [1.797205316435366, 0.5879642760738908]),
+    ("kl", {}, MIXED, [0.7554012122621145, 0.11015244815078734]),
+    ("cosine", {}, NEAR, [0.1453823825456798, 0.60578507714014]),
+    ("binary_cross_entropy", {}, [[1, 0, 1], [0, 1, 1]], [0.2843113588561507, 0.3880745679921653]),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "targets", "rows"), ELSEWHERE)
+def test_rows_are_those_of_other_libraries(name, settings, targets, rows):
+    loss, targets = loss_of(name, **settings), np.array(targets)
+    np.testing.assert_allclose(loss.function(OUT, targets), rows, rtol=1e-13)
+    assert loss.name == name and loss.named and loss.settings == settings
+    dr.check_grads(lambda y: loss.function(y, targets), OUT)
+
+
+def test_smoothing_moves_the_targets():
+    smooth = loss_of("binary_cross_entropy", smoothing=0.2)
+    moved = loss_of("binary_cross_entropy")(Y, 0.8 * BITS + 0.1)
+    assert smooth(Y, BITS) == pytest.approx(moved, rel=1e-14)
+    smooth = loss_of("cross_entropy", smoothing=0.3)
+    moved = loss_of("cross_entropy")(Y, 0.7 * np.eye(3)[LABELS] + 0.1)
+    assert smooth(Y, LABELS) == pytest.approx(moved, rel=1e-14)
+
+
+def test_focus_of_zero_is_cross_entropy():
+    for name, plain, t in [
+        ("focal", "cross_entropy", LABELS),
+        ("focal", "cross_entropy", SOFT),
+        ("binary_focal", "binary_cross_entropy", BITS),
+    ]:
+        for f in (0.0, 0.5, 3.0):
+            dr.check_grads(lambda y, n=name, f=f, t=t: loss_of(n, focus=f)(y, t), Y)
+        np.testing.assert_allclose(
+            loss_of(name, focus=0.0).function(Y, t), LOSSES[plain](Y, t), rtol=1e-13
+        )
+
+
+SETTINGS = [
+    ("quantile", {"level": 1.0}, r"quantile: level is a number in \(0, 1\), not 1.0"),
+    ("tweedie", {"power": 2}, r"poisson is 1, gamma 2\) is a number in \(1, 2\), not 2"),
+    ("cross_entropy", {"smoothing": 1.5}, r"smoothing is a number in \[0, 1\], not 1.5"),
+    ("binary_cross_entropy", {"smoothing": "a"}, "not 'a'"),
+    ("focal", {"focus": -1}, r"focus is a number in \[0, inf\), not -1"),
+    ("binary_focal", {"focus": math.nan}, "not nan"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "words"), SETTINGS)
+def test_settings_out_of_range(name, settings, words):
+    with pytest.raises(DataError, match=words):
+        loss_of(name, **settings)(Y, FORMULAS[name][0])
+
+
+def test_settings_that_are_none():
+    with pytest.raises(DataError, match=r"'levle'; its settings: level. Did you mean 'level'"):
+        loss_of("quantile", levle=0.5)
+    with pytest.raises(DataError, match="mse has no setting 'level'; its settings: none"):
+        loss_of("mse", level=0.5)
+    with pytest.raises(DataError, match="level: settings go with a name, not with a loss"):
+        loss_of(loss_of("mse"), level=0.5)
+
+
+# --- far ends, joints ---
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["focal", "binary_focal", "kl", "log_cosh", "cosine", "hinge"])
+def test_losses_are_finite_for_outputs_of_any_size(name, dtype):
+    t = FORMULAS[name][0][:2]
+    for scale in (0.0, 1e-30, 1e3, 1e30):
+        y = (scale * np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 1.0]])).astype(dtype)
+        value, gradient = dr.value_and_grad(lambda y: loss_of(name)(y, t))(y)
+        assert np.isfinite(value) and np.isfinite(gradient).all(), scale
+        assert value.dtype == np.dtype(dtype)
+
+
+def test_log_cosh_is_a_parabola_at_no_error_and_exact_near_it():
+    loss = lambda y: loss_of("log_cosh")(y, np.zeros(1))  # noqa: E731
+    assert dr.grad(loss)(np.zeros(1))[0] == 0
+    assert dr.hessian(loss)(np.zeros(1))[0, 0] == pytest.approx(1)
+    assert loss(np.array([1e-6])) == pytest.approx(5e-13, rel=1e-9)
+    assert loss(np.array([1.0])) == pytest.approx(np.log(np.cosh(1)), rel=1e-15)
+
+
+@pytest.mark.parametrize("zero", ["outputs", "targets"])
+def test_cosine_of_a_row_of_zeros_is_quiet(zero):
+    y, t = (Y[:2], T[:2].copy()) if zero == "targets" else (Y[:2].copy(), T[:2])
+    (t if zero == "targets" else y)[1] = 0
+    assert LOSSES["cosine"](y, t)[1] == 1
+    gradient = dr.grad(lambda y: loss_of("cosine")(y, t))(y)
+    assert gradient[0].all() and not gradient[1].any()
+    with pytest.raises(ShapeError, match="an angle needs 2 outputs a row"):
+        LOSSES["cosine"](y[:, :1], t[:, :1])
+
+
+# --- in use ---
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_networks_train_and_are_explained_with_each(name):
+    targets = FORMULAS[name][0]
+    net = dr.Sequential(dr.Dense(3, "tanh"), dr.Dense(3))
+    inputs = np.random.default_rng(2).normal(size=(6, 2))
+    run = dr.fit(
+        net, inputs, targets, loss=name, epochs=20, batch_size=6, optimizer=dr.Adam(0.02), seed=0
+    )
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    worked = dr.explain(net, inputs[:1], targets[:1], loss=name, optimizer=dr.SGD(0.1))
+    expected = LOSSES[name](np.asarray(net(inputs[:1]), float), targets[:1])[0]
+    error = worked.values.get("E_total", worked.values.get("E"))
+    assert error == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert "dE/d" in worked.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words"),
+    [
+        ("hinge", 0.0, r"y\[1, 2\] is 0.0; hinge takes -1 and 1; of 0 and 1 make 2 \* y - 1"),
+        ("poisson", -1.0, r"y\[1, 2\] is -1.0; poisson takes counts, 0 or more"),
+        ("gamma", 0.0, r"y\[1, 2\] is 0.0; gamma takes amounts above 0; tweedie takes 0"),
+        ("tweedie", -0.5, r"y\[1, 2\] is -0.5; tweedie takes amounts, 0 or more"),
+        ("kl", 1.5, r"y\[1, 2\] is 1.5; kl takes 0, 1, or probabilities between"),
+        ("kl", 0.9, r"y\[1\] adds up to "),
+        ("focal", None, r"y\[1\] is class 3; the network has 3 outputs"),
+        ("binary_focal", 2.0, r"y\[1, 2\] is 2.0; binary_focal takes 0, 1"),
+    ],
+)
+def test_targets_out_of_range_are_refused_before_training(name, wrong, words):
+    targets = FORMULAS[name][0].copy()
+    if wrong is None:
+        targets[1] = 3
+    else:
+        targets[1, 2] = wrong
+    with pytest.raises(DataError, match=words):
+        dr.fit(dr.Sequential(dr.Dense(3)), np.zeros((6, 2)), targets, loss=name, epochs=1)

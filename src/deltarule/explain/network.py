@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.derive.trace import scope
 from deltarule.nn import Module, State
-from deltarule.nn.layers import activation_of
+from deltarule.nn.activations import activation_of
 
 ABSENT = ""
 

@@ -17,6 +17,7 @@ from deltarule.explain.example import Claim, Example, Problem
 from deltarule.explain.network import ABSENT, Layer
 from deltarule.nn import Module
 from deltarule.nn.losses import LOSSES
+from deltarule.nn.named import nearest
 from deltarule.optim import SGD
 from deltarule.optim.rules import OPTIMIZERS
 
@@ -150,7 +151,7 @@ class Reader:
                 Problem("missing", "no targets are given", "write targets = [...]")
             )
             return None
-        if loss == "cross_entropy" and len(outputs) > 1:
+        if loss in ("cross_entropy", "focal") and len(outputs) > 1:
             classes = [given] if isinstance(given, int) else given
             if isinstance(classes, list) and all(isinstance(c, int) for c in classes):
                 if len(classes) == (1 if x is None else len(x)):
@@ -215,7 +216,7 @@ class Reader:
         if not isinstance(neurons, list) or not all(isinstance(n, str) and n for n in neurons):
             raise self.wrong(f"{where}: neurons is a list of names, not {neurons!r}")
         activation = one.get("activation", "identity")
-        from deltarule.nn.layers import activation_of
+        from deltarule.nn.activations import activation_of
 
         if not isinstance(activation, str):
             raise self.wrong(f"{where}: activation is a name, not {activation!r}")
@@ -299,7 +300,9 @@ class Reader:
 
     def _loss(self, given: Any) -> str:
         if given not in LOSSES:
-            raise self.wrong(f"no loss is called {given!r}; known: {', '.join(LOSSES)}")
+            raise self.wrong(
+                f"no loss is called {given!r}; known: {', '.join(LOSSES)}{nearest(given, LOSSES)}"
+            )
         return str(given)
 
     def _optimizer(self, data: Mapping[str, Any]) -> Any:

@@ -5,8 +5,24 @@ whose call is NumPy code and is traced like any function, its weights as nested 
 its raw outputs.
 """
 
+from deltarule.nn.activations import ACTIVATIONS, activation_of
+from deltarule.nn.initializers import INITIALIZERS, initializer
 from deltarule.nn.layers import Activation, Dense, Dropout, Sequential
-from deltarule.nn.losses import Loss, loss_of
+from deltarule.nn.losses import LOSSES, Loss, loss_of
 from deltarule.nn.module import Module, State
 
-__all__ = ["Activation", "Dense", "Dropout", "Loss", "Module", "Sequential", "State", "loss_of"]
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "LOSSES",
+    "Activation",
+    "Dense",
+    "Dropout",
+    "Loss",
+    "Module",
+    "Sequential",
+    "State",
+    "activation_of",
+    "initializer",
+    "loss_of",
+]

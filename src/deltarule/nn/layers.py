@@ -6,39 +6,17 @@ code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError, ShapeError
+from deltarule.nn.activations import Function, activation_of
 from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
 from deltarule.nn.module import Module
 from deltarule.program import ops, random
-
-Function = Callable[[Any], Any]
-
-ACTIVATIONS: dict[str, Function] = {
-    "identity": lambda x: x,
-    "logistic": ops.sigmoid,
-    "tanh": ops.tanh,
-    "relu": ops.relu,
-}
-ALIASES = {"sigmoid": "logistic", "linear": "identity"}
-
-
-def activation_of(given: str | Function | None) -> Function:
-    """The function of an activation's name, or the function itself."""
-    if given is None:
-        return ACTIVATIONS["identity"]
-    if callable(given):
-        return given
-    name = ALIASES.get(given, given)
-    if name not in ACTIVATIONS:
-        known = ", ".join((*ACTIVATIONS, *ALIASES))
-        raise ShapeError(f"no activation is called {given!r}; known: {known}, or a NumPy function")
-    return ACTIVATIONS[name]
 
 
 class Dense(Module):
@@ -52,11 +30,13 @@ class Dense(Module):
     units : int
         Number of outputs.
     activation : str or callable, optional
-        f: identity (default), logistic, tanh, relu, or a NumPy function.
+        f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), or a NumPy
+        function.
     bias : bool
         Whether there is a b.
     initializer : str or callable, optional
-        Of W; by default ``he_normal`` for relu, else ``glorot_uniform``. b starts at zero.
+        Of W (``dr.nn.INITIALIZERS``, or a function of (key, shape)); by default ``he_normal`` for
+        relu and leaky_relu, ``lecun_normal`` for selu, else ``glorot_uniform``. b starts at zero.
 
     Shapes
     ------
@@ -127,10 +107,15 @@ class Dense(Module):
         )
 
 
+SUITS = {"relu": "he_normal", "leaky_relu": "he_normal", "selu": "lecun_normal"}
+
+
 def initializer_of(layer: Dense) -> Initializer:
     """The initializer of a layer's weights: its own, or the one that suits its activation."""
-    default = "he_normal" if layer.activation == "relu" else "glorot_uniform"
-    return initializer(default if layer.initializer is None else layer.initializer)
+    if layer.initializer is not None:
+        return initializer(layer.initializer)
+    suits = SUITS.get(layer.activation) if isinstance(layer.activation, str) else None
+    return initializer(suits or "glorot_uniform")
 
 
 def _name(function: str | Function) -> str:
@@ -147,7 +132,7 @@ class Activation(Module):
     Parameters
     ----------
     function : str or callable
-        f: identity, logistic, tanh, relu, or a NumPy function.
+        f: identity, logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), or a NumPy function.
 
     Examples
     --------

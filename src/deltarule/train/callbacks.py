@@ -6,6 +6,7 @@ In: a ``Moment``, what is known then. Out: nothing, or ``moment.stop(reason)``.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,9 @@ from deltarule.derive.tree import tree_map
 from deltarule.errors import DataError
 
 HOOKS = ("on_start", "on_step", "on_epoch", "on_end")
-DIRECTIONS = {"loss": "min", "mae": "min", "rmse": "min", "accuracy": "max", "r2": "max"}
+SMALLER = ("loss", "mae", "rmse", "mape", "log_loss", "brier")
+LARGER = ("accuracy", "top_k", "precision", "recall", "f1", "roc_auc", "r2", "explained_deviance")
+DIRECTIONS = dict.fromkeys(SMALLER, "min") | dict.fromkeys(LARGER, "max")
 
 
 @dataclass(slots=True)
@@ -156,7 +159,8 @@ class EarlyStopping(Callback):
             )
         mode = self.mode
         if mode == "auto":
-            mode = DIRECTIONS.get(self.monitor.removeprefix("val_"), "auto")
+            name = re.sub(r"^top_\d+$", "top_k", self.monitor.removeprefix("val_"))
+            mode = DIRECTIONS.get(name, "auto")
         if mode == "auto":
             raise DataError(
                 f"EarlyStopping: whether more {self.monitor} is better is not known; give "

@@ -15,7 +15,8 @@ import numpy as np
 from deltarule.data.split import split
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
-from deltarule.nn.losses import check_labels
+from deltarule.nn.losses.classes import check_labels
+from deltarule.nn.losses.targets import check_targets
 
 Array = np.ndarray[Any, Any]
 
@@ -162,28 +163,9 @@ def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
             f"{name} has dtype {t.dtype}; {loss.name} takes class indices 0, 1, ... as integers: "
             f"{name}.astype(int)"
         )
-    _check_probabilities(t, loss, name)
+    if loss.named:
+        check_targets(t, loss.name, name)
     return _converted(t, net, name)
-
-
-def _check_probabilities(t: Array, loss: Loss, name: str) -> None:
-    """Raise where the targets of a loss that takes probabilities are none."""
-    if not loss.named or loss.name not in ("cross_entropy", "binary_cross_entropy"):
-        return
-    wrong = np.argwhere((t < 0) | (t > 1))
-    if len(wrong):
-        place = [int(i) for i in wrong[0]]
-        raise DataError(
-            f"{name}{place} is {t[tuple(place)]}; {loss.name} takes 0, 1, or probabilities between"
-        )
-    if loss.classes:
-        sums = t.sum(axis=-1, dtype=float)
-        (rows,) = np.nonzero(np.abs(sums.reshape(len(t), -1) - 1).max(axis=1) > 1e-3)
-        if len(rows):
-            raise DataError(
-                f"{name}[{rows[0]}] adds up to {sums[rows[0]]:.6g}; the probabilities of a row add "
-                "up to 1"
-            )
 
 
 def check_classes(data: Data, outputs: tuple[int, ...]) -> None:
