@@ -201,6 +201,24 @@ def moved(move: str, s: Scheduler, node: Node, **attrs: Any) -> None:
     s.where[node] = view
 
 
+def part(which: int, s: Scheduler, node: Node) -> None:
+    """The real or the imaginary parts of complex numbers: every other number in memory."""
+    (arg,) = node.args
+    where = s.where[arg]
+    if isinstance(where, Number):
+        value = where.value.imag if which else where.value.real
+        s.where[node] = Number(value, node.type.dtype)
+        return
+    s.where[node] = s.view(arg).part_of_complex(which, node.type.dtype)
+
+
+def join(s: Scheduler, node: Node) -> None:
+    """Complex numbers from their parts."""
+    out = s.result(node)
+    for which, arg in enumerate(node.args):
+        s.copy(arg, out.part_of_complex(which, arg.type.dtype), node)
+
+
 def pad(
     s: Scheduler,
     node: Node,
@@ -376,6 +394,9 @@ MOVES: dict[str, Callable[..., None]] = {
     "transpose": partial(moved, "transpose"),
     "broadcast": partial(moved, "broadcast"),
     "slice": partial(moved, "slice"),
+    "real": partial(part, 0),
+    "imag": partial(part, 1),
+    "complex": join,
     "pad": pad,
     "update": update,
     "concatenate": concatenate,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.algebra import simplified
+from deltarule.compile.parts import split
 from deltarule.program import Graph, Node
 from deltarule.program.graph import subgraphs
 from deltarule.program.ops import einsum
@@ -262,6 +263,12 @@ PASSES = (
         "pairwise",
         "Products of three and more become products of two.",
         lambda graph: each_node(graph, pairwise, {}),
+        needed=True,
+    ),
+    Pass(
+        "parts",
+        "Complex numbers become pairs of real ones.",
+        lambda graph: split(graph, {}),
         needed=True,
     ),
     Pass(

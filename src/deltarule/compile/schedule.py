@@ -92,8 +92,10 @@ class Scheduler:
     def whole(self, view: View) -> bool:
         """Whether a view is all of a buffer of ours, in order."""
         given = view.buffer < len(self.graph.inputs) or view.buffer in self.constants
-        size = self.buffers[view.buffer][1]
-        return not given and view.contiguous and view.offset == 0 and view.size == size
+        kind = (view.dtype, view.size)
+        return (
+            not given and view.contiguous and view.offset == 0 and self.buffers[view.buffer] == kind
+        )
 
     # Memory.
 

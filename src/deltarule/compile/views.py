@@ -67,6 +67,11 @@ class View:
         offset = 0 if 0 in size else moved
         return replace(self, shape=tuple(size), strides=strides, offset=offset)
 
+    def part_of_complex(self, which: int, dtype: np.dtype[Any]) -> View:
+        """The real (0) or imaginary (1) parts of complex numbers, as real ones of half their size."""
+        strides = tuple(2 * s for s in self.strides)
+        return replace(self, dtype=dtype, strides=strides, offset=2 * self.offset + which)
+
     def part(self, axis: int) -> View:
         """The first of the arrays that lie behind the leading ``axis`` axes."""
         return replace(self, shape=self.shape[axis:], strides=self.strides[axis:])

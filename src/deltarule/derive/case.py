@@ -43,7 +43,7 @@ class Case:
     @property
     def floats(self) -> list[int]:
         """Arguments that can carry a derivative."""
-        return [i for i, x in enumerate(self.args) if x.dtype.kind == "f"]
+        return [i for i, x in enumerate(self.args) if x.dtype.kind in "fc"]
 
     def results(self, args: Sequence[Any] | None = None) -> list[Any]:
         """What the primitive gives for other arguments (default: its own), always as a list."""

@@ -35,8 +35,14 @@ def directional_difference(
 
 
 def inner(a: list[Any], b: list[Any]) -> float:
-    """Sum of the products of corresponding elements."""
-    return float(sum(np.sum(x * y) for x, y in zip(a, b, strict=True)))
+    """Sum of the products of corresponding elements: of complex ones the real part."""
+    return float(sum(np.sum(x * y).real for x, y in zip(a, b, strict=True)))
+
+
+def random_direction(rng: Any, x: Any) -> Any:
+    """Standard normal numbers of the shape of x, complex ones where x is complex."""
+    found = rng.normal(size=np.shape(x))
+    return found + 1j * rng.normal(size=np.shape(x)) if np.iscomplexobj(x) else found
 
 
 def check_grads(
@@ -51,8 +57,8 @@ def check_grads(
     """Prove the derivatives of a function at a point, in both modes and to the given order.
 
     Along a random direction v and with a random cotangent u, three numbers must agree: the central
-    difference of <u, f(x + t v)>, <u, J v> by forward mode, and <J^T u, v> by reverse mode. Order 2 proves
-    the gradient's own derivatives likewise.
+    difference of <u, f(x + t v)>, <u, J v> by forward mode, and <J^T u, v> by reverse mode; of complex
+    numbers <a, b> is Re(sum ab). Order 2 proves the gradient's own derivatives likewise.
 
     Parameters
     ----------
@@ -89,9 +95,9 @@ def check_grads(
 
 def _float64(x: Any) -> Any:
     x = np.asarray(x)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         raise GradientError(f"check_grads: an argument has dtype {x.dtype}; pass floats")
-    return x.astype(np.float64)[()]
+    return x.astype(np.float64 if x.dtype.kind == "f" else np.complex128)[()]
 
 
 def prove_derivatives(
@@ -113,10 +119,10 @@ def _prove_first(
     f: Any, xs: tuple[Any, ...], what: str, rng: Any, rtol: float, atol: float, modes: Sequence[str]
 ) -> Any:
     """Prove one order; return the function whose derivatives are those of the next order, x -> J(x)^T u."""
-    vs = tuple(tree_map(lambda x: rng.normal(size=x.shape), list(xs)))
+    vs = tuple(tree_map(lambda x: random_direction(rng, x), list(xs)))
     y, pullback = vjp(f, *xs)
-    floats = [i for i, leaf in enumerate(flatten(y)[0]) if np.asarray(leaf).dtype.kind == "f"]
-    u = tree_map(lambda leaf: rng.normal(size=np.shape(leaf)), y)
+    floats = [i for i, leaf in enumerate(flatten(y)[0]) if np.asarray(leaf).dtype.kind in "fc"]
+    u = tree_map(lambda leaf: random_direction(rng, leaf), y)
     us = [flatten(u)[0][i] for i in floats]
     numeric = inner(us, [directional_difference(f, xs, vs)[i] for i in floats])
     found = {}

@@ -57,7 +57,7 @@ def leaf(x: Any, path: str, use: str) -> Any:
             else np.array(x)
         )
         x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         cure = "pass floats, x.astype(float)" if x.dtype.kind in "biu" else "pass arrays of floats"
         raise GradientError(f"{use}: the differentiated argument{path} has dtype {x.dtype}; {cure}")
     return x
@@ -175,6 +175,12 @@ def scalar_loss(traced: _Traced, use: str, name: str) -> Node:
             f"{use}: {name} returned an array of shape {kind.shape}; a gradient is that of "
             "one scalar. Sum it, np.sum(...), or "
             "use dr.jacobian"
+        )
+    if kind.dtype.kind == "c":
+        raise GradientError(
+            f"{use}: {name} returned a complex number, {kind}; a gradient is that of a real one. "
+            "Return np.real(...), or np.abs(...) ** 2; for the derivative of a holomorphic function "
+            "use dr.jvp"
         )
     if not kind.is_float:
         raise GradientError(
@@ -379,7 +385,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """All partial derivatives of a function: J[i, j] = dy_i/dx_j.
 
     The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode,
-    all rows at once.
+    all rows at once. Of a complex result of real arguments it is complex.
 
     Examples
     --------
@@ -397,6 +403,12 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
             raise GradientError(
                 f"jacobian: a result is {wrong[0]}; no derivative flows through {wrong[0].dtype}"
             )
+        wide = [kind.dtype.kind == "c" for kind in kinds]
+        if any(wide) and any(node.type.dtype.kind == "c" for node in traced.inputs):
+            raise GradientError(
+                "jacobian: both an argument and a result are complex, and dy/dz is one number only of "
+                "a holomorphic function: use dr.jvp for those, or take real and imaginary parts"
+            )
 
         def pullback(*cts: Any) -> Any:
             found = pull_back(traced.trace, traced.outputs, cts, traced.inputs)
@@ -404,9 +416,18 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
         stacked, sizes = basis(flatten(list(range(len(kinds))))[1], kinds)
         columns = vmap(pullback)(*stacked) if kinds and sum(sizes) else None
+        if columns is not None and any(wide):
+            turned = [-1j * b if w else 0 * b for b, w in zip(stacked, wide, strict=True)]
+            pairs = zip(columns, vmap(pullback)(*turned), strict=True)
+            columns = [real + 1j * imaginary for real, imaginary in pairs]
         return _blocks(traced, kinds, sizes, columns)
 
     return rows
+
+
+def _of_kind(block: Any, kind: Any) -> Any:
+    """The rows of a real result, real."""
+    return block.real if kind.dtype.kind == "f" and block.dtype.kind == "c" else block
 
 
 def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: Any) -> Any:
@@ -418,7 +439,7 @@ def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: An
             parts = [np.zeros(shape) for shape in shapes]
         else:
             parts = [
-                c[start : start + n].reshape(shape)
+                _of_kind(c[start : start + n], kind).reshape(shape)
                 for c, shape in zip(columns, shapes, strict=True)
             ]
         out.append(unflatten(traced.spec, owned(parts))[0])

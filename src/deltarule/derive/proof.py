@@ -10,13 +10,21 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive.case import ATOL, RTOL, SEED, Case, cases, staged
-from deltarule.derive.check import MODES, STEP, directional_difference, inner, prove_derivatives
+from deltarule.derive.check import (
+    MODES,
+    STEP,
+    directional_difference,
+    inner,
+    prove_derivatives,
+    random_direction,
+)
 from deltarule.derive.differentiate import jvp, vjp
 from deltarule.derive.trace import Staged, stage
 from deltarule.errors import CheckFailed, GradientError, TypeRuleError
@@ -82,7 +90,7 @@ def check_of(name: str) -> Callable[[Check], Check]:
 def _normal(rng: np.random.Generator, like: Sequence[Any]) -> list[Any]:
     """A random direction at each float value, None at the others."""
     return [
-        np.asarray(rng.normal(size=x.shape), x.dtype)[()] if x.dtype.kind == "f" else None
+        np.asarray(random_direction(rng, x), x.dtype)[()] if x.dtype.kind in "fc" else None
         for x in like
     ]
 
@@ -94,11 +102,28 @@ def _filled(parts: Sequence[Any], like: Sequence[Any]) -> list[Any]:
 
 
 def _derivable(primitive: Primitive, special: bool = False) -> list[Case]:
-    """Cases with float arguments and a float result, of a primitive with a derivative."""
+    """Cases with float arguments and a float result, of a primitive with a derivative; and the same with
+    complex ones."""
     if primitive.vjp is None:
         return []
     found = cases(primitive, special=special)
-    return [c for c in found if c.floats and any(y.dtype.kind == "f" for y in c.results())]
+    if not special:
+        found += [other for case in found for other in _complex(case)]
+    return [c for c in found if c.floats and any(y.dtype.kind in "fc" for y in c.results())]
+
+
+def _complex(case: Case) -> Iterator[Case]:
+    """The case with its float64 arguments turned into the complex plane, where the type rule takes them."""
+    rng = np.random.default_rng(SEED)
+    args = tuple(
+        np.asarray(x + 1j * rng.uniform(0.3, 0.6, x.shape))[()] if x.dtype == np.float64 else x
+        for x in case.args
+    )
+    other = Case(case.primitive, args, case.attrs)
+    if other.types != case.types and not any(isinstance(x, Graph) for x in case.attrs.values()):
+        with suppress(TypeRuleError):
+            case.primitive.type_rule(*other.types, **case.attrs)
+            yield other
 
 
 def _forward_mode(case: Case) -> bool:
@@ -214,7 +239,8 @@ def _other_dtypes(case: Case) -> Iterator[Case]:
 
 def _single(case: Case) -> Iterator[Case]:
     """The case in float32, where its attrs do not fix float64."""
-    args = tuple(x.astype("f4") if x.dtype.kind == "f" else x for x in case.args)
+    narrow = {"f": "f4", "c": "c8"}
+    args = tuple(x.astype(narrow.get(x.dtype.kind, x.dtype)) for x in case.args)
     single = Case(case.primitive, args, case.attrs)
     if not any(isinstance(value, Graph) for value in case.attrs.values()):
         case.primitive.type_rule(*single.types, **case.attrs)
@@ -228,7 +254,7 @@ def _difference(case: Case, directions: dict[int, Any]) -> list[Any]:
         args = list(case.args)
         for i, x in zip(directions, xs, strict=True):
             args[i] = x
-        return [y for y in case.results(args) if y.dtype.kind == "f"]
+        return [y for y in case.results(args) if y.dtype.kind in "fc"]
 
     points = tuple(case.args[i] for i in directions)
     return list(directional_difference(moved, points, tuple(directions.values()), STEP))
@@ -244,7 +270,7 @@ def _vjp(primitive: Primitive, rng: np.random.Generator) -> int:
         cts = case.cotangents(us, ys, case.args)
         floats = [u for u in us if u is not None]
         for i in case.floats:
-            v = rng.normal(size=case.args[i].shape)
+            v = random_direction(rng, case.args[i])
             expected = inner(floats, _difference(case, {i: v}))
             found = 0.0 if cts[i] is None else inner([cts[i]], [v])
             if not np.isclose(found, expected, rtol=RTOL, atol=ATOL):
@@ -263,9 +289,11 @@ def _jvp(primitive: Primitive, rng: np.random.Generator) -> int:
     for case in filter(_forward_mode, _derivable(primitive)):
         ys = case.results()
         for moving in _choices(case.floats):
-            vs = {i: rng.normal(size=case.args[i].shape) for i in moving}
+            vs = {i: random_direction(rng, case.args[i]) for i in moving}
             found = case.tangents([vs.get(i) for i in range(len(case.args))], ys, case.args)
-            floats = [t for t, y in zip(_filled(found, ys), ys, strict=True) if y.dtype.kind == "f"]
+            floats = [
+                t for t, y in zip(_filled(found, ys), ys, strict=True) if y.dtype.kind in "fc"
+            ]
             for t, expected in zip(floats, _difference(case, vs), strict=True):
                 case.close("jvp", t, expected)
             n += 1
@@ -303,7 +331,7 @@ def _second_order(primitive: Primitive, rng: np.random.Generator) -> int:
             args = list(case.args)
             for i, x in zip(case.floats, xs, strict=True):
                 args[i] = x
-            return [y for y in case.results(args) if y.dtype.kind == "f"]
+            return [y for y in case.results(args) if y.dtype.kind in "fc"]
 
         moved.__name__ = str(case)
         points = tuple(case.args[i] for i in case.floats)
@@ -352,7 +380,7 @@ def _zeros_stay(case: Case, ys: Sequence[Any]) -> None:
     for i, ct in enumerate(case.cotangents(zeros, ys, case.args)):
         if ct is not None and np.any(ct != 0):
             case.fail("special", f"a cotangent of zeros gives {ct} for argument {i}")
-    still = [np.zeros(x.shape, x.dtype)[()] if x.dtype.kind == "f" else None for x in case.args]
+    still = [np.zeros(x.shape, x.dtype)[()] if x.dtype.kind in "fc" else None for x in case.args]
     for t in case.tangents(still, ys, case.args):
         if t is not None and np.any(t != 0):
             case.fail("special", f"a tangent of zeros gives {t}")
@@ -441,7 +469,7 @@ def _staged(primitive: Primitive, rng: np.random.Generator) -> int:
         ]
 
         def pulled(*xs: Any, case: Case = case, k: int = len(ys)) -> list[Any]:
-            cts = [ct if ct.dtype.kind == "f" else None for ct in xs[:k]]
+            cts = [ct if ct.dtype.kind in "fc" else None for ct in xs[:k]]
             found = case.cotangents(cts, case.results(xs[k:]), xs[k:])
             return [ct for ct in found if ct is not None]
 

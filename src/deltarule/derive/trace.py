@@ -168,11 +168,6 @@ class Trace:
         for arg in node.args:
             if arg in active:
                 if several or (kind.dtype.kind in "fc" and differentiable(node.primitive)):
-                    if not several and kind.dtype.kind == "c":
-                        raise NoRuleError(
-                            f"complex numbers are not differentiated ({node.origin}); "
-                            "compute with real parts"
-                        )
                     active.add(node)
                     self.tape.append(node)
                 break
@@ -283,7 +278,7 @@ def plain_array(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if x.dtype not in NAMES:
         raise NoRuleError(
             f"a traced value meets an array of {x.dtype} ({caller()}); traced are bools, "
-            "integers and floats"
+            "integers, floats and complex numbers"
         )
     return x
 

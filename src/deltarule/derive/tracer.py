@@ -283,13 +283,21 @@ class Tracer(Traced):
 
     @property
     def real(self) -> Any:
-        """The real part: the array itself, unless it is a complex constant."""
+        """The real part: a view; of a real array the array itself."""
         return NUMPY["real"](self)
+
+    @real.setter
+    def real(self, new: Any) -> None:
+        self.real[...] = new
 
     @property
     def imag(self) -> Any:
-        """The imaginary part: zeros, unless it is a complex constant."""
+        """The imaginary part: a view; of a real array zeros."""
         return NUMPY["imag"](self)
+
+    @imag.setter
+    def imag(self, new: Any) -> None:
+        self.imag[...] = new
 
     @property
     def flat(self) -> Any:

@@ -49,6 +49,10 @@ def put_back(owner: Tracer, path: Path, new: Any) -> Any:
             new = ops.update(before, new, start=attrs["start"], step=attrs["step"])
         elif primitive is ops.reshape:
             new = ops.reshape(new, shape=before.shape)
+        elif primitive is ops.real:
+            new = ops.complex(new, ops.imag(before))
+        elif primitive is ops.imag:
+            new = ops.complex(ops.real(before), new)
         else:
             new = ops.transpose(new, order=inverse(attrs["order"]))
     return new
@@ -88,7 +92,7 @@ def _is_view(
             out = out.transpose(attrs["order"])
         elif name == "broadcast":
             out = np.broadcast_to(out, attrs["shape"])
-        else:
+        elif name == "reshape":
             try:
                 out = np.reshape(out, attrs["shape"], copy=False)
             except ValueError:

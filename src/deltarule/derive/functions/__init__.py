@@ -7,6 +7,7 @@ raises ``NoRuleError``.
 from deltarule.derive.functions import (
     create,
     elementwise,
+    fourier,
     join,
     order,
     product,

@@ -15,9 +15,9 @@ import numpy as np
 from deltarule.derive.functions.arguments import as_array, as_float, axis_of
 from deltarule.derive.functions.order import grid, plain
 from deltarule.derive.table import NUMPY, Rule, no_rule, rule
-from deltarule.derive.tracer import Tracer, plain_call, write_outside
+from deltarule.derive.tracer import Tracer, write_outside
 from deltarule.derive.ufuncs import example, truth
-from deltarule.derive.views import fitted
+from deltarule.derive.views import fitted, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 from deltarule.program.primitive import innermost
@@ -189,12 +189,12 @@ def _isrealobj(x: Any) -> bool:
 
 @rule(np.real)
 def _real(val: Any) -> Any:
-    return val if val.dtype.kind != "c" else plain_call(np.real, (val,), {})
+    return val if val.dtype.kind != "c" else view(val, ops.real)
 
 
 @rule(np.imag)
 def _imag(val: Any) -> Any:
-    return _zeros_like(val) if val.dtype.kind != "c" else plain_call(np.imag, (val,), {})
+    return _zeros_like(val) if val.dtype.kind != "c" else view(val, ops.imag)
 
 
 @rule(np.may_share_memory, np.shares_memory)

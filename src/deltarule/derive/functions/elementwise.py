@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.functions.arguments import as_float
 from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.derive.ufuncs import (
     common,
@@ -39,7 +40,6 @@ _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.maximum: ops.maximum,
     np.minimum: ops.minimum,
     np.fabs: ops.abs,
-    np.sign: ops.sign,
     np.arctan: ops.arctan,
     np.arcsin: ops.arcsin,
     np.arccos: ops.arccos,
@@ -55,7 +55,6 @@ _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.bitwise_and: ops.and_,
     np.bitwise_or: ops.or_,
     np.right_shift: ops.shift_right,
-    np.conjugate: lambda x: ops.reshape(x, shape=x.shape),
     np.signbit: lambda x: ops.lt(x, 0 * x),
 }
 for _ufunc, _primitive in _PRIMITIVES.items():
@@ -102,9 +101,27 @@ def _log10(x: Any) -> Any:
     return ops.log(x) / float(np.log(10))
 
 
+def is_complex(x: Any) -> bool:
+    """Whether the elements are complex."""
+    return bool(x.dtype.kind == "c")
+
+
+def turned(f: Callable[[Any], Any], z: Any) -> Any:
+    """-i f(iz): each of tan, tanh and their inverses from the other."""
+    i = z.dtype.type(1j)
+    return -i * f(i * z)
+
+
+@ufunc_rule(np.conjugate)
+def _conjugate(x: Any) -> Any:
+    if not is_complex(x):
+        return ops.reshape(x, shape=x.shape)
+    return ops.complex(ops.real(x), -ops.imag(x))
+
+
 @ufunc_rule(np.tan)
 def _tan(x: Any) -> Any:
-    return ops.sin(x) / ops.cos(x)
+    return turned(ops.tanh, x) if is_complex(x) else ops.sin(x) / ops.cos(x)
 
 
 @ufunc_rule(np.sinh)
@@ -126,6 +143,9 @@ def _odd(x: Any, f: Callable[[Any], Any]) -> Any:
 
 @ufunc_rule(np.arcsinh)
 def _arcsinh(x: Any) -> Any:
+    if is_complex(x):
+        return turned(ops.arcsin, x)
+
     def positive(x: Any) -> Any:
         root = _hypot(x, x.dtype.type(1))
         return ops.log1p(x + x * (x / (1 + root)))
@@ -135,11 +155,15 @@ def _arcsinh(x: Any) -> Any:
 
 @ufunc_rule(np.arccosh)
 def _arccosh(x: Any) -> Any:
+    if is_complex(x):
+        return 2 * ops.log(ops.sqrt((x + 1) * 0.5) + ops.sqrt((x - 1) * 0.5))
     return ops.log1p((x - 1) + ops.sqrt(x - 1) * ops.sqrt(x + 1))
 
 
 @ufunc_rule(np.arctanh)
 def _arctanh(x: Any) -> Any:
+    if is_complex(x):
+        return turned(ops.arctan, x)
     return (ops.log1p(x) - ops.log1p(-x)) * 0.5
 
 
@@ -235,7 +259,19 @@ ufunc_rule(np.trunc)(_of_floats(lambda x: ops.sign(x) * ops.floor(ops.abs(x))))
 
 @ufunc_rule(np.absolute)
 def _absolute(x: Any) -> Any:
+    if is_complex(x):
+        return _hypot(ops.real(x), ops.imag(x))
     return x if is_bool(x) else ops.abs(x)
+
+
+@ufunc_rule(np.sign)
+def _sign(x: Any) -> Any:
+    """Of a complex number the one of size 1 in its direction, 0 of 0."""
+    if not is_complex(x):
+        return ops.sign(x)
+    zero = ops.eq(x, x.dtype.type(0))
+    safe = ops.select(zero, x.dtype.type(1), x)
+    return ops.select(zero, x.dtype.type(0), safe / _absolute(safe))
 
 
 @ufunc_rule(np.isnan)
@@ -245,6 +281,8 @@ def _isnan(x: Any) -> Any:
 
 @ufunc_rule(np.isinf)
 def _isinf(x: Any) -> Any:
+    if is_complex(x):
+        return ops.or_(_isinf(ops.real(x)), _isinf(ops.imag(x)))
     return ops.eq(ops.abs(x), x.dtype.type(np.inf)) if x.dtype.kind == "f" else ops.ne(x, x)
 
 
@@ -327,7 +365,26 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
 
 @raw_rule(np.vecdot)
 def _vecdot(a: Any, b: Any) -> Any:
-    return UFUNCS[np.multiply](a, b).sum(-1)
+    return UFUNCS[np.multiply](UFUNCS[np.conjugate](a), b).sum(-1)
+
+
+@rule(np.angle)
+def _angle(z: Any, deg: bool = False) -> Any:
+    """The argument of a complex number; of a real one 0 or pi."""
+    x = as_float(z)
+    y, x = (ops.imag(x), ops.real(x)) if is_complex(x) else (ops.abs(0 * x), x)
+    found = ops.arctan2(y, x)
+    return _degrees(found) if deg else found
+
+
+@rule(np.iscomplex)
+def _iscomplex(x: Any) -> Any:
+    return ops.ne(NUMPY["imag"](x), 0.0)
+
+
+@rule(np.isreal)
+def _isreal(x: Any) -> Any:
+    return ops.eq(NUMPY["imag"](x), 0.0)
 
 
 @rule(np.sinc)

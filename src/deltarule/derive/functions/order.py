@@ -291,6 +291,8 @@ def _nan_to_num(
 @rule(np.round, np.around)
 def _round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     x = as_array(a)
+    if x.dtype.kind == "c":
+        return ops.complex(_round(ops.real(x), decimals), _round(ops.imag(x), decimals))
     if x.dtype.kind != "f":
         return NUMPY["copy"](x) if x.dtype.kind != "b" else UFUNCS[np.rint](x)
     scale = x.dtype.type(10.0**decimals)

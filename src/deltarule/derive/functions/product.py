@@ -45,7 +45,7 @@ def _outer(a: Any, b: Any, out: Any = None) -> Any:
 
 @rule(np.vdot)
 def _vdot(a: Any, b: Any, /) -> Any:
-    return _matmul(_ravel(a), _ravel(b))
+    return _matmul(NUMPY["conj"](_ravel(a)), _ravel(b))
 
 
 @rule(np.tensordot, np.linalg.tensordot)

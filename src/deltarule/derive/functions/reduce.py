@@ -31,6 +31,13 @@ def _chosen(x: Any, where: Any, other: float) -> Any:
     return x if where is True else ops.select(truth(where), x, x.dtype.type(other))
 
 
+def squared_size(x: Any) -> Any:
+    """|x|^2."""
+    if x.dtype.kind != "c":
+        return x * x
+    return ops.real(x) ** 2 + ops.imag(x) ** 2
+
+
 def _with_initial(ufunc: Any, y: Any, initial: Any) -> Any:
     return (
         y
@@ -265,7 +272,7 @@ def _var(
     n = count(x.shape, axes_of(axis, x.ndim))
     deviation = x - (_mean(x, axis, keepdims=True) if mean is None else mean)
     free = float(n - (ddof if correction is None else correction))
-    return reduced(ops.sum, deviation * deviation, axis, keepdims) / free
+    return reduced(ops.sum, squared_size(deviation), axis, keepdims) / free
 
 
 @rule(np.std)
@@ -289,7 +296,7 @@ def _cov(m: Any, *, rowvar: bool = True, bias: bool = False, ddof: int | None = 
     x = x if rowvar or x.shape[0] == 1 else x.T
     centred = x - _mean(x, 1, keepdims=True)
     free = x.shape[1] - (int(not bias) if ddof is None else ddof)
-    found = (centred @ centred.T) / float(free)
+    found = (centred @ UFUNCS[np.conjugate](centred).T) / float(free)
     return ops.reshape(found, shape=()) if found.shape == (1, 1) else found
 
 
@@ -309,16 +316,16 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         )
     vector = len(axes_of(axis, x.ndim)) == 1 and (axis is not None or x.ndim == 1)
     if ord is None or (ord == 2 and vector) or (ord == "fro" and not vector):
-        return safe_sqrt(reduced(ops.sum, x * x, axis, keepdims))
+        return safe_sqrt(reduced(ops.sum, squared_size(x), axis, keepdims))
     if not vector or isinstance(ord, str):
         raise no_rule(np.linalg.norm, f"with ord={ord!r} of a matrix; traced are None and 'fro'")
     return _vector_norm(x, ord, axis, keepdims)
 
 
 def _vector_norm(x: Any, order: float, axis: Any, keepdims: bool) -> Any:
-    size = ops.abs(x)
+    size = UFUNCS[np.absolute](x)
     if order == 0:
-        return _sum(ops.cast(ops.ne(x, 0 * x), dtype=x.dtype), axis, keepdims=keepdims)
+        return _sum(ops.cast(ops.ne(x, 0 * x), dtype=size.dtype), axis, keepdims=keepdims)
     if order == 1:
         return reduced(ops.sum, size, axis, keepdims)
     if abs(order) == np.inf:

@@ -5,6 +5,8 @@ Import a primitive from here: ``ops.tanh(x)`` evaluates it on an array, and reco
 """
 
 from deltarule.program.ops.circular import arccos, arcsin, arctan, arctan2, cos, sin
+from deltarule.program.ops.complex import complex_ as complex
+from deltarule.program.ops.complex import imag, real
 from deltarule.program.ops.contract import einsum, matmul
 from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
 from deltarule.program.ops.control import input_ as input
@@ -30,6 +32,7 @@ from deltarule.program.ops.elementwise import (
     tanh,
     zmul,
 )
+from deltarule.program.ops.fourier import fft, irfft, rfft
 from deltarule.program.ops.index import gather, scatter, scatter_add
 from deltarule.program.ops.logic import (
     and_,

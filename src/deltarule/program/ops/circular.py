@@ -39,7 +39,6 @@ arctan = elementwise(
     scalar="arctan(x0)",
     notation=r"\arctan({0})",
     samples=span(-3, 3),
-    kinds="f",
     special=lambda: [Sample(array([0.0, 1e9]), derivative=array([1.0, 1e-18]))],
     doc="Inverse of the tangent.",
 )
@@ -52,7 +51,6 @@ arcsin = elementwise(
     scalar="arcsin(x0)",
     notation=r"\arcsin({0})",
     samples=span(-0.8, 0.8),
-    kinds="f",
     kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
     special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([np.inf, 1.0, np.inf]))],
     doc="Inverse of the sine.",
@@ -66,7 +64,6 @@ arccos = elementwise(
     scalar="arccos(x0)",
     notation=r"\arccos({0})",
     samples=span(-0.8, 0.8),
-    kinds="f",
     kinks=(Kink("|x| = 1", "infinite; 0 where the cotangent is 0"),),
     special=lambda: [Sample(array([-1.0, 0.0, 1.0]), derivative=array([-np.inf, -1.0, -np.inf]))],
     doc="Inverse of the cosine.",

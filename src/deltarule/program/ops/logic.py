@@ -22,7 +22,7 @@ from deltarule.program.families import (
     zeros_like,
 )
 from deltarule.program.lowering import Map
-from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
+from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Sample
 from deltarule.program.samples import array, span
 from deltarule.program.types import BOOL, ArrayType
 
@@ -154,8 +154,19 @@ select = Primitive(
 )
 
 
+def _cast_type(x: ArrayType, dtype: Any) -> ArrayType:
+    if x.dtype.kind == "c" and dtype.kind not in "cb":
+        raise TypeRuleError(
+            f"{x!r} becomes {dtype} only without its imaginary part; take np.real(x) or np.abs(x)"
+        )
+    return ArrayType(x.shape, dtype)
+
+
 def _cast_vjp(i: int, ct: Any, y: Any, x: Any, dtype: Any) -> Any:
-    return cast(ct, dtype=x.dtype) if y.dtype.kind in "fc" and x.dtype.kind in "fc" else None
+    if y.dtype.kind not in "fc" or x.dtype.kind not in "fc":
+        return None
+    part = TABLE["real"](ct) if x.dtype.kind == "f" and y.dtype.kind == "c" else ct
+    return cast(part, dtype=x.dtype)
 
 
 def _cast_jvp(tangents: Sequence[Any], y: Any, x: Any, dtype: Any) -> Any:
@@ -174,13 +185,14 @@ def _cast_samples(rng: np.random.Generator) -> list[Sample]:
         Sample((rng.integers(-3, 3, 4),), {"dtype": np.dtype("f8")}),
         Sample((rng.random(4) < 0.5,), {"dtype": np.dtype("f8")}),
         Sample((np.float64(1.5),), {"dtype": np.dtype("f8")}),
+        Sample((x,), {"dtype": np.dtype("c16")}),
     ]
 
 
 cast = Primitive(
     "cast",
     "Conversion to another dtype; floats are cut to integers.",
-    type_rule=lambda x, dtype: ArrayType(x.shape, dtype),
+    type_rule=_cast_type,
     evaluate=_cast_evaluate,
     vjp=_cast_vjp,
     jvp=_cast_jvp,
@@ -188,7 +200,7 @@ cast = Primitive(
     lowering=Map("cast(x0)"),
     notation="{0}",
     samples=_cast_samples,
-    errors=(),
+    errors=(ErrorSample((np.ones(2, complex),), {"dtype": np.dtype("f8")}, "imaginary part"),),
 )
 
 clip = elementwise(

@@ -1,0 +1,296 @@
+"""Complex numbers: NumPy's functions on them, their derivatives, and the same as machine code.
+
+In: expressions over named complex and real arrays. Out: one test for each expression.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule.derive.trace import stage
+from deltarule.errors import GradientError
+from deltarule.program import type_of
+
+RNG = np.random.default_rng(11)
+
+
+def plane(*shape: int) -> np.ndarray:
+    """Numbers of all four quadrants, away from the axes and from 0, 1 and i."""
+    turn = np.pi / 2 * RNG.integers(0, 4, shape) + RNG.uniform(0.3, 1.2, shape)
+    return RNG.uniform(0.3, 0.8, shape) * np.exp(1j * turn)
+
+
+ARRAYS = {
+    "A": plane(2, 3),
+    "B": plane(3, 4),
+    "D": plane(2, 3),
+    "Q": plane(3, 3) + 2 * np.eye(3),
+    "V": plane(3),
+    "W": plane(3),
+    "T": plane(2, 3, 2),
+    "S": plane()[()],
+    "Z": np.array(plane()),
+    "E": np.zeros((0, 3), complex),
+    "C": plane(3).astype(np.complex64),
+    "R": RNG.uniform(0.3, 1.5, (2, 3)),
+    "X": RNG.uniform(0.3, 1.5, 3),
+    "F": RNG.uniform(0.3, 1.5, 3).astype(np.float32),
+    "I": np.array([1, 2, -3]),
+    "K": np.array([True, False, True]),
+}
+EXPRESSIONS = """
+A + D; A - D; A * D; A / D; A ** D; -A; +A; abs(A); A @ B; V @ W; A @ V; A + V; A * S; S * Z; S / Z
+1 / A; A + R; R + A; A * R; R * A; A / R; R / A; A ** R; R ** A; A ** 2; A ** 3; A ** -1; A ** -2
+A ** 0; A ** 7; A ** 0.5; 2 ** A; S ** 2; A + 1; 1 - A; A * 2; A / 2; 2 / A; A * 1j; 1j * R; R + 2j
+R * (1 + 2j); I * A; A + I; C + 1; C * 1j; C * F; C / F; F + C; C + V; C ** 2; K * V; A == D; A != A
+A == 1; C * np.float64(2); np.exp(A); np.log(A); np.sqrt(A); np.sin(A); np.cos(A); np.tan(A)
+np.sinh(A); np.cosh(A); np.tanh(A); np.arcsin(A); np.arccos(A); np.arctan(A); np.arcsinh(A)
+np.arccosh(A); np.arctanh(A); np.expm1(A); np.log1p(A); np.log2(A); np.log10(A); np.exp2(A)
+np.square(A); np.reciprocal(A); np.power(A, D); np.sign(A); np.positive(A); np.exp(C); np.log(C)
+np.sqrt(C); np.tanh(C); np.exp(1j * X); np.exp(-1j * np.pi * R); np.real(A); np.imag(A); A.real
+A.imag; A.conj(); np.conj(A); np.conjugate(R); np.abs(A); np.absolute(C); np.angle(A)
+np.angle(A, deg=True); np.angle(X); np.angle(-X); np.abs(A) ** 2; A * A.conj(); np.real(R); R.imag
+np.isnan(A); np.isinf(A); np.isfinite(A); np.iscomplex(A); np.isreal(R + 0j); np.iscomplexobj(A)
+np.isrealobj(R); np.sum(A); np.sum(A, 0); A.mean(); np.mean(A, 1, keepdims=True); np.prod(A, 1)
+np.var(A); np.std(A, 0); np.cumsum(A, 1); np.cumprod(V); np.diff(A); np.trapezoid(A)
+np.average(A, weights=R); np.sum(E); np.sum(C); np.dot(A, B); np.vdot(V, W); np.vdot(A, D)
+np.inner(V, W); np.outer(V, W); np.tensordot(A, B, 1); np.kron(V, W); np.einsum("ij,jk->ik", A, B)
+np.einsum("ij,ij->", A, R); np.einsum("i,ij,j->", V, Q, W); np.trace(Q); np.einsum("ij->j", A)
+np.matmul(R, B); np.matmul(A, X); np.cross(V, W); np.linalg.norm(V); np.linalg.norm(A)
+np.linalg.norm(V, 1); np.linalg.norm(V, np.inf); np.linalg.norm(A, axis=1)
+np.linalg.matrix_power(Q, 3); A.T; A.reshape(3, 2); A.ravel(); A[0]; A[:, ::-1]; A[1, 2]
+A[[0, 1], [2, 0]]; np.transpose(A); A[..., None]; np.concatenate([A, D]); np.concatenate([A, R])
+np.stack([V, X]); np.where(K, V, W); np.where(K, V, 0); np.flip(V); np.pad(V, 1); np.tile(V, 2)
+np.repeat(V, 2); np.roll(V, 1); np.diag(V); np.tril(Q); np.broadcast_to(V, (2, 3)); np.zeros_like(A)
+np.ones_like(A) * V; np.array([S, 1.0]); np.array([1j, 2.0]) * V[:2]; np.full(3, 1j) * X
+A.astype(np.complex64); A.astype(bool); np.any(A == 1); np.logical_not(A); np.all(A)
+R.astype(complex) * 2j; np.convolve(V, W); np.polyval(V, S); np.vander(V); np.cov(A)
+np.hypot(A.real, A.imag); np.arctan2(V.imag, V.real); np.exp(V).real; np.sort(A.real)
+np.gradient(V); np.linspace(S, Z, 3); np.take(V, [2, 0]); np.nan_to_num(V); np.round(V, 1); V.copy()
+np.sinc(V)
+"""
+FOURIER = """
+np.fft.fft(V); np.fft.ifft(V); np.fft.fft(X); np.fft.fft(A, axis=0); np.fft.fft(V, 5)
+np.fft.fft(V, 2); np.fft.fft(V, norm="ortho"); np.fft.ifft(V, norm="forward")
+np.fft.fft(V, norm="forward"); np.fft.ifft(A, 4, 0); np.fft.fft2(A); np.fft.ifft2(A); np.fft.fftn(T)
+np.fft.ifftn(T); np.fft.fftn(T, axes=(0, 2)); np.fft.fftn(A, (3, 2), (0, 1))
+np.fft.fftn(A, (4,), axes=(0,)); np.fft.fft2(R); np.fft.fftn(A, axes=(1, 1))
+np.fft.ifftn(A, norm="ortho"); np.fft.rfft(X); np.fft.rfft(R, 4); np.fft.rfft(R, axis=0)
+np.fft.rfft2(R); np.fft.rfftn(R, norm="ortho"); np.fft.irfft(V); np.fft.irfft(V, 3)
+np.fft.irfft(A, axis=0); np.fft.irfft(V, 7); np.fft.irfft2(A); np.fft.irfftn(T)
+np.fft.irfftn(A, (3, 5), (0, 1)); np.fft.irfft(V, norm="ortho"); np.fft.irfft(np.fft.rfft(X), 3)
+np.fft.rfftn(R, (2, 5), (0, 1)); np.fft.hfft(V); np.fft.hfft(V, 5); np.fft.ihfft(X)
+np.fft.ihfft(X, 6, norm="ortho"); np.fft.hfft(V, norm="forward"); np.fft.fftshift(V)
+np.fft.ifftshift(A, axes=1); np.fft.fftshift(R); np.fft.fft(C); np.fft.rfft(F); np.fft.irfft(C)
+np.fft.ifft(np.fft.fft(X) * np.fft.fft(X)).real; np.abs(np.fft.rfft(X)) ** 2; np.fft.fft(I)
+np.fft.rfft(I); np.fft.fftfreq(3) * V; np.fft.fft(V * np.exp(2j * np.pi * np.fft.fftfreq(3)))
+"""
+CASES = [
+    e.strip() for line in (EXPRESSIONS + FOURIER).splitlines() for e in line.split(";") if e.strip()
+]
+
+
+def function_of(expression: str):
+    names = [name for name in ARRAYS if name in compile(expression, "", "eval").co_names]
+    code = compile(expression, "<expression>", "eval")
+    return lambda *xs: eval(code, {"np": np}, dict(zip(names, xs, strict=True))), names
+
+
+def given(names: list[str]):
+    return [ARRAYS[name] for name in names]
+
+
+def floats(names: list[str]) -> list[int]:
+    return [i for i, name in enumerate(names) if ARRAYS[name].dtype.kind in "fc"]
+
+
+@pytest.mark.parametrize("expression", CASES)
+def test_value_is_that_of_numpy(expression):
+    f, names = function_of(expression)
+    found = []
+
+    def run(*xs):
+        found.append(dr.value(f(*xs)))
+        return 0.0
+
+    dr.grad(run, tuple(floats(names)))(*given(names))
+    expected = f(*given(names))
+    if isinstance(expected, bool):
+        assert found[0] is expected
+        return
+    assert type_of(np.asarray(found[0])) == type_of(np.asarray(expected))
+    tight = 1e-13 if np.asarray(expected).dtype.char in "dDliqb?" else 1e-5
+    np.testing.assert_allclose(found[0], expected, rtol=tight, atol=tight)
+
+
+def smooth(expression: str) -> bool:
+    f, names = function_of(expression)
+    y = f(*given(names))
+    kinds = {ARRAYS[names[i]].dtype.char for i in floats(names)}
+    return np.asarray(y).dtype.char in "dD" and not kinds & set("fF")
+
+
+@pytest.mark.parametrize("expression", [e for e in CASES if smooth(e) and "round" not in e])
+def test_gradient(expression):
+    f, names = function_of(expression)
+    values, chosen = given(names), floats(names)
+
+    def g(*xs):
+        for i, x in zip(chosen, xs, strict=True):
+            values[i] = x
+        return f(*values)
+
+    dr.check_grads(g, *(values[i] for i in chosen))
+
+
+@pytest.mark.parametrize("expression", CASES)
+def test_compiled_is_interpreted(expression):
+    f, names = function_of(expression)
+    arrays = given(names)
+    expected = f(*arrays)
+    if isinstance(expected, bool):
+        return
+    compiled = dr.compile(f)
+    found = compiled(*arrays)
+    assert type_of(np.asarray(found)) == type_of(np.asarray(expected))
+    single = any(x.dtype.char in "fF" for x in (np.asarray(expected), *map(np.asarray, arrays)))
+    tight = 1e-5 if single else 1e-13
+    np.testing.assert_allclose(found, expected, rtol=tight, atol=tight)
+    transforms = expression.count("fft(") + expression.count("fft2(") + expression.count("fftn(")
+    opaque = [kernel.nodes[0].primitive.name for kernel in compiled.plan.opaque]
+    assert set(opaque) <= {"fft", "rfft", "irfft", "argsort"}
+    assert len(opaque) <= (2 * transforms if transforms else expression.count("sort"))
+
+
+def test_the_gradient_of_a_real_function_is_the_conjugate_of_the_steepest_ascent():
+    z = 3 + 4j
+    assert dr.grad(lambda z: np.abs(z))(z) == pytest.approx(0.6 - 0.8j)
+    assert dr.grad(lambda z: np.real(z * z))(z) == pytest.approx(2 * z)
+    assert dr.grad(lambda z: np.imag(z))(z) == -1j
+    assert dr.grad(lambda z: np.abs(z) ** 2)(z) == pytest.approx(2 * np.conj(z))
+
+
+def test_a_step_against_the_conjugate_of_the_gradient_descends():
+    goal, z = np.array([1 + 2j, -1j]), np.zeros(2, complex)
+
+    def loss(z):
+        return np.sum(np.abs(z - goal) ** 2)
+
+    for _ in range(60):
+        z = z - 0.2 * np.conj(dr.grad(loss)(z))
+    np.testing.assert_allclose(z, goal, atol=1e-9)
+
+
+def test_a_complex_result_has_no_gradient_but_a_tangent():
+    with pytest.raises(GradientError, match="complex"):
+        dr.grad(lambda z: z * z)(1 + 1j)
+    y, dy = dr.jvp(lambda z: z**3, (1 + 1j,), (1.0,))
+    assert dy == pytest.approx(3 * (1 + 1j) ** 2) and y == pytest.approx((1 + 1j) ** 3)
+
+
+def test_jacobians_of_complex_results_of_real_arguments():
+    x = np.array([0.3, 0.7])
+    found = dr.jacobian(lambda x: np.exp(1j * x) * x[0])(x)
+    step = 1e-6
+    columns = [
+        (
+            np.exp(1j * (x + step * e)) * (x + step * e)[0]
+            - np.exp(1j * (x - step * e)) * (x - step * e)[0]
+        )
+        / (2 * step)
+        for e in np.eye(2)
+    ]
+    np.testing.assert_allclose(found, np.transpose(columns), rtol=1e-8)
+    pair = dr.jacobian(lambda x: (x * 1j, x * x))(x)
+    np.testing.assert_allclose(pair[0], 1j * np.eye(2))
+    np.testing.assert_allclose(pair[1], np.diag(2 * x))
+    assert pair[1].dtype == float
+    with pytest.raises(GradientError, match="holomorphic"):
+        dr.jacobian(lambda z: z * z)(x + 0j)
+
+
+def test_real_and_imaginary_parts_are_views_that_can_be_written():
+    def f(x, z):
+        a = np.zeros(3, complex)
+        a.real = x
+        a.imag[1:] = 2 * x[:2]
+        a[0] += z
+        a.real[2] *= 3
+        return np.sum(np.abs(a * a.T.conj()) ** 2) + a[1].imag
+
+    x, z = np.array([0.4, 0.9, -0.7]), 0.3 - 0.2j
+    a = x.astype(complex)
+    a.imag[1:] = 2 * x[:2]
+    a[0] += z
+    a.real[2] *= 3
+    assert f(x, z) == pytest.approx(np.sum(np.abs(a) ** 4) + a[1].imag)
+    dr.check_grads(f, x, z)
+    np.testing.assert_allclose(dr.compile(f)(x, np.complex128(z)), f(x, z))
+
+
+@pytest.mark.native
+def test_complex_loops_compile():
+    def f(z, c):
+        def step(z, c):
+            z = z * z + c
+            return z, np.abs(z)
+
+        return dr.scan(step, z, c)
+
+    rng = np.random.default_rng(3)
+    z = 0.5 * (rng.normal(size=2) + 1j * rng.normal(size=2))
+    c = 0.5 * (rng.normal(size=(5, 2)) + 1j * rng.normal(size=(5, 2)))
+    last, sizes = f(z, c)
+    found, all_sizes = dr.compile(f)(z, c)
+    np.testing.assert_allclose(found, last)
+    np.testing.assert_allclose(all_sizes, sizes)
+    dr.check_grads(lambda z, c: f(z, c)[1], z, c)
+    gradient = dr.compile(dr.grad(lambda z, c: np.sum(f(z, c)[1] ** 2), (0, 1)))
+    for a, b in zip(
+        gradient(z, c), dr.grad(lambda z, c: np.sum(f(z, c)[1] ** 2), (0, 1))(z, c), strict=True
+    ):
+        np.testing.assert_allclose(a, b)
+    assert gradient.plan.native == 1.0
+
+
+def test_vmap_and_second_derivatives_of_complex_functions():
+    z = plane(4, 3)
+    found = dr.vmap(dr.grad(lambda z: np.sum(np.abs(np.sin(z)))))(z)
+    np.testing.assert_allclose(found[2], dr.grad(lambda z: np.sum(np.abs(np.sin(z))))(z[2]))
+    x = np.array([0.2, 0.5])
+    hessian = dr.hessian(lambda x: np.abs(np.exp(1j * x[0]) + x[1]) ** 2)(x)
+    exact = [[-2 * x[1] * np.cos(x[0]), -2 * np.sin(x[0])], [-2 * np.sin(x[0]), 2.0]]
+    np.testing.assert_allclose(hessian, exact, atol=1e-12)
+
+
+def test_at_zero_the_absolute_value_has_derivative_zero():
+    assert dr.grad(lambda z: np.abs(z))(0j) == 0
+    assert dr.grad(lambda z: np.linalg.norm(z))(np.zeros(2, complex)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "sin", "cos", "tanh", "arcsin", "arccos", "arctan"]
+)
+def test_compiled_functions_hold_over_the_plane_and_on_the_axes(name):
+    f = getattr(np, name)
+    sizes = [0.0, 1e-300, 1e-9, 0.1, 0.7, 1.3, 5.0, 30.0]
+    z = np.array([a + 1j * b for a in sizes for b in sizes if name not in ("log", "arctan") or a])
+    z = np.concatenate([z, -z, np.conj(z), -np.conj(z)])
+    found, expected = dr.compile(f)(z), f(z)
+    np.testing.assert_allclose(
+        found, expected, rtol=3e-14, atol=1e-300 if name == "sqrt" else 3e-15
+    )
+
+
+def test_division_neither_overflows_nor_loses_small_numbers():
+    big, small = 1e300 * (1 + 1j), 1e-300 * (1 - 1j)
+    a, b = np.array([big, small, big, 1 + 2j]), np.array([big, small, 1j * big, 3 + 0j])
+    np.testing.assert_allclose(dr.compile(np.divide)(a, b), a / b, rtol=1e-15)
+
+
+def test_staged_complex_graphs_keep_their_text():
+    z = ARRAYS["A"]
+    graph = stage(lambda z: [np.exp(z) * (1 + 2j)], [type_of(z)]).graph
+    assert type(graph).from_text(graph.to_text()).to_text() == graph.to_text()
