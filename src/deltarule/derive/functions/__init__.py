@@ -8,6 +8,7 @@ from deltarule.derive.functions import (
     create,
     elementwise,
     join,
+    linalg,
     order,
     product,
     reduce,
