@@ -368,6 +368,7 @@ def test_every_rule_of_a_function_is_in_some_expression():
 # In test_complex.py.
 COMPLEX = """
     np.angle np.iscomplex np.isreal np.fft np.ifft np.fftn np.ifftn np.fft2 np.ifft2 np.rfft np.irfft
+    np.linalg.eig np.linalg.eigvals
     np.rfft2 np.irfft2 np.rfftn np.irfftn np.hfft np.ihfft np.fftshift np.ifftshift
 """
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.derive.creation import INTERNAL, creation_traced
+from deltarule.derive.library import reach
 from deltarule.derive.tracer import Tracer
 from deltarule.errors import (
     DeltaruleError,
@@ -327,6 +328,7 @@ def tracing(known: bool) -> Iterator[Trace]:
     trace = Trace(len(STATE.traces) + 1, known)
     STATE.traces.append(trace)
     outer, REPLAYED.origin = REPLAYED.origin, None
+    reach()
     try:
         with creation_traced(lambda: STATE.traces[-1] if STATE.traces else None):
             yield trace

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.creation import holds_traced
+from deltarule.derive.library import reach
 from deltarule.derive.table import FUNCTIONS, UFUNCS, no_rule
 from deltarule.derive.tracer import WEAK, Flat, Tracer, is_python, plain_call, write_outside
 from deltarule.derive.views import fitted
@@ -193,6 +194,8 @@ def apply_method(
         return FUNCTIONS[_REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **kwargs})
     if method == "accumulate" and ufunc in _RUNNING:
         return FUNCTIONS[_RUNNING[ufunc]](*inputs, **{"axis": 0, **kwargs})
+    if ufunc not in UFUNCS and reach():
+        return apply_method(ufunc, method, inputs, kwargs)
     if ufunc not in UFUNCS:
         return plain_call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
     if method == "outer":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.lowering import Map
+from deltarule.program.lowering import Map, Opaque
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import Samples
 from deltarule.program.types import ArrayType
@@ -120,7 +120,7 @@ def elementwise(
     *,
     evaluate: Rule,
     partials: Sequence[Partial],
-    scalar: str,
+    scalar: str | Opaque,
     notation: str,
     samples: Samples,
     doc: str,
@@ -162,7 +162,7 @@ def elementwise(
         vjp=vjp if differentiable else None,
         jvp=jvp if differentiable else None,
         batch=batch_elementwise(name),
-        lowering=Map(scalar),
+        lowering=Map(scalar) if isinstance(scalar, str) else scalar,
         notation=notation,
         samples=samples,
         errors=(*errors, *shape_errors, *_dtype_errors(len(partials), kinds)),

@@ -9,6 +9,7 @@ from deltarule.derive.functions import (
     elementwise,
     fourier,
     join,
+    linalg,
     order,
     product,
     reduce,

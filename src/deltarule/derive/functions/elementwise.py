@@ -398,4 +398,9 @@ def _sinc(x: Any) -> Any:
     return np.where(near, series, UFUNCS[np.sin](safe) / safe)
 
 
+@rule(np.i0)
+def _i0(x: Any) -> Any:
+    return ops.i0(*promoted(np.exp, (x,)))
+
+
 NUMPY.update(conj=UFUNCS[np.conjugate], conjugate=UFUNCS[np.conjugate])

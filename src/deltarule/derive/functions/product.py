@@ -102,28 +102,6 @@ def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
     return _matmul(x1, x2)
 
 
-@rule(np.linalg.multi_dot)
-def _multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    found, *rest = arrays
-    for x in rest:
-        found = _dot(found, x)
-    return found
-
-
-@rule(np.linalg.matrix_power)
-def _matrix_power(a: Any, n: int) -> Any:
-    if n < 0:
-        raise no_rule(np.linalg.matrix_power, f"with the power {n}")
-    one = np.eye(a.shape[-1], dtype=a.dtype)
-    found = 0 * a + one if n == 0 else None
-    while n:
-        if n % 2:
-            found = a if found is None else _matmul(found, a)
-        n //= 2
-        a = _matmul(a, a) if n else a
-    return found
-
-
 # --- einsum ---
 
 

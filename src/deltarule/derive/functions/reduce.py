@@ -307,32 +307,6 @@ def _corrcoef(x: Any, *, rowvar: bool = True) -> Any:
     return found / deviation[:, None] / deviation[None, :]
 
 
-@rule(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    x = as_float(x)
-    if isinstance(axis, tuple) and len(axis) not in (1, 2):
-        raise ValueError(
-            f"np.linalg.norm is that of a vector or a matrix, not along the axes {axis}"
-        )
-    vector = len(axes_of(axis, x.ndim)) == 1 and (axis is not None or x.ndim == 1)
-    if ord is None or (ord == 2 and vector) or (ord == "fro" and not vector):
-        return safe_sqrt(reduced(ops.sum, squared_size(x), axis, keepdims))
-    if not vector or isinstance(ord, str):
-        raise no_rule(np.linalg.norm, f"with ord={ord!r} of a matrix; traced are None and 'fro'")
-    return _vector_norm(x, ord, axis, keepdims)
-
-
-def _vector_norm(x: Any, order: float, axis: Any, keepdims: bool) -> Any:
-    size = UFUNCS[np.absolute](x)
-    if order == 0:
-        return _sum(ops.cast(ops.ne(x, 0 * x), dtype=size.dtype), axis, keepdims=keepdims)
-    if order == 1:
-        return reduced(ops.sum, size, axis, keepdims)
-    if abs(order) == np.inf:
-        return reduced(ops.max if order > 0 else ops.min, size, axis, keepdims)
-    return _sum(size**order, axis, keepdims=keepdims) ** (1 / order)
-
-
 # --- running totals and differences ---
 
 

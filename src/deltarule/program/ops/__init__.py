@@ -10,6 +10,8 @@ from deltarule.program.ops.complex import imag, real
 from deltarule.program.ops.contract import einsum, matmul
 from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
 from deltarule.program.ops.control import input_ as input
+from deltarule.program.ops.decompose import cholesky, eigh, qr, svd
+from deltarule.program.ops.eigen import eig
 from deltarule.program.ops.elementwise import abs_ as abs
 from deltarule.program.ops.elementwise import (
     add,
@@ -34,6 +36,17 @@ from deltarule.program.ops.elementwise import (
 )
 from deltarule.program.ops.fourier import fft, irfft, rfft
 from deltarule.program.ops.index import gather, scatter, scatter_add
+from deltarule.program.ops.linalg import (
+    cofactor,
+    det,
+    expm,
+    inv,
+    logdet,
+    pinv,
+    slogdet,
+    solve,
+    solve_triangular,
+)
 from deltarule.program.ops.logic import (
     and_,
     cast,
@@ -49,6 +62,19 @@ from deltarule.program.ops.logic import (
     select,
     shift_right,
 )
+from deltarule.program.ops.parametric import (
+    betainc,
+    expn,
+    gammainc,
+    gammaincc,
+    iv,
+    ive,
+    jv,
+    kv,
+    kve,
+    polygamma,
+    yv,
+)
 from deltarule.program.ops.random import random_bits
 from deltarule.program.ops.reduce import argmax, argsort, mean
 from deltarule.program.ops.reduce import max_ as max
@@ -57,5 +83,38 @@ from deltarule.program.ops.reduce import sum_ as sum
 from deltarule.program.ops.rounding import floor, floor_divide, remainder, rint
 from deltarule.program.ops.shape import broadcast, concatenate, pad, reshape, transpose, update
 from deltarule.program.ops.shape import slice_ as slice
+from deltarule.program.ops.special import (
+    beta,
+    betaln,
+    dawsn,
+    erfc,
+    erfcinv,
+    erfcx,
+    erfinv,
+    exp1,
+    expi,
+    gamma,
+    gammaln,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    j0,
+    j1,
+    k0,
+    k0e,
+    k1,
+    k1e,
+    log_ndtr,
+    logit,
+    ndtr,
+    ndtri,
+    psi,
+    rgamma,
+    xlog1py,
+    xlogy,
+    y0,
+    y1,
+)
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -117,3 +117,18 @@ complex_: Primitive = Primitive(
         ErrorSample((np.ones(2, int), np.ones(2, int)), {}, "two float arrays of one type"),
     ),
 )
+
+
+def conj(x: Any) -> Any:
+    """x - iy; real numbers as they are."""
+    return complex_(real(x), -imag(x)) if x.dtype.kind == "c" else x
+
+
+def as_kind(x: Any, like: Any) -> Any:
+    """Real numbers as complex ones where ``like`` is complex."""
+    return TABLE["cast"](x, dtype=like.dtype) if x.dtype != like.dtype else x
+
+
+def real_part(x: Any) -> Any:
+    """The real part; real numbers as they are."""
+    return real(x) if x.dtype.kind == "c" else x

@@ -1,0 +1,86 @@
+"""SciPy's functions on traced values: its ufuncs by their rules, its Python functions by an entry of ours.
+
+In: a SciPy module that is loaded, and rules by name. Out: ``scipy.special.erf(x)`` is NumPy's protocol and needs
+a row in a table; ``scipy.linalg.solve(a, b)`` asks for numbers at once, so its code is exchanged, once, for a call
+of the rule where an argument is traced, and of the original everywhere else. The function object stays the same:
+``from scipy.special import logsumexp`` reaches the rule as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+from deltarule.derive.creation import holds_traced
+from deltarule.derive.table import Rule, check_arguments
+from deltarule.program.primitive import Traced
+
+WAITING = {
+    "scipy.special": "deltarule.derive.scipy_special",
+    "scipy.linalg": "deltarule.derive.scipy_linalg",
+}
+EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
+
+
+def reach() -> bool:
+    """Load the rules for the SciPy modules that are loaded; whether there were any new ones."""
+    if not WAITING:
+        return False
+    found = [name for name in WAITING if name in sys.modules]
+    for name in found:
+        import_module(WAITING.pop(name))
+    return bool(found)
+
+
+def library_rule(function: Any) -> Callable[[Rule], Rule]:
+    """Declare the rule of a Python function of SciPy; its code is exchanged for an entry."""
+
+    def declare(rule: Rule) -> Rule:
+        name = f"{function.__module__}.{function.__name__}"
+        code = function.__code__
+        original = FunctionType(
+            code,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
+        original.__kwdefaults__ = function.__kwdefaults__
+        EXCHANGED[name] = rule, original
+        function.__signature__ = inspect.signature(function)
+        function.__code__ = _entry(name).replace(
+            co_freevars=code.co_freevars, co_name=code.co_name, co_qualname=code.co_qualname
+        )
+        return rule
+
+    return declare
+
+
+def _entry(name: str) -> Any:
+    """The code of a function that calls ``enter`` with that name."""
+    text = (
+        "def entry(*args, **kwargs):\n"
+        f"    from {__name__} import enter\n"
+        f"    return enter({name!r}, args, kwargs)\n"
+    )
+    names: dict[str, Any] = {}
+    exec(compile(text, __file__, "exec"), names)
+    return names["entry"].__code__
+
+
+def enter(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The rule where an argument is traced, the function itself otherwise."""
+    rule, original = EXCHANGED[name]
+    if not any(isinstance(x, Traced) or holds_traced(x) for x in (*args, *kwargs.values())):
+        return original(*args, **kwargs)
+    try:
+        return rule(*args, **kwargs)
+    except TypeError:
+        from deltarule.derive.trace import caller
+
+        check_arguments(original, rule, args, kwargs, str(caller()))
+        raise

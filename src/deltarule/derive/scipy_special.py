@@ -1,0 +1,209 @@
+"""``scipy.special`` on traced values; loaded when SciPy's module is.
+
+In: floats, or integers that become floats. Out: primitives, or formulas of them that keep their precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from deltarule.derive.functions.arguments import Axis, as_float, axes_of
+from deltarule.derive.functions.reduce import _max, _sum
+from deltarule.derive.library import library_rule
+from deltarule.derive.table import NUMPY, UFUNCS
+from deltarule.derive.ufuncs import operand, promoted, truth
+from deltarule.program import ops
+
+UNARY = """
+    erf erfc erfcx erfinv erfcinv ndtr log_ndtr ndtri dawsn exp1 expi logit gammaln gamma rgamma psi
+    j0 j1 y0 y1 i0 i0e i1 i1e k0 k0e k1 k1e
+""".split()
+BINARY = "xlogy xlog1py beta betaln".split()
+PARAMETRIC = "jv yn yv iv ive kn kv kve expn gammainc gammaincc betainc".split()
+SAME = {"yn": "yv", "kn": "kv"}
+
+
+def special_rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the rule of a ufunc of SciPy, written for operands that are cast already."""
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        ufunc = getattr(special, name)
+        UFUNCS[ufunc] = lambda *args: f(*promoted(ufunc, args))
+        return f
+
+    return declare
+
+
+for _name in UNARY + BINARY:
+    special_rule(_name)(getattr(ops, _name))
+special_rule("expit")(ops.sigmoid)
+special_rule("log1p")(ops.log1p)
+special_rule("expm1")(ops.expm1)
+special_rule("cbrt")(UFUNCS[np.cbrt])
+special_rule("exp2")(UFUNCS[np.exp2])
+
+
+def _with_parameters(name: str) -> None:
+    """Parameters stay what they are; the last argument becomes a float."""
+    primitive = getattr(ops, SAME.get(name, name))
+
+    def rule(*args: Any) -> Any:
+        *parameters, x = (operand(v) for v in args)
+        given = [p if hasattr(p, "dtype") else np.asarray(p)[()] for p in parameters]
+        return primitive(*given, as_float(x))
+
+    UFUNCS[getattr(special, name)] = rule
+
+
+for _name in PARAMETRIC:
+    _with_parameters(_name)
+
+
+@special_rule("exp10")
+def _exp10(x: Any) -> Any:
+    return x.dtype.type(10) ** x
+
+
+@special_rule("gammasgn")
+def _gammasgn(x: Any) -> Any:
+    """1 for x > 0; below, it changes at each whole number."""
+    one = x.dtype.type(1)
+    odd = ops.ne(ops.remainder(ops.floor(x), 2 * one), 0 * one)
+    return ops.select(ops.and_(ops.lt(x, 0 * one), odd), -one, one)
+
+
+@special_rule("loggamma")
+def _loggamma(x: Any) -> Any:
+    """Of real numbers: not a number below 0."""
+    none = x.dtype.type(np.nan)
+    return ops.select(ops.lt(x, 0 * none), none, ops.gammaln(x))
+
+
+@special_rule("log_expit")
+def _log_expit(x: Any) -> Any:
+    return -UFUNCS[np.logaddexp](-x, x.dtype.type(0))
+
+
+@special_rule("entr")
+def _entr(x: Any) -> Any:
+    return ops.select(ops.lt(x, 0 * x), x.dtype.type(-np.inf), -ops.xlogy(x, x))
+
+
+@special_rule("rel_entr")
+def _rel_entr(x: Any, y: Any) -> Any:
+    zero = x.dtype.type(0)
+    none = ops.and_(ops.eq(x, zero), ops.ge(y, zero))
+    defined = ops.and_(ops.gt(x, zero), ops.gt(y, zero))
+    one = x.dtype.type(1)
+    ratio = ops.select(defined, x, one) / ops.select(defined, y, one)
+    found = ops.select(defined, x, zero) * ops.log(ratio)
+    outside = ops.select(none, ops.xlogy(x, x), x.dtype.type(np.inf))
+    found = ops.select(defined, found, outside)
+    return ops.select(ops.ne(x + y, x + y), x + y, found)
+
+
+@special_rule("kl_div")
+def _kl_div(x: Any, y: Any) -> Any:
+    return _rel_entr(x, y) - x + y
+
+
+@special_rule("exprel")
+def _exprel(x: Any) -> Any:
+    """(e^x - 1) / x, by its series near 0."""
+    near = ops.lt(ops.abs(x), x.dtype.type(1e-3))
+    safe = ops.select(near, x.dtype.type(1), x)
+    series = 1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6))))
+    return ops.select(near, series, ops.expm1(safe) / safe)
+
+
+@special_rule("boxcox")
+def _boxcox(x: Any, power: Any) -> Any:
+    """(x^n - 1) / n, and ln x where n is 0."""
+    log = ops.log(x)
+    return log * _exprel(power * log)
+
+
+@special_rule("boxcox1p")
+def _boxcox1p(x: Any, power: Any) -> Any:
+    log = ops.log1p(x)
+    return log * _exprel(power * log)
+
+
+@special_rule("huber")
+def _huber(delta: Any, r: Any) -> Any:
+    size = ops.abs(r)
+    return ops.select(ops.le(size, delta), r * r / 2, delta * (size - delta / 2))
+
+
+@special_rule("pseudo_huber")
+def _pseudo_huber(delta: Any, r: Any) -> Any:
+    ratio = r / delta
+    square = ratio * ratio
+    return delta * delta * square / (1 + ops.sqrt(1 + square))
+
+
+# --- Python functions ---
+
+
+@library_rule(special.logsumexp)
+def _logsumexp(
+    a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    x = as_float(a)
+    weights = None if b is None else as_float(b)
+    if weights is not None:
+        shape = np.broadcast_shapes(x.shape, weights.shape)
+        x, weights = (NUMPY["broadcast_to"](v, shape) for v in (x, weights))
+        x = ops.select(truth(weights), x, x.dtype.type(-np.inf))
+    axes = axes_of(axis, x.ndim)
+    highest = ops.stop_gradient(_max(x, axes, keepdims=True, initial=-np.inf))
+    highest = ops.select(UFUNCS[np.isfinite](highest), highest, x.dtype.type(0))
+    parts = ops.exp(x - highest)
+    total = _sum(parts if weights is None else weights * parts, axes, keepdims=True)
+    sign = ops.sign(total)
+    size = ops.abs(total) if return_sign else total
+    found = ops.log(size) + highest
+    if not keepdims:
+        found, sign = (NUMPY["squeeze"](y, axes) for y in (found, sign))
+    return (found, sign) if return_sign else found
+
+
+@library_rule(special.log_softmax)
+def _log_softmax(x: Any, axis: Axis = None) -> Any:
+    x = as_float(x)
+    moved = x - ops.stop_gradient(_max(x, axis, keepdims=True))
+    return moved - ops.log(_sum(ops.exp(moved), axis, keepdims=True))
+
+
+@library_rule(special.softmax)
+def _softmax(x: Any, axis: Axis = None) -> Any:
+    x = as_float(x)
+    parts = ops.exp(x - ops.stop_gradient(_max(x, axis, keepdims=True)))
+    return parts / _sum(parts, axis, keepdims=True)
+
+
+@library_rule(special.multigammaln)
+def _multigammaln(a: Any, d: int) -> Any:
+    x = as_float(a)
+    found: Any = d * (d - 1) / 4 * float(np.log(np.pi))
+    for j in range(int(d)):
+        found = found + ops.gammaln(x - j / 2)
+    return found
+
+
+@library_rule(special.polygamma)
+def _polygamma(n: Any, x: Any) -> Any:
+    order = operand(n)
+    return ops.polygamma(order if hasattr(order, "dtype") else np.asarray(order)[()], as_float(x))
+
+
+if hasattr(special, "softplus"):
+
+    @library_rule(special.softplus)
+    def _softplus(x: Any) -> Any:
+        x = as_float(x)
+        return UFUNCS[np.logaddexp](x, x.dtype.type(0))

@@ -1,0 +1,168 @@
+"""Special functions with an order or a shape that is not differentiated: Bessel, polygamma, incomplete gamma.
+
+In: parameters first, of any real dtype, then floats. Out: floats, broadcast. A derivative with respect to a
+parameter is an error, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import GradientError, TypeRuleError
+from deltarule.program.families import (
+    batch_elementwise,
+    broadcast_shapes,
+    total,
+    unbroadcast,
+)
+from deltarule.program.ops.elementwise import exp, maximum, sign, zmul
+from deltarule.program.ops.logic import cast, eq, select
+from deltarule.program.ops.special import SCIPY, betaln, gammaln, of_scipy, xlog1py, xlogy
+from deltarule.program.primitive import ErrorSample, Primitive, Sample
+from deltarule.program.types import ArrayType
+
+Derivative = Callable[..., Any]
+
+
+def _parametric(
+    name: str, doc: str, derivative: Derivative, low: float, high: float, orders: int = 1
+) -> Primitive:
+    """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x."""
+
+    def type_rule(*types: ArrayType) -> ArrayType:
+        x = types[-1]
+        if x.dtype.kind != "f" or any(t.dtype.kind not in "biuf" for t in types):
+            raise TypeRuleError(f"{name} takes no {x!r}; cast it to float first, x.astype(float)")
+        return ArrayType(broadcast_shapes(name, types), x.dtype)
+
+    def evaluate(*args: Any) -> Any:
+        *parameters, x = args
+        return of_scipy(name)(*(np.asarray(p).astype(x.dtype) for p in parameters), x)
+
+    def refuse(i: int) -> None:
+        raise GradientError(
+            f"{name} has no derivative with respect to its argument {i}, the order or shape; "
+            "take it as a constant, dr.stop_gradient(n)"
+        )
+
+    def vjp(i: int, ct: Any, y: Any, *args: Any) -> Any:
+        if i < orders:
+            refuse(i)
+        return unbroadcast(zmul(ct, derivative(y, *args)), args[i].shape)
+
+    def jvp(tangents: Sequence[Any], y: Any, *args: Any) -> Any:
+        for i, t in enumerate(tangents[:orders]):
+            if t is not None:
+                refuse(i)
+        return total([zmul(tangents[-1], derivative(y, *args))], y)
+
+    def samples(rng: np.random.Generator) -> list[Sample]:
+        shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+            ((), ()),
+            ((), (3,)),
+            ((2, 1), (3,)),
+            ((3,), (2, 3)),
+        ]
+        return [
+            Sample((*(rng.integers(1, 4, p) for _ in range(orders)), rng.uniform(low, high, x)))
+            for p, x in shapes
+        ]
+
+    places = ", ".join(f"{{{i}}}" for i in range(orders + 1))
+    return Primitive(
+        name,
+        doc,
+        type_rule=type_rule,
+        evaluate=evaluate,
+        vjp=vjp,
+        jvp=jvp,
+        batch=batch_elementwise(name),
+        lowering=SCIPY,
+        notation=rf"\mathrm{{{{{name}}}}}({places})",
+        samples=samples,
+        errors=(
+            ErrorSample((*(np.ones(2),) * orders, np.ones(2, int)), {}, "takes no i64[2]"),
+            ErrorSample((*(np.ones(2),) * orders, np.ones(3)), {}, "do not broadcast"),
+        ),
+    )
+
+
+def _neighbours(f: Callable[[], Primitive], below: float, above: float) -> Derivative:
+    """below f(n - 1, x) + above f(n + 1, x)."""
+    return lambda y, n, x: f()(n - 1, x) * below + f()(n + 1, x) * above
+
+
+jv: Primitive = _parametric(
+    "jv", "Bessel function J of real order.", _neighbours(lambda: jv, 0.5, -0.5), 0.5, 4
+)
+yv: Primitive = _parametric(
+    "yv", "Bessel function Y of real order.", _neighbours(lambda: yv, 0.5, -0.5), 1, 4
+)
+iv: Primitive = _parametric(
+    "iv", "Modified Bessel function I of real order.", _neighbours(lambda: iv, 0.5, 0.5), 0.5, 3
+)
+kv: Primitive = _parametric(
+    "kv", "Modified Bessel function K of real order.", _neighbours(lambda: kv, -0.5, -0.5), 1, 4
+)
+ive: Primitive = _parametric(
+    "ive",
+    "I of real order times e^-|x|.",
+    lambda y, n, x: (ive(n - 1, x) + ive(n + 1, x)) / 2 - sign(x) * y,
+    0.5,
+    4,
+)
+kve: Primitive = _parametric(
+    "kve",
+    "K of real order times e^x.",
+    lambda y, n, x: y - (kve(n - 1, x) + kve(n + 1, x)) / 2,
+    1,
+    4,
+)
+polygamma: Primitive = _parametric(
+    "polygamma",
+    "The nth derivative of psi.",
+    lambda y, n, x: polygamma(n + 1, x),
+    0.5,
+    4,
+)
+
+
+def _expn_slope(y: Any, n: Any, x: Any) -> Any:
+    """-E_(n-1), and of E_0 = e^-x / x what that gives."""
+    n = cast(n, dtype=x.dtype)
+    return select(eq(n, 0 * n), -y * (1 + 1 / x), -expn(maximum(n - 1, 0 * n), x))
+
+
+expn: Primitive = _parametric(
+    "expn", "Generalized exponential integral E_n, n = 0, 1, ...", _expn_slope, 0.5, 3
+)
+
+
+def _gamma_density(y: Any, a: Any, x: Any) -> Any:
+    a = cast(a, dtype=x.dtype)
+    return exp(xlogy(a - 1, x) - x - gammaln(a))
+
+
+gammainc: Primitive = _parametric(
+    "gammainc", "Regularized lower incomplete gamma function.", _gamma_density, 0.3, 4
+)
+gammaincc: Primitive = _parametric(
+    "gammaincc",
+    "Regularized upper incomplete gamma function.",
+    lambda y, a, x: -_gamma_density(y, a, x),
+    0.3,
+    4,
+)
+
+
+def _beta_density(y: Any, a: Any, b: Any, x: Any) -> Any:
+    a, b = cast(a, dtype=x.dtype), cast(b, dtype=x.dtype)
+    return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+
+
+betainc: Primitive = _parametric(
+    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=2
+)
