@@ -5,14 +5,15 @@ In: a primitive. Out: its ``Case``s, each with its results, derivatives and clos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive.trace import Staged, stage
-from deltarule.errors import CheckFailed
+from deltarule.errors import CheckFailed, TypeRuleError
 from deltarule.program import ArrayType, Graph, Primitive, type_of
 
 RTOL, ATOL = 1e-6, 1e-8
@@ -107,3 +108,52 @@ def _frozen(x: Any) -> Any:
         x = x.copy()
         x.flags.writeable = False
     return x
+
+
+# --- the same in other types ---
+
+PHASES = {
+    "eigh": "the phases of complex eigenvectors are any: tested on what does not depend on them",
+    "svd": "so are those of singular vectors",
+}
+OTHER_DTYPES = "bool int8 uint8 int32 uint32 int64 float16 float32".split()
+
+
+def in_other_dtypes(case: Case) -> Iterator[Case]:
+    """The case with its float64 arguments in every other dtype that the type rule takes."""
+    for dtype in OTHER_DTYPES:
+        with np.errstate(all="ignore"):
+            args = tuple(np.abs(x).astype(dtype) if x.dtype == np.float64 else x for x in case.args)
+        other = Case(case.primitive, args, case.attrs)
+        if other.types != case.types:
+            try:
+                case.primitive.type_rule(*other.types, **case.attrs)
+            except TypeRuleError:
+                continue
+            yield other
+
+
+def in_single(case: Case) -> Iterator[Case]:
+    """The case in float32, where its attrs do not fix float64."""
+    narrow = {"f": "f4", "c": "c8"}
+    args = tuple(x.astype(narrow.get(x.dtype.kind, x.dtype)) for x in case.args)
+    single = Case(case.primitive, args, case.attrs)
+    if not any(isinstance(value, Graph) for value in case.attrs.values()):
+        case.primitive.type_rule(*single.types, **case.attrs)
+        yield single
+
+
+def in_the_plane(case: Case) -> Iterator[Case]:
+    """The case with its float64 arguments turned into the complex plane, where the type rule takes them."""
+    if case.primitive.name in PHASES:
+        return
+    rng = np.random.default_rng(SEED)
+    args = tuple(
+        np.asarray(x + 1j * rng.uniform(0.3, 0.6, x.shape))[()] if x.dtype == np.float64 else x
+        for x in case.args
+    )
+    other = Case(case.primitive, args, case.attrs)
+    if other.types != case.types and not any(isinstance(x, Graph) for x in case.attrs.values()):
+        with suppress(TypeRuleError):
+            case.primitive.type_rule(*other.types, **case.attrs)
+            yield other

@@ -10,13 +10,22 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from deltarule.derive.case import ATOL, RTOL, SEED, Case, cases, staged
+from deltarule.derive.case import (
+    ATOL,
+    RTOL,
+    SEED,
+    Case,
+    cases,
+    in_other_dtypes,
+    in_single,
+    in_the_plane,
+    staged,
+)
 from deltarule.derive.check import (
     MODES,
     STEP,
@@ -37,11 +46,6 @@ UNSAMPLED = {
     "are proven with it",
     "foreign": "it stands for Python code on a tape; tests of dr.custom_vjp prove it",
 }
-PHASES = {
-    "eigh": "the phases of complex eigenvectors are any: tested on what does not depend on them",
-    "svd": "so are those of singular vectors",
-}
-OTHER_DTYPES = "bool int8 uint8 int32 uint32 int64 float16 float32".split()
 EXAMPLES = 3
 
 Check = Callable[[Primitive, "np.random.Generator"], int]
@@ -112,24 +116,8 @@ def _derivable(primitive: Primitive, special: bool = False) -> list[Case]:
         return []
     found = cases(primitive, special=special)
     if not special:
-        found += [other for case in found for other in _complex(case)]
+        found += [other for case in found for other in in_the_plane(case)]
     return [c for c in found if c.floats and any(y.dtype.kind in "fc" for y in c.results())]
-
-
-def _complex(case: Case) -> Iterator[Case]:
-    """The case with its float64 arguments turned into the complex plane, where the type rule takes them."""
-    if case.primitive.name in PHASES:
-        return
-    rng = np.random.default_rng(SEED)
-    args = tuple(
-        np.asarray(x + 1j * rng.uniform(0.3, 0.6, x.shape))[()] if x.dtype == np.float64 else x
-        for x in case.args
-    )
-    other = Case(case.primitive, args, case.attrs)
-    if other.types != case.types and not any(isinstance(x, Graph) for x in case.attrs.values()):
-        with suppress(TypeRuleError):
-            case.primitive.type_rule(*other.types, **case.attrs)
-            yield other
 
 
 def _forward_mode(case: Case) -> bool:
@@ -175,7 +163,7 @@ def _types(primitive: Primitive, rng: np.random.Generator) -> int:
     """The type rule foretells shape and dtype of the evaluation; another draw of the samples has the same
     types."""
     found = cases(primitive) + cases(primitive, special=True)
-    found += [other for case in found for other in _other_dtypes(case)]
+    found += [other for case in found for other in in_other_dtypes(case)]
     for case in found:
         with np.errstate(all="ignore"):
             ys = case.results()
@@ -210,7 +198,7 @@ def _cotangent_types(primitive: Primitive, rng: np.random.Generator) -> int:
     its result."""
     n = 0
     for case in _derivable(primitive):
-        for each in (case, *_single(case)):
+        for each in (case, *in_single(case)):
             ys = each.results()
             cts = each.cotangents(_normal(rng, ys), ys, each.args)
             _types_match(each, "cotangent", cts, each.args)
@@ -227,30 +215,6 @@ def _types_match(case: Case, what: str, found: Sequence[Any], values: Sequence[A
         if t is not None and (not hasattr(t, "dtype") or type_of(t) != type_of(x)):
             got = type_of(t) if hasattr(t, "dtype") else type(t).__name__
             case.fail("cotangent types", f"{what} {i} is {got}, its value {type_of(x)}")
-
-
-def _other_dtypes(case: Case) -> Iterator[Case]:
-    """The case with its float64 arguments in every other dtype that the type rule takes."""
-    for dtype in OTHER_DTYPES:
-        with np.errstate(all="ignore"):
-            args = tuple(np.abs(x).astype(dtype) if x.dtype == np.float64 else x for x in case.args)
-        other = Case(case.primitive, args, case.attrs)
-        if other.types != case.types:
-            try:
-                case.primitive.type_rule(*other.types, **case.attrs)
-            except TypeRuleError:
-                continue
-            yield other
-
-
-def _single(case: Case) -> Iterator[Case]:
-    """The case in float32, where its attrs do not fix float64."""
-    narrow = {"f": "f4", "c": "c8"}
-    args = tuple(x.astype(narrow.get(x.dtype.kind, x.dtype)) for x in case.args)
-    single = Case(case.primitive, args, case.attrs)
-    if not any(isinstance(value, Graph) for value in case.attrs.values()):
-        case.primitive.type_rule(*single.types, **case.attrs)
-        yield single
 
 
 def _difference(case: Case, directions: dict[int, Any]) -> list[Any]:
