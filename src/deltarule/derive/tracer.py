@@ -323,6 +323,14 @@ class Tracer(Traced):
         """Put the elements in order, in place."""
         self[...] = NUMPY["sort"](self, axis)
 
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        """Put the elements in an order that NumPy's ``partition`` allows, in place."""
+        self[...] = NUMPY["partition"](self, kth, axis)
+
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Any:
+        """The slices along an axis that a condition chooses."""
+        return NUMPY["compress"](condition, self, axis, out)
+
     def put(self, indices: Any, values: Any) -> None:
         """Write at places counted over all elements."""
         NUMPY["put"](self, indices, values)
@@ -400,7 +408,7 @@ def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
 
 METHODS = frozenset(
     (
-        "all any argmax argmin argsort astype choose clip compress conj conjugate copy "
+        "all any argmax argmin argpartition argsort astype choose clip conj conjugate copy "
         "cumprod cumsum diagonal dot max mean min "
         "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take var"
     ).split()
