@@ -86,10 +86,9 @@ def called_by_user(name: str) -> bool:
     found = callee(frame.f_code, frame.f_lasti)
     if found == name or (found is None and name in frame.f_code.co_names):
         return True
-    return (
-        found is not None
-        and frame.f_locals.get(found, frame.f_globals.get(found)) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}"))
-    )
+    return found is not None and frame.f_locals.get(
+        found, frame.f_globals.get(found)
+    ) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}"))
 
 
 def callee(code: CodeType, at: int) -> str | None:

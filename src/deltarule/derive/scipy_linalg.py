@@ -1,7 +1,7 @@
 """``scipy.linalg`` on traced values; loaded when SciPy's module is.
 
-In: matrices. Out: NumPy's rules under SciPy's names and arguments. ``check_finite`` and the ``overwrite`` arguments
-change no value and are let pass.
+In: matrices. Out: NumPy's rules under SciPy's names and arguments. ``check_finite`` and the ``overwrite``
+arguments change no value and are let pass.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def _solve(
     if kind in ("sym", "symmetric", "her", "hermitian", "pos", "positive"):
         a = symmetric(a, not lower)
     elif kind in ("lower", "upper"):
-        return columns(_triangular(swap(a) if transposed else a, (kind == "lower") ^ transposed), a, b)
+        return columns(
+            _triangular(swap(a) if transposed else a, (kind == "lower") ^ transposed), a, b
+        )
     elif kind not in ("gen", "general", "diagonal", "tridiagonal", "banded"):
         raise no_rule(linalg.solve, f"with assume_a={assume_a!r}")
     return columns(ops.solve, swap(a) if transposed else a, b)

@@ -116,7 +116,7 @@ def _item(x: Any) -> Any:
 
 def strengthened(x: Tracer) -> Tracer:
     """A traced Python number as NumPy's."""
-    return Tracer(x.trace, x.node, x.scalar)
+    return Tracer(x.within, x.node, x.scalar)
 
 
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
@@ -172,7 +172,7 @@ def _casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
 
     def unary(x: Any) -> Any:
         if type(x) is Tracer and x._node.type.dtype.kind == "f":
-            return x.trace.record(f, (x,)) if type(f) is Primitive else f(x)
+            return x.within.record(f, (x,)) if type(f) is Primitive else f(x)
         return f(*promoted(ufunc, (x,)))
 
     return unary
@@ -232,7 +232,9 @@ def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
             )
         return y
     new = fitted(y, out, ufunc.__name__)
-    out.assign(new if where is True else ops.select(truth(where), new, Tracer(out.trace, out.node)))
+    out.assign(
+        new if where is True else ops.select(truth(where), new, Tracer(out.within, out.node))
+    )
     return out
 
 

@@ -44,7 +44,7 @@ def replay(x: Any, path: Path) -> list[Any]:
 
 def put_back(owner: Tracer, path: Path, new: Any) -> Any:
     """The owner's value after the end of the path has become ``new``."""
-    values = replay(Tracer(owner.trace, owner.node), path[:-1])
+    values = replay(Tracer(owner.within, owner.node), path[:-1])
     for before, (primitive, attrs) in zip(reversed(values), reversed(path), strict=True):
         if primitive is ops.slice:
             new = ops.update(before, new, start=attrs["start"], step=attrs["step"])
@@ -66,7 +66,7 @@ def strides_of(owner: Tracer) -> tuple[int, ...] | None:
     row-major."""
     x: Any = owner
     while isinstance(x, Tracer):
-        x = x.trace.values.get(x.node)
+        x = x.within.values.get(x.node)
     return (
         x.strides
         if isinstance(x, np.ndarray) and x.shape == owner.shape and all(x.strides)
@@ -103,7 +103,11 @@ def _strides(
     shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
 ) -> tuple[int, ...]:
     out = _followed(shape, strides, path)
-    return tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape))) if out is None else out.strides
+    return (
+        tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
+        if out is None
+        else out.strides
+    )
 
 
 @lru_cache(maxsize=1024)

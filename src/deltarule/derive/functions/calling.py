@@ -85,7 +85,9 @@ def _piece(found: Any, x: Any, condition: Any, f: Any, args: Any, kw: Any) -> An
 @library_rule(np.vectorize.__call__)
 def _vectorize(self: np.vectorize, *args: Any, **kwargs: Any) -> Any:
     if self.signature is not None or self.excluded or kwargs:
-        raise no_rule(np.vectorize, "with a signature, excluded or keyword arguments; dr.vmap has one")
+        raise no_rule(
+            np.vectorize, "with a signature, excluded or keyword arguments; dr.vmap has one"
+        )
     given = NUMPY["broadcast_arrays"](*map(as_array, args))
     shape = given[0].shape
     results = [self.pyfunc(*(x[i] for x in given)) for i in np.ndindex(shape)]

@@ -1,6 +1,7 @@
 """Elements put in, taken out, and looked up by value.
 
-In: arrays, places, values. Out: arrays whose shape follows from places, or from values that are known while tracing.
+In: arrays, places, values. Out: arrays; their shape follows from places, or from values known
+while tracing.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ def _unique(
     """Each value once: its derivative is that of the first element that has it."""
     x, along = _along(ar, axis)
     values = seen(as_array(ar), "np.unique")
-    settings = {"axis": axis, "equal_nan": equal_nan}
-    _, first, *rest = np.unique(values, True, return_inverse, return_counts, **settings)
+    settings: dict[str, Any] = {"axis": axis, "equal_nan": equal_nan, "return_index": True}
+    settings |= {"return_inverse": return_inverse, "return_counts": return_counts}
+    _, first, *rest = np.unique(values, **settings)
     found = at(x, along, first)
     extra = [*([first] if return_index else []), *rest]
     return (found, *extra) if extra else found
@@ -102,8 +104,8 @@ def _intersect1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
 ) -> Any:
     x, y = same_dtype([_ravel(ar1), _ravel(ar2)])
-    given = [seen(v, "np.intersect1d") for v in (x, y)]
-    _, i, j = np.intersect1d(*given, assume_unique, return_indices=True)
+    one, two = (seen(v, "np.intersect1d") for v in (x, y))
+    _, i, j = np.intersect1d(one, two, assume_unique, return_indices=True)
     return (x[i], i, j) if return_indices else x[i]
 
 

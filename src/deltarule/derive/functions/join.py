@@ -56,17 +56,13 @@ def _stack(
 
 
 @rule(np.hstack)
-def _hstack(
-    tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
+def _hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = [NUMPY["atleast_1d"](x) for x in tup]
     return _concatenate(parts, 0 if parts[0].ndim == 1 else 1, dtype=dtype)
 
 
 @rule(np.vstack)
-def _vstack(
-    tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
+def _vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     return _concatenate([NUMPY["atleast_2d"](x) for x in tup], 0, dtype=dtype)
 
 

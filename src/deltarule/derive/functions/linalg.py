@@ -23,10 +23,10 @@ from deltarule.program.ops.linalg import triangle
 
 _matmul = UFUNCS[np.matmul]
 _reshape, _moveaxis = NUMPY["reshape"], NUMPY["moveaxis"]
-_Eigen, _Singular, _Factors, _Determinant = (
-    type(f(np.eye(1)))
-    for f in (np.linalg.eigh, np.linalg.svd, np.linalg.qr, np.linalg.slogdet)
-)
+_Eigen: Any = type(np.linalg.eigh(np.eye(1)))
+_Singular: Any = type(np.linalg.svd(np.eye(1)))
+_Factors: Any = type(np.linalg.qr(np.eye(1)))
+_Determinant: Any = type(np.linalg.slogdet(np.eye(1)))
 
 
 def matrices(*xs: Any) -> list[Any]:
@@ -154,7 +154,8 @@ def _svd(
             "any; write full_matrices=False",
         )
     found = ops.svd(x)
-    return _Singular(*found) if compute_uv else found[1]
+    u, s, vt = found
+    return _Singular(u, s, vt) if compute_uv else s
 
 
 @rule(np.linalg.svdvals)
@@ -231,9 +232,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> A
 
 
 @rule(np.linalg.vector_norm)
-def _norm_of_vectors(
-    x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2
-) -> Any:
+def _norm_of_vectors(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     x = as_float(x)
     axes = axes_of(axis, x.ndim)
     rest = [i for i in range(x.ndim) if i not in axes]
@@ -261,9 +260,7 @@ def _cond(x: Any, p: Any = None) -> Any:
 
 
 @rule(np.linalg.matrix_rank)
-def _matrix_rank(
-    A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None
-) -> Any:
+def _matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     x = as_float(A)
     if x.ndim < 2:
         return ops.cast(NUMPY["any"](x), dtype=np.dtype(int))

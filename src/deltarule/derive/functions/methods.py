@@ -1,7 +1,7 @@
 """The methods of universal functions: ``reduce``, ``accumulate``, ``reduceat`` and ``at``.
 
-In: a ufunc of two operands, and the method's arguments. Out: what pairing neighbours gives where the order does not
-matter, and a fold from the left where it does.
+In: a ufunc of two operands, and the method's arguments. Out: what pairing neighbours gives where the order
+does not matter, and a fold from the left where it does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ASSOCIATIVE = (
     np.logical_or,
     np.logical_xor,
 )
-_NEUTRAL = {np.logaddexp: -np.inf, np.logaddexp2: -np.inf, np.hypot: 0}
+_NEUTRAL: dict[Any, Any] = {np.logaddexp: -np.inf, np.logaddexp2: -np.inf, np.hypot: 0}
 
 
 def method(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -13,13 +13,12 @@ import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float, at, axis_of, same_dtype
 from deltarule.derive.functions.reduce import _all, _sum
+from deltarule.derive.functions.shape import _ravel
 from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import common, truth
 from deltarule.errors import TypeRuleError
 from deltarule.program import ops
-
-_ravel = NUMPY["ravel"]
 
 
 @rule(np.clip)
@@ -149,7 +148,7 @@ def grid(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
 def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     x, index = as_array(arr), as_array(indices)
     if isinstance(index, Tracer) and not isinstance(x, Tracer):
-        x = index.trace.constant(x)
+        x = Tracer(index.within, index.within.capture(x))
     if axis is None:
         return _ravel(x)[index]
     return x[grid(index, axis_of(axis, x.ndim), x.shape)]

@@ -1,7 +1,7 @@
 """Arrays made larger at their ends, in all modes of ``np.pad``.
 
-In: an array and widths before and behind each axis. Out: the array with constants, copies of its own elements, or
-numbers computed from them around it, axis by axis.
+In: an array and widths before and behind each axis. Out: the array with constants, copies of its own
+elements, or numbers computed from them around it, axis by axis.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _surrounded(x: Any, widths: list[Pair], value: Any) -> Any:
     return ops.update(ground, x, start=start, step=step)
 
 
-def _padded(x: Any, axis: int, width: Pair, mode: str, settings: dict[str, Any]) -> Any:
+def _padded(x: Any, axis: int, width: Pair, mode: Any, settings: dict[str, Any]) -> Any:
     n = x.shape[axis]
     odd = settings.get("reflect_type", "even") == "odd"
     if mode in _COPYING and not odd:
@@ -107,9 +107,7 @@ def _pair(values: Any, x: Any, axis: int) -> list[Any]:
 
 def _constants(x: Any, axis: int, width: Pair, values: Any) -> list[Any]:
     ends = [ops.cast(as_array(v), dtype=x.dtype) for v in _pair(values, x, axis)]
-    return [
-        broadcast_to(v, _sized(x, axis, n)) for v, n in zip(ends, width, strict=True)
-    ]
+    return [broadcast_to(v, _sized(x, axis, n)) for v, n in zip(ends, width, strict=True)]
 
 
 def _statistics(x: Any, axis: int, width: Pair, mode: str, lengths: Any) -> list[Any]:
@@ -119,12 +117,10 @@ def _statistics(x: Any, axis: int, width: Pair, mode: str, lengths: Any) -> list
     found = [_STATISTICS[mode](end, axis, keepdims=True) for end in parts]
     if x.dtype.kind in "iu":
         found = [ops.cast(UFUNCS[np.rint](y), dtype=x.dtype) for y in found]
-    return [
-        broadcast_to(y, _sized(x, axis, k)) for y, k in zip(found, width, strict=True)
-    ]
+    return [broadcast_to(y, _sized(x, axis, k)) for y, k in zip(found, width, strict=True)]
 
 
-def _weighted(x: Any, axis: int, width: Pair, mode: str, settings: dict[str, Any]) -> list[Any]:
+def _weighted(x: Any, axis: int, width: Pair, mode: Any, settings: dict[str, Any]) -> list[Any]:
     """Ends that are sums of elements: NumPy pads unit vectors, which gives the weights."""
     n = x.shape[axis]
     ramp = mode == "linear_ramp"
@@ -133,7 +129,9 @@ def _weighted(x: Any, axis: int, width: Pair, mode: str, settings: dict[str, Any
     lined = ops.reshape(x, shape=(math.prod(x.shape[:axis]), n, math.prod(x.shape[axis + 1 :])))
     targets = _pair(settings.get("end_values", 0), x, axis) if ramp else [None, None]
     found = []
-    for rows, k, target in zip((weights[: width[0]], weights[width[0] + n :]), width, targets, strict=True):
+    for rows, k, target in zip(
+        (weights[: width[0]], weights[width[0] + n :]), width, targets, strict=True
+    ):
         end = ops.reshape(ops.matmul(rows, lined), shape=_sized(x, axis, k))
         if ramp:
             rest = (1 - rows.sum(1)).reshape(tuple(k if i == axis else 1 for i in range(x.ndim)))

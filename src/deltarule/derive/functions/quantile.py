@@ -1,7 +1,7 @@
 """Quantiles: sorted elements, and shares of two neighbours.
 
-In: samples and levels in [0, 1]. Out: quantiles along axes, with NumPy's methods; a derivative flows to the elements
-that a quantile is made of, and to its level where the method interpolates.
+In: samples and levels in [0, 1]. Out: quantiles along axes, with NumPy's methods; a derivative flows to
+the elements that a quantile is made of, and to its level where the method interpolates.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _quantile(
     if not n:
         shape = kept if keepdims else ordered.shape[:-1]
         return np.full((*as_array(q).shape, *shape), np.nan, ordered.dtype)[()]
-    level, place = _places(q, n, method, ordered.dtype)
+    level, place = _places(q, n, method)
     first = NUMPY["moveaxis"](ordered, -1, 0)
     low = UFUNCS[np.floor](place)
     share = place - low
@@ -69,13 +69,13 @@ def _quantile(
     return ops.reshape(found, shape=(*level.shape, *kept)) if keepdims else found
 
 
-def _places(q: Any, n: int, method: str, dtype: Any) -> tuple[Any, Any]:
+def _places(q: Any, n: int, method: Any) -> tuple[Any, Any]:
     """Levels, and where they lie among n sorted elements, counted from 0 with a fraction."""
     level = as_float(q)
     if isinstance(level, Tracer) and (level.active or not level.known):
         if method != "linear":
             raise no_rule(np.quantile, f"of a traced level with method={method!r}")
-        return level, level * float(n - 1)
+        return level, UFUNCS[np.multiply](level, float(n - 1))
     while isinstance(level, Tracer):
         level = level.value
     if np.any((level < 0) | (level > 1)):
@@ -138,8 +138,8 @@ def _nanquantile(
     low = UFUNCS[np.floor](place)
     index = ops.cast(low, dtype=np.dtype(int))
     above = UFUNCS[np.minimum](index + 1, ops.cast(last, dtype=np.dtype(int)))
-    picked = [_take_along_axis(ordered, i, -1) for i in (index, above)]
-    found = NUMPY["moveaxis"](_between(*picked, place - low), -1, 0)
+    first, second = (_take_along_axis(ordered, i, -1) for i in (index, above))
+    found = NUMPY["moveaxis"](_between(first, second, place - low), -1, 0)
     shape = kept if keepdims else ordered.shape[:-1]
     return ops.reshape(found, shape=(*level.shape, *shape))
 

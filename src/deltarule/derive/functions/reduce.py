@@ -5,20 +5,16 @@ In: an array and axes. Out: sums, means, extremes, products, deviations along ax
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive.functions.arguments import Axis, as_array, as_float, axes_of, axis_of, part
-from deltarule.derive.functions.shape import diagonal
-from deltarule.derive.table import UFUNCS, no_rule, rule
+from deltarule.derive.table import UFUNCS, rule
 from deltarule.derive.ufuncs import safe_sqrt, truth
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 from deltarule.program.ops.reduce import count, keep
-
 
 
 def reduced(primitive: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -154,9 +150,7 @@ def _ptp(a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> 
     return _max(a, axis, None, keepdims) - _min(a, axis, None, keepdims)
 
 
-def _truths(
-    primitive: Any, of_none: bool, a: Any, axis: Axis, keepdims: bool, where: Any
-) -> Any:
+def _truths(primitive: Any, of_none: bool, a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
     """All or any, which have a value for no elements, too."""
     x = truth(as_array(a))
     x = x if where is True else ops.select(truth(where), x, np.bool_(of_none))

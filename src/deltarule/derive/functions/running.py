@@ -15,7 +15,6 @@ from deltarule.derive.functions.arguments import (
     Axis,
     as_array,
     as_float,
-    axes_of,
     axis_of,
     part,
     same_dtype,
@@ -82,9 +81,7 @@ rule(np.cumulative_prod)(_cumulative(_cumprod, 1))
 
 
 def _without_nan(total: Any, neutral: int) -> Any:
-    def without_nan(
-        a: Any, axis: int | None = None, dtype: Any = None, out: Any = None
-    ) -> Any:
+    def without_nan(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
         x = as_array(a)
         return total(ops.select(ops.ne(x, x), x.dtype.type(neutral), x), axis, dtype)
 
@@ -195,7 +192,9 @@ def _slope(x: Any, h: Any, axis: int, edge_order: int) -> Any:
         inner = (part(x, axis, 2) - part(x, axis, 0, -2)) / (2.0 * h)
     first, last = part(slopes, axis, 0, 1), part(slopes, axis, -1)
     if edge_order == 2:
-        first = _second_order(take(0), take(1), take(2), part(wide, axis, 0, 1), part(wide, axis, 1, 2))
+        first = _second_order(
+            take(0), take(1), take(2), part(wide, axis, 0, 1), part(wide, axis, 1, 2)
+        )
         near, far = part(wide, axis, -1), part(wide, axis, -2, -1)
         last = -_second_order(take(-1), take(-2), take(-3), near, far)
     return ops.concatenate(*same_dtype([first, inner, last]), axis=axis)

@@ -292,7 +292,8 @@ def _triangle(x: Any, k: int) -> Any:
     """True on and below a diagonal; a vector is taken as all rows of a square."""
     if not x.ndim:
         raise ValueError("an array of at least one axis has a triangle")
-    return np.tri(*x.shape[-2:], k=k, dtype=bool)
+    m, n = x.shape[-2:] if x.ndim > 1 else (x.size, x.size)
+    return np.tri(m, n, k) > 0
 
 
 @rule(np.tril)

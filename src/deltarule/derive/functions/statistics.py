@@ -166,9 +166,7 @@ rule(np.nanstd)(_deviation(_std))
 
 
 def _place(f: Callable[..., Any], worst: float) -> Callable[..., Any]:
-    def place(
-        a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False
-    ) -> Any:
+    def place(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
         x = as_float(a)
         return f(ops.select(ops.eq(x, x), x, x.dtype.type(worst)), axis, keepdims=keepdims)
 
@@ -275,9 +273,5 @@ def _edges(x: Any, bins: Any, limits: Any) -> Any:
 
 
 @rule(np.histogram_bin_edges)
-def _histogram_bin_edges(
-    a: Any, bins: Any = 10, range: Any = None, weights: Any = None
-) -> Any:
+def _histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     return _edges(as_array(a), bins, range)
-
-

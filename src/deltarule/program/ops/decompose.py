@@ -1,8 +1,8 @@
 """Matrices taken apart: Cholesky, eigenvalues, singular values, QR; over the last two axes.
 
 In: float matrices. Out: factors. LAPACK computes them through NumPy; the derivatives are written in products
-and divisions. Differences of eigenvalues or singular values are divided by: where two are equal the derivative
-of their vectors is infinite, and counts only where somebody uses the vectors.
+and divisions. Differences of eigenvalues or singular values are divided by: where two are equal the
+derivative of their vectors is infinite, and counts only where somebody uses the vectors.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def _eigh_type(x: ArrayType, upper: bool, driver: str) -> tuple[ArrayType, Array
 def _eigh(x: Any, upper: bool, driver: str) -> tuple[Any, Any]:
     """By NumPy, whose driver is evd, or by SciPy: signs and order of vectors are those of the driver."""
     if driver == "evd":
-        return tuple(np.linalg.eigh(x, "U" if upper else "L"))
+        values, vectors = np.linalg.eigh(x, "U" if upper else "L")
+        return values, vectors
     from scipy.linalg import eigh
 
     values, vectors = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape, x.dtype)
@@ -160,9 +161,7 @@ def _eigh_vjp(
     return [_turned(_folded(matmul(matmul(vectors, middle), swap(vectors))), upper)]
 
 
-def _eigh_jvp(
-    tangents: Sequence[Any], ys: Any, x: Any, upper: bool, driver: str
-) -> list[Any]:
+def _eigh_jvp(tangents: Sequence[Any], ys: Any, x: Any, upper: bool, driver: str) -> list[Any]:
     values, vectors = ys
     seen = matmul(matmul(swap(vectors), _mirrored(_turned(tangents[0], upper))), vectors)
     return [_diagonal(seen), matmul(vectors, zmul(seen, _reciprocal_gaps(values)))]
@@ -311,8 +310,10 @@ qr: Primitive = Primitive(
     batch=batch_elementwise("qr"),
     lowering=LAPACK,
     notation=r"\mathrm{{qr}}\,{0}",
-    samples=lambda rng: [Sample((regular_matrix(rng, (3, 3)),))]
-    + [Sample((rng.normal(size=shape),)) for shape in ((4, 2), (2, 3, 2), (1, 1))],
+    samples=lambda rng: (
+        [Sample((regular_matrix(rng, (3, 3)),))]
+        + [Sample((rng.normal(size=shape),)) for shape in ((4, 2), (2, 3, 2), (1, 1))]
+    ),
     errors=(
         ErrorSample((np.ones(3),), {}, "over the last two axes"),
         ErrorSample((np.ones((2, 3)),), {}, "at least as many rows"),

@@ -1,7 +1,7 @@
 """Linear systems, inverses and determinants: over the last two axes, leading axes broadcast.
 
-In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants. LAPACK,
-through NumPy and SciPy, computes them; the derivatives are written in products and further solutions.
+In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants.
+LAPACK, through NumPy and SciPy, computes them; the derivatives are written in products and solutions.
 """
 
 from __future__ import annotations
@@ -118,7 +118,11 @@ solve: Primitive = Primitive(
     lowering=LAPACK,
     notation="{0}^{{-1}} {1}",
     samples=systems(
-        ((3, 3), (3, 2)), ((1, 1), (1, 1)), ((2, 3, 3), (3, 1)), ((2, 2), (3, 2, 2)), ((0, 0), (0, 2))
+        ((3, 3), (3, 2)),
+        ((1, 1), (1, 1)),
+        ((2, 3, 3), (3, 1)),
+        ((2, 2), (3, 2, 2)),
+        ((0, 0), (0, 2)),
     ),
     errors=_system_errors,
 )
@@ -126,7 +130,8 @@ solve: Primitive = Primitive(
 
 def triangle(x: Any, lower: bool) -> Any:
     """The lower or upper triangle of matrices, zeros elsewhere."""
-    inside = np.tri(*x.shape[-2:], dtype=bool)
+    m, n = x.shape[-2:]
+    inside = np.tri(m, n) > 0
     return select(inside if lower else inside.T, x, np.zeros((), x.dtype))
 
 

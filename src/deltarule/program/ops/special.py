@@ -137,7 +137,9 @@ xlogy = elementwise(
     kinds="f",
     kinks=(Kink("x = y = 0", "d/dx infinite, 0 where the cotangent is 0; d/dy = 0"),),
     special=lambda: [
-        Sample(array([0.0, 0.0, 2.0], [0.0, 1.0, 0.0]), derivative=(None, array([0.0, 0.0, np.inf])[0]))
+        Sample(
+            array([0.0, 0.0, 2.0], [0.0, 1.0, 0.0]), derivative=(None, array([0.0, 0.0, np.inf])[0])
+        )
     ],
     doc="x ln y, 0 where x is 0.",
 )
@@ -236,9 +238,7 @@ i0: Primitive = _special("i0", "Modified Bessel function I0.", [lambda y, x: i1(
 i1: Primitive = _special(
     "i1", "Modified Bessel function I1.", [lambda y, x: (i0(x) + _iv(x)) / 2], span(-3, 3)
 )
-i0e: Primitive = _special(
-    "i0e", "I0 e^-|x|.", [lambda y, x: i1e(x) - sign(x) * y], span(0.2, 4)
-)
+i0e: Primitive = _special("i0e", "I0 e^-|x|.", [lambda y, x: i1e(x) - sign(x) * y], span(0.2, 4))
 i1e: Primitive = _special(
     "i1e",
     "I1 e^-|x|.",
@@ -255,9 +255,7 @@ k1: Primitive = _special(
     span(0.5, 4),
     singular=(0,),
 )
-k0e: Primitive = _special(
-    "k0e", "K0 e^x.", [lambda y, x: y - k1e(x)], span(0.5, 4), singular=(0,)
-)
+k0e: Primitive = _special("k0e", "K0 e^x.", [lambda y, x: y - k1e(x)], span(0.5, 4), singular=(0,))
 k1e: Primitive = _special(
     "k1e", "K1 e^x.", [lambda y, x: y - (k0e(x) + _kve(x)) / 2], span(0.5, 4), singular=(0,)
 )
