@@ -12,6 +12,7 @@ import math
 import pickle
 import threading
 import weakref
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_a_trace_ended_by_an_exception_is_closed():
         dr.grad(f)(X)
     with pytest.raises(EscapedTracer):
         kept[0] + 1
-    assert all(getattr(np, name) is ORIGINAL[name] for name in NAMES)
+    assert all(attrgetter(name)(np) is ORIGINAL[name] for name in NAMES)
 
 
 def test_a_trace_is_freed_without_the_collector():
@@ -241,8 +242,8 @@ EXITS = {
     "fill_diagonal": lambda x: np.fill_diagonal(np.empty_like.__wrapped__(MATRIX), x) or x[0],
     "fill": lambda x: OUTSIDE.fill(x[0]) or OUTSIDE.sum(),
     "a copy by method": lambda x: OUTSIDE.copy().__setitem__(0, x[0]) or x[0],
-    "scipy": lambda x: __import__("scipy.special").special.gamma(x).sum(),
-    "scipy.linalg": lambda x: __import__("scipy.linalg").linalg.norm(x),
+    "scipy": lambda x: __import__("scipy.special").special.ellipk(x).sum(),
+    "scipy.linalg": lambda x: __import__("scipy.linalg").linalg.logm(x),
 }
 OUTSIDE, INTEGERS, MATRIX = np.zeros(3), np.zeros(3, int), np.zeros((3, 3))
 
@@ -456,9 +457,9 @@ def test_a_name_for_a_creation_function():
 
 
 def test_creation_functions_are_numpys_own_outside_of_traces():
-    assert all(getattr(np, name) is ORIGINAL[name] for name in NAMES)
+    assert all(attrgetter(name)(np) is ORIGINAL[name] for name in NAMES)
     dr.grad(np.sum)(X)
-    assert all(getattr(np, name) is ORIGINAL[name] for name in NAMES)
+    assert all(attrgetter(name)(np) is ORIGINAL[name] for name in NAMES)
     assert type(np.zeros(3)) is np.ndarray
 
 

@@ -30,4 +30,8 @@ def arguments():
     start = np.zeros((24, 24))
     start[8:16, 8:16] = 1.0
     measured = diffuse(start, 0.5 + rng.random(start.shape), np.zeros_like(start), 40)
-    return {"log_conductivity": np.zeros((24, 24)), "source": np.full((24, 24), 0.01)}, start, measured
+    return (
+        {"log_conductivity": np.zeros((24, 24)), "source": np.full((24, 24), 0.01)},
+        start,
+        measured,
+    )

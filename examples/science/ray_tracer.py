@@ -23,7 +23,9 @@ def render(scene, size):
     direction = direction / norm(direction)
     origin = np.zeros(3)
     image = np.zeros((size, size, 3))
-    distances = np.array([hit(origin, direction, c, r) for c, r in zip(scene["centres"], scene["radii"])])
+    distances = np.array(
+        [hit(origin, direction, c, r) for c, r in zip(scene["centres"], scene["radii"])]
+    )
     nearest = np.min(distances, axis=0)
     seen = np.isfinite(nearest)
     for i in range(len(scene["radii"])):
@@ -36,7 +38,11 @@ def render(scene, size):
         light = np.maximum(np.sum(normal * to_lamp, axis=-1), 0.0)
         for j in range(len(scene["radii"])):
             if j != i:
-                light = np.where(np.isfinite(hit(point, to_lamp, scene["centres"][j], scene["radii"][j])), 0.0, light)
+                light = np.where(
+                    np.isfinite(hit(point, to_lamp, scene["centres"][j], scene["radii"][j])),
+                    0.0,
+                    light,
+                )
         colour = (0.1 + 0.9 * light)[..., None] * scene["colours"][i]
         image = np.where(mine[..., None], colour, image)
     return image

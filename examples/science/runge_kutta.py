@@ -6,7 +6,9 @@ import numpy as np
 def derivative(state, rates):
     prey, predators = state
     birth, hunt, growth, death = rates
-    return np.array([birth * prey - hunt * prey * predators, growth * prey * predators - death * predators])
+    return np.array(
+        [birth * prey - hunt * prey * predators, growth * prey * predators - death * predators]
+    )
 
 
 def integrate(start, rates, step, steps):

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from operator import attrgetter
 from types import CodeType
 from typing import Any
 
@@ -23,14 +24,21 @@ from deltarule.program.primitive import Traced
 
 FILLING = "zeros ones full empty zeros_like ones_like full_like empty_like".split()
 PLAIN = "eye identity arange linspace tri".split()
-CONVERTING = "array asarray asanyarray ascontiguousarray asfortranarray require copy".split()
-GATHERING = (
-    "sum mean max min amax amin prod std var median average argmax argmin cumsum dot "
-    "inner outer sort argsort any all clip where "
-    "diff cross"
-).split()
-NAMES = (*FILLING, *PLAIN, *CONVERTING, *GATHERING)
-ORIGINAL: dict[str, Any] = {name: getattr(np, name) for name in NAMES}
+CONVERTING = """
+    array asarray asanyarray ascontiguousarray asfortranarray require copy asarray_chkfinite
+""".split()
+GATHERING = """
+    sum mean max min amax amin prod std var median average argmax argmin cumsum cumprod dot inner outer
+    sort argsort any all clip where diff cross ptp quantile percentile nansum nanmean nanmax nanmin nanstd
+    nanvar nanmedian trapezoid flip take delete insert append atleast_1d atleast_2d atleast_3d reshape ravel
+    transpose squeeze expand_dims repeat tile roll pad diag tril triu trace interp convolve correlate polyval
+    gradient round vdot tensordot kron count_nonzero unique cov corrcoef swapaxes moveaxis broadcast_to
+    linalg.norm linalg.solve linalg.inv linalg.det linalg.slogdet linalg.cholesky linalg.eigh linalg.eigvalsh
+    linalg.svd linalg.qr linalg.pinv linalg.lstsq linalg.cond linalg.matrix_power
+""".split()
+ASKING = ["isscalar"]
+NAMES = (*ASKING, *FILLING, *PLAIN, *CONVERTING, *GATHERING)
+ORIGINAL: dict[str, Any] = {name: attrgetter(name)(np) for name in NAMES}
 LIBRARIES = (
     "numpy scipy pandas polars sklearn matplotlib pyarrow narwhals torch jax "
     "numba statsmodels".split()
@@ -78,10 +86,9 @@ def called_by_user(name: str) -> bool:
     found = callee(frame.f_code, frame.f_lasti)
     if found == name or (found is None and name in frame.f_code.co_names):
         return True
-    return (
-        found is not None
-        and frame.f_locals.get(found, frame.f_globals.get(found)) is _WRAPPED[name]
-    )
+    return found is not None and frame.f_locals.get(
+        found, frame.f_globals.get(found)
+    ) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}"))
 
 
 def callee(code: CodeType, at: int) -> str | None:
@@ -122,6 +129,8 @@ def _wrapped(name: str) -> Callable[..., Any]:
         if name in GATHERING
         else convert
         if name in CONVERTING
+        else asked
+        if name in ASKING
         else constant
     )
 
@@ -131,7 +140,7 @@ def _wrapped(name: str) -> Callable[..., Any]:
         if (
             trace is None
             or (make is gather and not any(map(holds_traced, args)))
-            or not called_by_user(name)
+            or not called_by_user(name.rpartition(".")[2])
         ):
             return original(*args, **kwargs)
         return make(trace, name, original, args, kwargs)
@@ -180,6 +189,13 @@ def gather(
     )
 
 
+def asked(
+    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Whether something is a scalar, which a traced number is."""
+    return bool(getattr(args[0], "scalar", False)) or original(*args, **kwargs)
+
+
 def convert(
     trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
@@ -209,6 +225,13 @@ def holds_traced(items: Any) -> bool:
 _WRAPPED = {name: _wrapped(name) for name in NAMES}
 
 
+def _replace(functions: dict[str, Any]) -> None:
+    """Give NumPy's names, ``linalg.norm`` among them, these functions."""
+    for name, function in functions.items():
+        module, _, last = name.rpartition(".")
+        setattr(np.linalg if module else np, last, function)
+
+
 @contextmanager
 def creation_traced(find: Callable[[], Any]) -> Iterator[None]:
     """Replace the creation functions of ``numpy`` until the outermost trace of the process ends."""
@@ -216,8 +239,7 @@ def creation_traced(find: Callable[[], Any]) -> Iterator[None]:
     with _lock:
         _count += 1
         if _count == 1:
-            for name, wrapper in _WRAPPED.items():
-                setattr(np, name, wrapper)
+            _replace(_WRAPPED)
     outer = getattr(_open, "find", None)
     _open.find = find
     try:
@@ -227,5 +249,4 @@ def creation_traced(find: Callable[[], Any]) -> Iterator[None]:
         with _lock:
             _count -= 1
             if _count == 0:
-                for name, original in ORIGINAL.items():
-                    setattr(np, name, original)
+                _replace(ORIGINAL)

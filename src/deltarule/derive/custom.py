@@ -101,7 +101,7 @@ def custom_vjp(
         trace: Any = innermost(tuple(leaves))
         if trace is None:
             return f(*xs)
-        if all(x.known for x in leaves if isinstance(x, Tracer) and x.trace is trace):
+        if all(x.known for x in leaves if isinstance(x, Tracer) and x.within is trace):
             return _with_known_values(trace, leaves, spec, fwd, bwd)
         return _with_graphs(leaves, spec, f, fwd, bwd)
 
@@ -111,7 +111,7 @@ def custom_vjp(
 def _with_known_values(trace: Any, leaves: list[Any], spec: Any, fwd: Any, bwd: Any) -> Any:
     """Call ``fwd`` one level out, and put a node on the tape whose rule calls ``bwd``."""
     nodes = tuple(
-        x.node if isinstance(x, Tracer) and x.trace is trace else trace.capture(_array(x))
+        x.node if isinstance(x, Tracer) and x.within is trace else trace.capture(_array(x))
         for x in leaves
     )
     values = [_outside(trace.values[node], x) for node, x in zip(nodes, leaves, strict=True)]
@@ -121,7 +121,7 @@ def _with_known_values(trace: Any, leaves: list[Any], spec: Any, fwd: Any, bwd: 
             f"custom_vjp: fwd must return (y, residuals), not {type(pair).__name__}"
         )
     y, residuals = pair
-    if any(isinstance(x, Tracer) and x.trace is trace for x in flatten(pair)[0]):
+    if any(isinstance(x, Tracer) and x.within is trace for x in flatten(pair)[0]):
         raise GradientError(
             "custom_vjp: fwd uses a traced value of the function around it, through which "
             "no derivative would flow. Pass it as an "

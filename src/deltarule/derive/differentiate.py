@@ -146,7 +146,7 @@ def _said(y: Any) -> str:
 
 
 def _unwrapped(trace: Trace, x: Any) -> Any:
-    return trace.values[x.node] if isinstance(x, Tracer) and x.trace is trace else x
+    return trace.values[x.node] if isinstance(x, Tracer) and x.within is trace else x
 
 
 def _number(y: Any, name: str) -> Any:

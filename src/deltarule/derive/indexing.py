@@ -216,7 +216,7 @@ def add_at(x: Tracer, key: Any, value: Any) -> None:
 
 
 def _current(x: Tracer) -> Tracer:
-    return Tracer(x.trace, x.node)
+    return Tracer(x.within, x.node)
 
 
 def _is_mask(key: Any) -> bool:

@@ -1,9 +1,9 @@
 """SciPy's functions on traced values: its ufuncs by their rules, its Python functions by an entry of ours.
 
-In: a SciPy module that is loaded, and rules by name. Out: ``scipy.special.erf(x)`` is NumPy's protocol and needs
-a row in a table; ``scipy.linalg.solve(a, b)`` asks for numbers at once, so its code is exchanged, once, for a call
-of the rule where an argument is traced, and of the original everywhere else. The function object stays the same:
-``from scipy.special import logsumexp`` reaches the rule as well.
+In: a SciPy module that is loaded, and rules by name. Out: ``scipy.special.erf(x)`` is NumPy's protocol
+and needs a row in a table; ``scipy.linalg.solve(a, b)`` asks for numbers at once, so its code is exchanged,
+once, for a call of the rule where an argument is traced, and of the original everywhere else. The function
+object stays the same: ``from scipy.special import logsumexp`` reaches the rule as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``scipy.linalg`` on traced values; loaded when SciPy's module is.
 
-In: matrices. Out: NumPy's rules under SciPy's names and arguments. ``check_finite`` and the ``overwrite`` arguments
-change no value and are let pass.
+In: matrices. Out: NumPy's rules under SciPy's names and arguments. ``check_finite`` and the ``overwrite``
+arguments change no value and are let pass.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ tracer.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ NUMPY: dict[
     str, Rule
 ] = {}  # the same by name in ``numpy``, whose attributes are replaced while a trace is open
 UFUNCS: dict[np.ufunc, Rule] = {}
+UFUNC_METHODS: dict[str, Rule] = {}  # of ufuncs that have a rule: reduce, accumulate, reduceat, at
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
@@ -64,20 +66,40 @@ def _writing(f: Rule, place: int) -> Rule:
 def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) -> NoRuleError:
     """The error for a function without a rule, with what to do instead."""
     name = getattr(function, "__name__", str(function))
-    cure = INSTEAD.get(name, "write it with functions that have one")
+    cure = INSTEAD.get(name) or _nearest(name)
     return kind(
-        f"np.{name} has no rule for traced values ({place}): {cure}; or give it a "
+        f"{module_of(function)}.{name} has no rule for traced values ({place}): {cure}; or give it a "
         "derivative of your own with dr.custom_vjp; for its "
         "number alone, without a gradient, call it on dr.value(x)"
     )
 
 
+def module_of(function: Any) -> str:
+    """The module of a function, as users write it."""
+    path = getattr(function, "__module__", None) or "numpy"
+    public = ".".join(part for part in path.split(".") if not part.startswith("_"))
+    return "np" + public.removeprefix("numpy") if public.startswith("numpy") else public
+
+
+def _nearest(name: str) -> str:
+    """The function with a rule whose name is nearest, if one is near."""
+    near = difflib.get_close_matches(name, NUMPY, 1, 0.75)
+    return f"np.{near[0]} has one" if near else "write it with functions that have one"
+
+
 INSTEAD = {
-    "inv": "compute it from products",
-    "vectorize": "dr.vmap does that",
-    "apply_along_axis": "dr.vmap does that",
-    "searchsorted": "np.sum(x[:, None] > edges, axis=1) counts the same",
-    "unique": "its shape depends on values",
+    "eig": "np.linalg.eigh differentiates those of symmetric matrices",
+    "eigvals": "np.linalg.eigvalsh differentiates those of symmetric matrices",
+    "roots": "np.linalg.eigvalsh of a symmetric matrix has one",
+    "sqrtm": "np.linalg.eigh gives that of a symmetric matrix, (v * np.sqrt(w)) @ v.T",
+    "logm": "np.linalg.eigh gives that of a symmetric matrix, (v * np.log(w)) @ v.T",
+    "lu_factor": "scipy.linalg.solve has one",
+    "lu": "scipy.linalg.qr has one",
+    "fromiter": "np.array(list(...)) has one",
+    "frombuffer": "np.copy has one",
+    "nextafter": "x + eps has one",
+    "frexp": "x / 2**exponent has one",
+    "setdiff1d": "x[~np.isin(x, y)] has one",
 }
 
 

@@ -101,25 +101,24 @@ class Trace:
     values : dict
         Node -> value, for all nodes if ``known`` (then Python may branch on them), else for constants made
         inside. A value may be a traced value of an outer level.
+    made : dict
+        Node -> array made by the traced function itself, of known numbers.
     tape : list of Node
         Nodes that depend on an active input, in order.
     """
 
-    __slots__ = ("active", "captured", "known", "level", "open", "sites", "tape", "values")
+    __slots__ = ("active", "captured", "known", "level", "made", "open", "sites", "tape", "values")
 
     def __init__(self, level: int, known: bool) -> None:
         self.level = level
         self.known = known
         self.open = True
         self.values: dict[Node, Any] = {}
+        self.made: dict[Node, Any] = {}
         self.active: set[Node] = set()
         self.tape: list[Node] = []
         self.captured: dict[Any, Captured] = {}
         self.sites: dict[str, int] = {}
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What ``x.trace()`` runs into, since this object is ``x.trace``."""
-        raise NoRuleError(f"x.trace() is not traced ({caller()}); write np.trace(x)")
 
     def input(
         self,
@@ -146,7 +145,7 @@ class Trace:
             raise escaped(self, primitive.name)
         nodes = []
         for x in args:
-            if type(x) is Tracer and x.trace is self:
+            if type(x) is Tracer and x.within is self:
                 nodes.append(x._node if x.base is None else x.node)
             else:
                 nodes.append(self.capture(x))
@@ -187,12 +186,12 @@ class Trace:
         """A node for a value from outside this trace: an array, a number, or a traced value of an outer
         level."""
         if isinstance(x, Tracer):
-            if x.trace.level >= self.level or not x.trace.open:
-                raise escaped(x.trace, "an operation")
+            if x.within.level >= self.level or not x.within.open:
+                raise escaped(x.within, "an operation")
             key = x.node
             known = self.captured.get(key)
             return (
-                self._captured(key, x, Tracer(x.trace, key), b"") if known is None else known.node
+                self._captured(key, x, Tracer(x.within, key), b"") if known is None else known.node
             )
         if isinstance(x, np.ndarray):
             return self._capture_array(x)
@@ -258,7 +257,10 @@ class Trace:
 
     def constant(self, x: Any) -> Any:
         """A traced value that depends on no input, made by ``np.zeros`` and the like."""
-        return Tracer(self, self.capture(x))
+        node = self.capture(x)
+        if not isinstance(x, Tracer):
+            self.made[node] = x
+        return Tracer(self, node)
 
     def site(self) -> str:
         """Name of the place in the program where a random number is drawn: layer path and occurrence."""
@@ -377,7 +379,7 @@ def frozen(kept: Captured) -> Any:
 
 def result_node(trace: Trace, y: Any) -> Node:
     """The node of a result, which may be a plain number or an outer value."""
-    return y.node if isinstance(y, Tracer) and y.trace is trace else trace.capture(y)
+    return y.node if isinstance(y, Tracer) and y.within is trace else trace.capture(y)
 
 
 def baked(staged: Staged) -> Graph:

@@ -34,12 +34,12 @@ class Tracer(Traced):
     Python number, whose type gives way to that of any array it meets.
     """
 
-    __slots__ = ("_node", "base", "path", "scalar", "strides", "trace", "version", "weak")
+    __slots__ = ("_node", "base", "path", "scalar", "strides", "version", "weak", "within")
     __array_priority__ = 1000.0
     strides: tuple[int, ...] | None  # of the buffer, before it was first written to
 
     def __init__(self, trace: Any, node: Node, scalar: bool = False, weak: bool = False) -> None:
-        self.trace: Any = trace
+        self.within: Any = trace
         self._node = node
         self.scalar = scalar
         self.weak = weak
@@ -54,7 +54,7 @@ class Tracer(Traced):
         if base is not None and base.version != self.version:
             from deltarule.derive.views import replay
 
-            self._node = replay(Tracer(base.trace, base._node), self.path)[-1].node
+            self._node = replay(Tracer(base.within, base._node), self.path)[-1].node
             self.version = base.version
         return self._node
 
@@ -81,17 +81,17 @@ class Tracer(Traced):
     @property
     def known(self) -> bool:
         """Whether the number is known while tracing."""
-        return self.node in self.trace.values
+        return self.node in self.within.values
 
     @property
     def active(self) -> bool:
         """Whether the value depends on a differentiated input."""
-        return self.node in self.trace.active
+        return self.node in self.within.active
 
     @property
     def value(self) -> Any:
         """The number, where it is known; it may be a traced value of an outer level."""
-        return self.trace.values[self.node]
+        return self.within.values[self.node]
 
     # --- numbers leave only on purpose ---
 
@@ -102,12 +102,14 @@ class Tracer(Traced):
 
     def _plain(self, use: str) -> Any:
         """The number of a value that no derivative depends on; an error for any other."""
-        if not self.trace.open:
+        if not self.within.open:
             raise EscapedTracer(
                 f"{use} of a traced value after the function that it was traced in had "
                 f"returned ({self._place()}). Return it "
                 "from the function, or keep its number, dr.value(x)"
             )
+        if not self.known and self.node in self.within.made:
+            return self.within.made[self.node]
         if self.active or not self.known:
             state = (
                 f"A gradient flows through this {self._node.type}"
@@ -160,7 +162,7 @@ class Tracer(Traced):
                 f"({self._place()}). Write np.where(condition, a, b), or branch on a "
                 "static argument"
             )
-        if not self.trace.open:
+        if not self.within.open:
             self._plain("bool()")
         return bool(self.value)
 
@@ -226,12 +228,12 @@ class Tracer(Traced):
         from deltarule.derive.views import put_back, strides_of, writable
 
         owner = writable(self)
-        if not owner.trace.open:
-            raise escaped(owner.trace, "an assignment")
+        if not owner.within.open:
+            raise escaped(owner.within, "an assignment")
         whole = put_back(owner, self.path, new) if self.base is not None else new
         if not isinstance(whole, Tracer):
-            whole = Tracer(owner.trace, owner.trace.capture(whole))
-        if whole.trace is not owner.trace:
+            whole = Tracer(owner.within, owner.within.capture(whole))
+        if whole.within is not owner.within:
             raise TracedValueError(
                 "a value of an inner function is written into an array made outside it "
                 f"({self._place()}). Make the array inside "
@@ -331,6 +333,14 @@ class Tracer(Traced):
         """Put the elements in order, in place."""
         self[...] = NUMPY["sort"](self, axis)
 
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        """Put the elements in an order that NumPy's ``partition`` allows, in place."""
+        self[...] = NUMPY["partition"](self, kth, axis)
+
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Any:
+        """The slices along an axis that a condition chooses."""
+        return NUMPY["compress"](condition, self, axis, out)
+
     def put(self, indices: Any, values: Any) -> None:
         """Write at places counted over all elements."""
         NUMPY["put"](self, indices, values)
@@ -379,7 +389,7 @@ def plain_call(
         if isinstance(x, Tracer):
             if x.active or not x.known:
                 raise no_rule(function, x._place()) if error is None else error(x._place())
-            traces.add(x.trace)
+            traces.add(x.within)
             return x.value
         if isinstance(x, (list, tuple)):
             return type(x)(number(item) for item in x)
@@ -408,9 +418,9 @@ def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
 
 METHODS = frozenset(
     (
-        "all any argmax argmin argsort astype choose clip compress conj conjugate copy "
+        "all any argmax argmin argpartition argsort astype choose clip conj conjugate copy "
         "cumprod cumsum diagonal dot max mean min "
-        "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take var"
+        "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
     ).split()
 )
 
@@ -431,7 +441,7 @@ def is_python(x: Any) -> bool:
 
 def weakened(x: Any) -> Any:
     """A traced number as a Python number."""
-    return Tracer(x.trace, x.node, scalar=True, weak=True)
+    return Tracer(x.within, x.node, scalar=True, weak=True)
 
 
 def operate(ufunc: np.ufunc, *args: Any) -> Any:
@@ -462,7 +472,7 @@ def _operator(
             kind = type(other)
             if kind is float or kind is int:
                 other = dtype.type(other)
-                y = self.trace.record(primitive, (other, self) if reverse else (self, other))
+                y = self.within.record(primitive, (other, self) if reverse else (self, other))
                 y.weak = self.weak
                 return y
             if getattr(other, "dtype", None) is dtype:

@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.derive.creation import holds_traced
 from deltarule.derive.library import reach
-from deltarule.derive.table import FUNCTIONS, UFUNCS, no_rule
+from deltarule.derive.table import UFUNC_METHODS, UFUNCS, no_rule
 from deltarule.derive.tracer import WEAK, Flat, Tracer, is_python, plain_call, write_outside
 from deltarule.derive.views import fitted
 from deltarule.errors import NoRuleError, TypeRuleError
@@ -116,7 +116,7 @@ def _item(x: Any) -> Any:
 
 def strengthened(x: Tracer) -> Tracer:
     """A traced Python number as NumPy's."""
-    return Tracer(x.trace, x.node, x.scalar)
+    return Tracer(x.within, x.node, x.scalar)
 
 
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
@@ -172,7 +172,7 @@ def _casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
 
     def unary(x: Any) -> Any:
         if type(x) is Tracer and x._node.type.dtype.kind == "f":
-            return x.trace.record(f, (x,)) if type(f) is Primitive else f(x)
+            return x.within.record(f, (x,)) if type(f) is Primitive else f(x)
         return f(*promoted(ufunc, (x,)))
 
     return unary
@@ -188,12 +188,6 @@ def apply_method(
         return write_outside(
             ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs
         )
-    if method == "at":
-        return _at(ufunc, *inputs)
-    if method == "reduce" and ufunc in _REDUCTIONS:
-        return FUNCTIONS[_REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **kwargs})
-    if method == "accumulate" and ufunc in _RUNNING:
-        return FUNCTIONS[_RUNNING[ufunc]](*inputs, **{"axis": 0, **kwargs})
     if ufunc not in UFUNCS and reach():
         return apply_method(ufunc, method, inputs, kwargs)
     if ufunc not in UFUNCS:
@@ -201,20 +195,11 @@ def apply_method(
     if method == "outer":
         a, b = (_with_shape(operand(x)) for x in inputs)
         inputs = (ops.reshape(a, shape=(*a.shape, *(1,) * len(b.shape))), b)
+    elif method in UFUNC_METHODS:
+        return UFUNC_METHODS[method](ufunc, place, *inputs, **kwargs)
     elif method != "__call__":
         raise no_rule(ufunc, f"{place}, in the form .{method}")
     return _call(ufunc, inputs, kwargs, place)
-
-
-_REDUCTIONS = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
-}
-_RUNNING = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 def _with_shape(x: Any) -> Any:
@@ -247,17 +232,10 @@ def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
             )
         return y
     new = fitted(y, out, ufunc.__name__)
-    out.assign(new if where is True else ops.select(truth(where), new, Tracer(out.trace, out.node)))
+    out.assign(
+        new if where is True else ops.select(truth(where), new, Tracer(out.within, out.node))
+    )
     return out
-
-
-def _at(ufunc: np.ufunc, target: Any, index: Any, *values: Any) -> None:
-    from deltarule.derive.indexing import add_at
-
-    if ufunc not in (np.add, np.subtract):
-        raise no_rule(ufunc, target._place() + ", in the form .at")
-    value = values[0] if ufunc is np.add else UFUNCS[np.negative](values[0])
-    add_at(target, index, value)
 
 
 def is_bool(x: Any) -> bool:

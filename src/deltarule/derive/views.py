@@ -6,6 +6,7 @@ or the owner's new value after a write.
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 from typing import Any
@@ -43,7 +44,7 @@ def replay(x: Any, path: Path) -> list[Any]:
 
 def put_back(owner: Tracer, path: Path, new: Any) -> Any:
     """The owner's value after the end of the path has become ``new``."""
-    values = replay(Tracer(owner.trace, owner.node), path[:-1])
+    values = replay(Tracer(owner.within, owner.node), path[:-1])
     for before, (primitive, attrs) in zip(reversed(values), reversed(path), strict=True):
         if primitive is ops.slice:
             new = ops.update(before, new, start=attrs["start"], step=attrs["step"])
@@ -69,7 +70,7 @@ def strides_of(owner: Tracer) -> tuple[int, ...] | None:
     row-major."""
     x: Any = owner
     while isinstance(x, Tracer):
-        x = x.trace.values.get(x.node)
+        x = x.within.values.get(x.node)
     return (
         x.strides
         if isinstance(x, np.ndarray) and x.shape == owner.shape and all(x.strides)
@@ -77,10 +78,53 @@ def strides_of(owner: Tracer) -> tuple[int, ...] | None:
     )
 
 
+def layout(x: Any) -> tuple[int, ...]:
+    """Strides of a value as NumPy would have them; what is not known counts as row-major."""
+    base, path = (x, ()) if not isinstance(x, Tracer) or x.base is None else (x.base, x.path)
+    if isinstance(base, Tracer):
+        strides = strides_of(base) if base.version == 0 else base.strides
+    else:
+        strides = base.strides
+    return _strides(base.shape, strides, tuple((p.name, tuple(a.items())) for p, a in path))
+
+
+def columns_first(x: Any) -> bool:
+    """Whether the elements stand in column-major order, and not in row-major order."""
+    wide = [(n, step) for n, step in zip(x.shape, layout(x), strict=True) if n > 1]
+    return len(wide) > 1 and all(
+        later == n * step for (n, step), (_, later) in itertools.pairwise(wide)
+    )
+
+
+def memory_order(x: Any) -> tuple[int, ...]:
+    """The axes, slowest first."""
+    strides = layout(x)
+    return tuple(sorted(range(x.ndim), key=lambda i: -abs(strides[i])))
+
+
+@lru_cache(maxsize=1024)
+def _strides(
+    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
+) -> tuple[int, ...]:
+    out = _followed(shape, strides, path)
+    return (
+        tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
+        if out is None
+        else out.strides
+    )
+
+
 @lru_cache(maxsize=1024)
 def _is_view(
     shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
 ) -> bool:
+    return _followed(shape, strides, path) is not None
+
+
+def _followed(
+    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
+) -> Any:
+    """An empty array with the strides at the end of a path; None where NumPy would copy."""
     if strides is None:
         strides = tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
     out = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
@@ -96,8 +140,8 @@ def _is_view(
             try:
                 out = np.reshape(out, attrs["shape"], copy=False)
             except ValueError:
-                return False
-    return True
+                return None
+    return out
 
 
 def writable(x: Tracer) -> Tracer:

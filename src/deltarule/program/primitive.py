@@ -34,7 +34,7 @@ class Traced:
     """The base of traced values, known here so that a primitive can tell them from arrays."""
 
     __slots__ = ()
-    trace: Any  # a Trace
+    within: Any  # a Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class Primitive:
         """Evaluate on arrays; record in the innermost trace among traced arguments."""
         trace = None
         for x in args:
-            if isinstance(x, Traced) and (trace is None or x.trace.level > trace.level):
-                trace = x.trace
+            if isinstance(x, Traced) and (trace is None or x.within.level > trace.level):
+                trace = x.within
         return self.evaluate(*args, **attrs) if trace is None else trace.record(self, args, attrs)
 
     def __repr__(self) -> str:
@@ -144,8 +144,8 @@ def innermost(args: Iterable[Any]) -> Trace | None:
     """The trace of the highest level among traced arguments."""
     trace = None
     for x in args:
-        if isinstance(x, Traced) and (trace is None or x.trace.level > trace.level):
-            trace = x.trace
+        if isinstance(x, Traced) and (trace is None or x.within.level > trace.level):
+            trace = x.within
     return trace
 
 

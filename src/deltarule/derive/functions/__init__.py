@@ -5,15 +5,23 @@ raises ``NoRuleError``.
 """
 
 from deltarule.derive.functions import (
+    calling,
     create,
+    edit,
     elementwise,
     fourier,
     join,
     linalg,
+    methods,
     order,
+    pad,
+    polynomial,
     product,
+    quantile,
     reduce,
+    running,
     shape,
+    statistics,
 )
 from deltarule.derive.functions.arguments import as_array, as_float, axes_of, axis_of
 

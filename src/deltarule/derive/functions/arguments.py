@@ -62,6 +62,8 @@ def several(x: Any) -> tuple[Any, ...]:
 
 def at(x: Any, axis: int, index: Any) -> Any:
     """``x[:, :, index]``, with as many colons as there are axes in front of ``axis``."""
+    if isinstance(index, Tracer) and not isinstance(x, Tracer):
+        x = Tracer(index.within, index.within.capture(x))
     return x[(*(slice(None),) * axis, index)]
 
 

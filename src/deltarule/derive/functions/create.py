@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float, axis_of
 from deltarule.derive.functions.order import grid, plain
-from deltarule.derive.table import NUMPY, Rule, no_rule, rule
+from deltarule.derive.table import NUMPY, UFUNCS, Rule, no_rule, rule
 from deltarule.derive.tracer import Tracer, write_outside
 from deltarule.derive.ufuncs import example, truth
 from deltarule.derive.views import fitted, view
@@ -95,6 +95,35 @@ def _linspace(
     return (found, step) if retstep else found
 
 
+@rule(np.logspace)
+def _logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    y = UFUNCS[np.power](as_float(base), _linspace(start, stop, num, endpoint, axis=axis))
+    return y if dtype is None else ops.cast(y, dtype=np.dtype(dtype))
+
+
+@rule(np.geomspace)
+def _geomspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    first, last = as_float(start), as_float(stop)
+    steps = _linspace(0.0 * first, UFUNCS[np.log](last / first), num, endpoint, axis=axis)
+    y = NUMPY["expand_dims"](first, axis) * UFUNCS[np.exp](steps)
+    return y if dtype is None else ops.cast(y, dtype=np.dtype(dtype))
+
+
 # --- writing ---
 
 
@@ -150,7 +179,7 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 @writer(np.put_along_axis)
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int) -> None:
-    arr[grid(indices, axis_of(axis, arr.ndim))] = values
+    arr[grid(as_array(indices), axis_of(axis, arr.ndim), arr.shape)] = values
 
 
 # --- questions ---

@@ -399,6 +399,59 @@ def _sinc(x: Any) -> Any:
     return np.where(near, series, UFUNCS[np.sin](safe) / safe)
 
 
+@rule(np.fix)
+def _fix(x: Any, out: Any = None) -> Any:
+    return UFUNCS[np.trunc](x)
+
+
+@raw_rule(np.modf)
+def _modf(x: Any) -> tuple[Any, Any]:
+    (x,) = promoted(np.trunc, (x,))
+    whole = UFUNCS[np.trunc](x)
+    return UFUNCS[np.copysign](x - whole, x), whole
+
+
+@raw_rule(np.ldexp)
+def _ldexp(x: Any, power: Any) -> Any:
+    (x,) = promoted(np.exp, (x,))
+    power = operand(power)
+    power = power if hasattr(power, "dtype") else np.asarray(power)[()]
+    return x * x.dtype.type(2) ** ops.cast(power, dtype=x.dtype)
+
+
+@rule(np.unwrap)
+def _unwrap(
+    p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi
+) -> Any:
+    """p and a multiple of the period, which is constant between jumps."""
+    (x,) = promoted(np.exp, (p,))
+    fixed = ops.stop_gradient(x)
+    steps = NUMPY["diff"](fixed, axis=axis)
+    half = period / 2
+    within = (steps + half) % period - half
+    up = UFUNCS[np.logical_and](within == -half, steps > 0)
+    turns = np.where(up, half, within) - steps
+    jump = half if discont is None else max(discont, half)
+    turns = np.where(abs(steps) < jump, 0.0, turns)
+    first = 0 * np.take(fixed, [0], axis)
+    return x + NUMPY["concatenate"]([first, np.cumsum(turns, axis)], axis)
+
+
+@rule(np.isposinf)
+def _isposinf(x: Any, out: Any = None) -> Any:
+    return UFUNCS[np.equal](x, np.inf)
+
+
+@rule(np.isneginf)
+def _isneginf(x: Any, out: Any = None) -> Any:
+    return UFUNCS[np.equal](x, -np.inf)
+
+
+@rule(np.real_if_close)
+def _real_if_close(a: Any, tol: float = 100) -> Any:
+    return operand(a)
+
+
 @rule(np.i0)
 def _i0(x: Any) -> Any:
     return ops.i0(*promoted(np.exp, (x,)))

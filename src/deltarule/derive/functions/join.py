@@ -1,4 +1,4 @@
-"""Arrays joined, padded and laid out together.
+"""Arrays joined and laid out together.
 
 In: sequences of arrays. Out: one array, in their common dtype.
 """
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import as_array, at, axis_of, same_dtype
-from deltarule.derive.table import NUMPY, no_rule, rule
+from deltarule.derive.functions.arguments import as_array, axis_of, same_dtype
+from deltarule.derive.table import NUMPY, rule
+from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import joined
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
@@ -37,25 +38,32 @@ def _concatenate(
 
 
 @rule(np.stack)
-def _stack(arrays: Sequence[Any], axis: int = 0, out: Any = None) -> Any:
+def _stack(
+    arrays: Sequence[Any],
+    axis: int = 0,
+    out: Any = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
+) -> Any:
     parts = [as_array(x) for x in arrays]
     if len({x.shape for x in parts}) > 1:
         raise ValueError(f"all input arrays must have the same shape: {[x.shape for x in parts]}")
     new = axis_of(axis, parts[0].ndim + 1)
     shape = list(parts[0].shape)
     shape.insert(new, 1)
-    return _concatenate([ops.reshape(x, shape=tuple(shape)) for x in parts], new)
+    return _concatenate([ops.reshape(x, shape=tuple(shape)) for x in parts], new, dtype=dtype)
 
 
 @rule(np.hstack)
-def _hstack(tup: Sequence[Any]) -> Any:
+def _hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = [NUMPY["atleast_1d"](x) for x in tup]
-    return _concatenate(parts, 0 if parts[0].ndim == 1 else 1)
+    return _concatenate(parts, 0 if parts[0].ndim == 1 else 1, dtype=dtype)
 
 
 @rule(np.vstack)
-def _vstack(tup: Sequence[Any]) -> Any:
-    return _concatenate([NUMPY["atleast_2d"](x) for x in tup], 0)
+def _vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    return _concatenate([NUMPY["atleast_2d"](x) for x in tup], 0, dtype=dtype)
 
 
 @rule(np.dstack)
@@ -73,14 +81,6 @@ def _column_stack(tup: Sequence[Any]) -> Any:
 @rule(np.append)
 def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return _concatenate([arr, values], axis)
-
-
-@rule(np.delete)
-def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    x = _ravel(arr) if axis is None else as_array(arr)
-    along = axis_of(axis or 0, x.ndim)
-    places = np.arange(x.shape[along])
-    return at(x, along, np.delete(places, obj))
 
 
 @rule(np.block)
@@ -116,32 +116,6 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(broadcast_to(x, common) for x in found)
 
 
-@rule(np.pad)
-def _pad(
-    array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0, **kwargs: Any
-) -> Any:
-    x = as_array(array)
-    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
-    if mode in ("edge", "reflect", "symmetric", "wrap"):
-        for along, width in enumerate(widths):
-            places = np.arange(x.shape[along])
-            x = at(x, along, np.pad(places, width, mode, **kwargs))
-        return x
-    if mode != "constant" or np.ndim(constant_values):
-        raise no_rule(
-            np.pad,
-            f"with mode={mode!r}; traced are 'constant' (one number), 'edge', 'reflect', "
-            "'symmetric', 'wrap'",
-        )
-    shape = tuple(sum(width) + n for width, n in zip(widths, x.shape, strict=True))
-    start = tuple(before for before, _ in widths)
-    step = (1,) * x.ndim
-    if np.isscalar(constant_values) and constant_values == 0:
-        return ops.pad(x, shape=shape, start=start, step=step)
-    ground = broadcast_to(as_array(constant_values).astype(x.dtype), shape)
-    return ops.update(ground, x, start=start, step=step)
-
-
 @rule(np.array, np.copy)
 def _array(
     a: Any,
@@ -170,3 +144,14 @@ def _asarray(
     a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, like: Any = None
 ) -> Any:
     return _array(a, dtype, copy=bool(copy))
+
+
+@rule(np.asarray_chkfinite)
+def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    x = _asarray(a, dtype, order)
+    value = x
+    while isinstance(value, Tracer) and value.known:
+        value = value.value
+    if not isinstance(value, Tracer) and not np.isfinite(value).all():
+        raise ValueError("array must not contain infs or NaNs")
+    return x

@@ -24,10 +24,11 @@ from deltarule.program.ops.linalg import adjoint, triangle
 
 _matmul = UFUNCS[np.matmul]
 _reshape, _moveaxis = NUMPY["reshape"], NUMPY["moveaxis"]
-_Eigen, _Eig, _Singular, _Factors, _Determinant = (
-    type(f(np.eye(1)))
-    for f in (np.linalg.eigh, np.linalg.eig, np.linalg.svd, np.linalg.qr, np.linalg.slogdet)
-)
+_Eigen: Any = type(np.linalg.eigh(np.eye(1)))
+_Singular: Any = type(np.linalg.svd(np.eye(1)))
+_Factors: Any = type(np.linalg.qr(np.eye(1)))
+_Determinant: Any = type(np.linalg.slogdet(np.eye(1)))
+_Eig: Any = type(np.linalg.eig(np.eye(1)))
 
 
 def matrices(*xs: Any) -> list[Any]:
@@ -185,7 +186,8 @@ def _svd(
             "any; write full_matrices=False",
         )
     found = ops.svd(x)
-    return _Singular(*found) if compute_uv else found[1]
+    u, s, vt = found
+    return _Singular(u, s, vt) if compute_uv else s
 
 
 @rule(np.linalg.svdvals)

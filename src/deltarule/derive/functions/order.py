@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import as_array, as_float, at, axis_of
+from deltarule.derive.functions.arguments import as_array, as_float, at, axis_of, same_dtype
 from deltarule.derive.functions.reduce import _all, _sum
-from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
+from deltarule.derive.functions.shape import _ravel
+from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import common, truth
+from deltarule.errors import TypeRuleError
 from deltarule.program import ops
-
-_ravel = NUMPY["ravel"]
 
 
 @rule(np.clip)
@@ -60,6 +60,16 @@ def plain(x: Any, use: str) -> Any:
     return np.asarray(x._plain(use)) if isinstance(x, Tracer) else np.asarray(x)
 
 
+def seen(x: Any, use: str) -> Any:
+    """The numbers of a value that are known while tracing, whether or not a derivative depends on them.
+
+    For questions whose answer carries no derivative, or of which the answer is gathered.
+    """
+    while isinstance(x, Tracer) and x.known:
+        x = x.value
+    return plain(x, use)
+
+
 @rule(np.flatnonzero)
 def _flatnonzero(a: Any) -> Any:
     return _nonzero(_ravel(a))[0]
@@ -89,11 +99,28 @@ def _compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) 
 
 
 @rule(np.choose)
-def _choose(a: Any, choices: Sequence[Any], out: Any = None) -> Any:
-    picked = choices[0]
+def _choose(a: Any, choices: Sequence[Any], out: Any = None, mode: str = "raise") -> Any:
+    if mode == "raise" and not (isinstance(a, Tracer) and not a.known):
+        index = plain(as_array(a), "np.choose")
+        if index.size and (index.min() < 0 or index.max() >= len(choices)):
+            raise ValueError(f"np.choose: indices {index} of {len(choices)} choices")
+    a = _within(as_array(a), len(choices), mode)
+    picked = _where(UFUNCS[np.equal](a, 0), choices[0], choices[0])
     for i, choice in enumerate(choices[1:], 1):
         picked = _where(UFUNCS[np.equal](a, i), choice, picked)
     return picked
+
+
+def _within(indices: Any, n: int, mode: str) -> Any:
+    """Indices brought inside [0, n), as ``mode`` says; those of ``raise`` as they are."""
+    if mode == "raise":
+        return indices
+    index = as_array(indices)
+    if mode == "wrap":
+        return UFUNCS[np.remainder](index, n) if isinstance(index, Tracer) else index % n
+    if mode != "clip":
+        raise ValueError(f"mode is 'raise', 'wrap' or 'clip', not {mode!r}")
+    return _clip(index, 0, n - 1) if isinstance(index, Tracer) else np.clip(index, 0, n - 1)
 
 
 @rule(np.take)
@@ -101,27 +128,30 @@ def _take(
     a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
 ) -> Any:
     x = as_array(a)
-    if mode != "raise":
-        raise no_rule(np.take, f"with mode={mode!r}; take indices % n, or np.clip them")
     if axis is None:
         x, axis = _ravel(x), 0
+    indices = _within(indices, x.shape[axis_of(axis, x.ndim)], mode)
     found = at(x, axis_of(axis, x.ndim), indices)
     return NUMPY["copy"](found) if isinstance(found, Tracer) and found.base is not None else found
 
 
-def grid(indices: Any, axis: int) -> tuple[Any, ...]:
-    """The key that picks ``indices`` along one axis, at each place of the others."""
-    key: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+def grid(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The key that picks ``indices`` along one axis, at each place of the others in ``shape``."""
+    if len(indices.shape) != len(shape):
+        raise ValueError(f"indices of shape {indices.shape} do not fit shape {shape}")
+    key: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape)])
     key[axis] = indices
     return tuple(key)
 
 
 @rule(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    x = as_array(arr)
+    x, index = as_array(arr), as_array(indices)
+    if isinstance(index, Tracer) and not isinstance(x, Tracer):
+        x = Tracer(index.within, index.within.capture(x))
     if axis is None:
-        return _ravel(x)[indices]
-    return x[grid(indices, axis_of(axis, x.ndim))]
+        return _ravel(x)[index]
+    return x[grid(index, axis_of(axis, x.ndim), x.shape)]
 
 
 # --- sorting and looking up ---
@@ -161,86 +191,88 @@ def _sort(
     return _take_along_axis(x, index, along)
 
 
-@rule(np.median)
-def _median(
-    a: Any,
-    axis: int | None = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    keepdims: bool = False,
+@rule(np.argpartition)
+def _argpartition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None
 ) -> Any:
-    return _quantile(a, 0.5, axis, keepdims=keepdims)
+    x, along = _lined_up(a, axis)
+    _check_kth(kth, x.shape[along])
+    return ops.argsort(x, axis=along, stable=False)
 
 
-@rule(np.percentile)
-def _percentile(
-    a: Any,
-    q: Any,
-    axis: int | None = None,
-    out: Any = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
+@rule(np.partition)
+def _partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None
 ) -> Any:
-    return _quantile(a, np.asarray(q) / 100, axis, method=method, keepdims=keepdims)
+    """Sorted elements: they are partitioned, too; NumPy leaves the order of the parts open."""
+    x, along = _lined_up(a, axis)
+    _check_kth(kth, x.shape[along])
+    return _sort(x, along)
 
 
-@rule(np.quantile)
-def _quantile(
-    a: Any,
-    q: Any,
-    axis: int | None = None,
-    out: Any = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
-) -> Any:
-    if method != "linear" or isinstance(axis, tuple):
-        raise no_rule(
-            np.quantile, f"with method={method!r}, axis={axis!r}; traced are 'linear' and one axis"
-        )
-    x, along = _lined_up(as_float(a), axis)
-    n = x.shape[along]
-    ordered = np.moveaxis(_sort(x, along), along, 0)
-    place = plain(as_array(q), "np.quantile(q)") * (n - 1)
-    low = np.floor(place).astype(int)
-    high = np.minimum(low + 1, n - 1)
-    share = (place - low).astype(x.dtype)
-    share = share.reshape((*place.shape, *(1,) * (x.ndim - 1)))
-    found = ordered[low] + (ordered[high] - ordered[low]) * share
-    if not keepdims:
-        return found
-    given = as_array(a).shape
-    kept = tuple(1 if axis is None or i == along else size for i, size in enumerate(given))
-    return ops.reshape(found, shape=(*place.shape, *kept))
+def _check_kth(kth: Any, n: int) -> None:
+    for k in np.ravel(kth):
+        if not -n <= k < n:
+            raise ValueError(f"kth(={k}) out of bounds ({n})")
+
+
+@rule(np.lexsort)
+def _lexsort(keys: Any, axis: int = -1) -> Any:
+    return np.lexsort([seen(as_array(key), "np.lexsort") for key in keys], axis)
 
 
 @rule(np.searchsorted)
-def _searchsorted(a: Any, v: Any, side: str = "left", sorter: None = None) -> Any:
-    edges, x = common(as_array(a), as_array(v))
+def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+    edges = as_array(a) if sorter is None else as_array(a)[as_array(sorter)]
+    edges, x = common(edges, as_array(v))
     wide = ops.reshape(x, shape=(*x.shape, 1))
     return _sum(ops.lt(edges, wide) if side == "left" else ops.le(edges, wide), -1)
 
 
 @rule(np.digitize)
 def _digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    if np.any(np.diff(plain(as_array(bins), "np.digitize(bins)")) < 0):
-        raise no_rule(np.digitize, "with decreasing bins; turn them, bins[::-1]")
+    edges = plain(as_array(bins), "np.digitize(bins)")
+    steps = np.diff(edges)
+    if np.any(steps < 0):
+        if np.any(steps > 0):
+            raise ValueError("bins must be monotonically increasing or decreasing")
+        return len(edges) - _searchsorted(edges[::-1], x, "right" if right else "left")
     return _searchsorted(bins, x, "left" if right else "right")
 
 
 @rule(np.interp)
 def _interp(
-    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: None = None
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
-    x, xp, fp = (as_float(v) for v in (x, xp, fp))
-    i = np.clip(_searchsorted(xp, x, "right") - 1, 0, xp.shape[0] - 2)
-    (x0, x1), (y0, y1) = ([ops.gather(v, i), ops.gather(v, i + 1)] for v in (xp, fp))
-    inner = y0 + (x - x0) / (x1 - x0) * (y1 - y0)
+    x, xp, fp = same_dtype([as_float(v) for v in (x, xp, fp)])
+    if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
+        raise ValueError(
+            f"np.interp: xp of shape {xp.shape} and fp of shape {fp.shape} must be vectors of "
+            "one length"
+        )
+    if period is not None:
+        x, xp, fp = _periodic(x, xp, fp, abs(as_array(period)))
+        left = right = None
+    if xp.shape[0] == 1:
+        inner = _where(UFUNCS[np.equal](x, x), fp[0], x)
+    else:
+        i = _clip(_searchsorted(xp, x, "right") - 1, 0, xp.shape[0] - 2)
+        (x0, x1), (y0, y1) = ([ops.gather(v, i), ops.gather(v, i + 1)] for v in (xp, fp))
+        inner = y0 + (x - x0) / (x1 - x0) * (y1 - y0)
     low, high = (fp[0] if left is None else left), (fp[-1] if right is None else right)
     return _where(
         UFUNCS[np.less](x, xp[0]), low, _where(UFUNCS[np.greater](x, xp[-1]), high, inner)
     )
+
+
+def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+    """Points of one period in order, with the last before and the first behind them."""
+    x, xp = (UFUNCS[np.remainder](v, period) for v in (x, xp))
+    order = _argsort(xp)
+    xp, fp = xp[order], fp[order]
+    join = NUMPY["concatenate"]
+    xp = join([xp[-1:] - period, xp, xp[:1] + period])
+    return x, xp, join([fp[-1:], fp, fp[:1]])
 
 
 # --- comparing ---
@@ -265,7 +297,18 @@ def _allclose(
 @rule(np.array_equal)
 def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     a, b = as_array(a1), as_array(a2)
-    return _all(UFUNCS[np.equal](a, b)) if a.shape == b.shape else np.False_
+    if a.shape != b.shape:
+        return np.False_
+    same = UFUNCS[np.equal](a, b)
+    return _all(same | ((a != a) & (b != b)) if equal_nan else same)
+
+
+@rule(np.array_equiv)
+def _array_equiv(a1: Any, a2: Any) -> Any:
+    try:
+        return _all(UFUNCS[np.equal](a1, a2))
+    except TypeRuleError:
+        return np.False_
 
 
 @rule(np.nan_to_num)

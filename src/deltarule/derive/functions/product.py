@@ -1,4 +1,4 @@
-"""Products: of vectors, matrices and tensors; convolutions and polynomials.
+"""Products: of vectors, matrices and tensors.
 
 In: arrays. Out: contractions over shared axes.
 """
@@ -106,16 +106,55 @@ def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
 
 
 @rule(np.einsum)
-def _einsum(subscripts: str, /, *operands: Any, optimize: Any = False, out: Any = None) -> Any:
+def _einsum(
+    subscripts: Any,
+    /,
+    *operands: Any,
+    optimize: Any = False,
+    out: Any = None,
+    dtype: Any = None,
+    order: str = "K",
+    casting: str = "safe",
+) -> Any:
     if not isinstance(subscripts, str):
-        raise no_rule(np.einsum, "in the form with lists of axes; write the subscripts as a string")
-    arrays = [as_array(x) for x in operands]
-    spec = _explicit(subscripts.replace(" ", ""), arrays)
+        subscripts, operands = _as_text((subscripts, *operands))
+    arrays = same_dtype([as_array(x) for x in operands])
+    spec = _explicit("".join(subscripts.split()), arrays)
     inputs, result = spec.split("->")
     terms = inputs.split(",")
     for i, letters in enumerate(terms):
         arrays[i], terms[i] = _one_axis_per_label(arrays[i], letters)
-    return ops.einsum(*same_dtype(arrays), spec=f"{','.join(terms)}->{result}")
+    _squeeze(arrays, terms)
+    if dtype is not None:
+        arrays = [ops.cast(x, dtype=np.dtype(dtype)) for x in arrays]
+    return ops.einsum(*arrays, spec=f"{','.join(terms)}->{result}")
+
+
+def _as_text(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The form (array, axes, array, axes, ..., result axes) with subscripts as a string."""
+    arrays, axes = given[0::2], given[1::2]
+    result = None
+    if len(given) % 2:
+        arrays, result = given[:-1:2], given[-1]
+
+    def text(labels: Any) -> str:
+        return "".join("..." if label is Ellipsis else LETTERS[label] for label in labels)
+
+    terms = ",".join(map(text, axes))
+    return (terms if result is None else f"{terms}->{text(result)}"), arrays
+
+
+def _squeeze(arrays: list[Any], terms: list[str]) -> None:
+    """Leave out axes of size 1 whose label has another size elsewhere: they are broadcast."""
+    sizes: dict[str, int] = {}
+    for x, letters in zip(arrays, terms, strict=True):
+        for letter, n in zip(letters, x.shape, strict=True):
+            sizes[letter] = max(n, sizes.get(letter, n))
+    for i, (x, letters) in enumerate(zip(arrays, terms, strict=True)):
+        kept = [k for k, c in enumerate(letters) if x.shape[k] != 1 or sizes[c] == 1]
+        if len(kept) < len(letters):
+            arrays[i] = ops.reshape(x, shape=tuple(x.shape[k] for k in kept))
+            terms[i] = "".join(letters[k] for k in kept)
 
 
 def _explicit(spec: str, arrays: list[Any]) -> str:
@@ -149,42 +188,3 @@ def _one_axis_per_label(x: Any, letters: str) -> tuple[Any, str]:
             x = diagonal(_moveaxis(x, (i, j), (-2, -1)))
             return _one_axis_per_label(x, rest + letter)
     return x, letters
-
-
-# --- convolutions and polynomials ---
-
-
-@rule(np.convolve)
-def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    a, v = same_dtype((a, v))
-    if a.shape[0] < v.shape[0]:
-        a, v = v, a
-    n, m = a.shape[0], v.shape[0]
-    reach = m - 1
-    padded = ops.pad(a, shape=(n + 2 * reach,), start=(reach,), step=(1,))
-    windows = padded[np.arange(n + reach)[:, None] + np.arange(m)]
-    start = {"full": 0, "same": reach // 2, "valid": reach}[mode]
-    size = {"full": n + reach, "same": n, "valid": n - reach}[mode]
-    return _matmul(windows, v[::-1])[start : start + size]
-
-
-@rule(np.correlate)
-def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    return _convolve(a, as_array(v)[::-1], mode)
-
-
-@rule(np.polyval)
-def _polyval(p: Any, x: Any) -> Any:
-    x = as_array(x)
-    found: Any = 0 * x
-    for coefficient in p:
-        found = found * x + coefficient
-    return found
-
-
-@rule(np.vander)
-def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    x = as_array(x)
-    n = x.shape[0] if N is None else N
-    powers = np.arange(n) if increasing else np.arange(n)[::-1]
-    return _reshape(x, (-1, 1)) ** powers

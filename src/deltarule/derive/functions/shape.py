@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
-from deltarule.derive.table import no_rule, rule
-from deltarule.derive.views import view
+from deltarule.derive.table import rule
+from deltarule.derive.tracer import Tracer
+from deltarule.derive.views import columns_first, memory_order, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -21,11 +22,13 @@ from deltarule.program.families import broadcast_to
 @rule(np.reshape)
 def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     x = as_array(a)
+    if order in ("A", "K"):
+        order = "F" if columns_first(x) else "C"
     if order == "F":
         turned = _reshape(_transpose(x), tuple(reversed(_target(x, shape))), copy=copy)
         return _transpose(turned)
-    if order not in ("C", "A"):
-        raise no_rule(np.reshape, f"with order={order!r}; traced are 'C' and 'F'")
+    if order != "C":
+        raise ValueError(f"order is 'C', 'F', 'A' or 'K', not {order!r}")
     target = _target(x, shape)
     return ops.reshape(x, shape=target) if copy else view(x, ops.reshape, shape=target)
 
@@ -44,7 +47,9 @@ def _target(x: Any, shape: Any) -> tuple[int, ...]:
 @rule(np.ravel)
 def _ravel(a: Any, order: str = "C") -> Any:
     x = as_array(a)
-    return _reshape(x, (x.size,), order="C" if order == "K" else order)
+    if order == "K":
+        x, order = _transpose(x, memory_order(x)), "C"
+    return _reshape(x, (x.size,), order=order)
 
 
 @rule(np.transpose)
@@ -179,6 +184,11 @@ def _vsplit(ary: Any, indices_or_sections: Any) -> Any:
     return _split(ary, indices_or_sections, 0)
 
 
+@rule(np.dsplit)
+def _dsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return _split(ary, indices_or_sections, 2)
+
+
 @rule(np.unstack)
 def _unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(_moveaxis(x, axis, 0))
@@ -186,6 +196,7 @@ def _unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 
 @rule(np.flip)
 def _flip(m: Any, axis: Axis = None) -> Any:
+    m = as_array(m)
     turned = slice(None, None, -1)
     axes = axes_of(axis, m.ndim)
     return m[tuple(turned if i in axes else slice(None) for i in range(m.ndim))]
@@ -277,21 +288,34 @@ def _diagflat(v: Any, k: int = 0) -> Any:
     return _diag(_ravel(v), k)
 
 
+def _triangle(x: Any, k: int) -> Any:
+    """True on and below a diagonal; a vector is taken as all rows of a square."""
+    if not x.ndim:
+        raise ValueError("an array of at least one axis has a triangle")
+    m, n = x.shape[-2:] if x.ndim > 1 else (x.size, x.size)
+    return np.tri(m, n, k) > 0
+
+
 @rule(np.tril)
 def _tril(m: Any, k: int = 0) -> Any:
     x = as_array(m)
-    below = np.tri(x.shape[-2], x.shape[-1], k, bool)
+    below = _triangle(x, k)
     return ops.select(below, x, x.dtype.type(0))
 
 
 @rule(np.triu)
 def _triu(m: Any, k: int = 0) -> Any:
     x = as_array(m)
-    below = np.tri(x.shape[-2], x.shape[-1], k - 1, bool)
+    below = _triangle(x, k - 1)
     return ops.select(below, x.dtype.type(0), x)
 
 
 # --- repetition ---
+
+
+def plain_numbers(x: Any) -> Any:
+    """Numbers through which no derivative flows."""
+    return np.asarray(x._plain("np.repeat") if isinstance(x, Tracer) else x)
 
 
 @rule(np.repeat)
@@ -299,7 +323,7 @@ def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     x = _ravel(a) if axis is None else as_array(a)
     along = axis_of(axis or 0, x.ndim)
     places = np.arange(x.shape[along])
-    return at(x, along, np.repeat(places, np.asarray(repeats)))
+    return at(x, along, np.repeat(places, plain_numbers(repeats)))
 
 
 @rule(np.tile)

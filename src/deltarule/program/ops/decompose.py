@@ -1,8 +1,8 @@
 """Matrices taken apart: Cholesky, eigenvalues, singular values, QR; over the last two axes.
 
-In: float or complex matrices. Out: factors. LAPACK computes them through NumPy; the derivatives are written in products
-and divisions. Differences of eigenvalues or singular values are divided by: where two are equal the derivative
-of their vectors is infinite, and counts only where somebody uses the vectors.
+In: float or complex matrices. Out: factors. LAPACK computes them through NumPy; the derivatives are written
+in products and divisions. Differences of eigenvalues or singular values are divided by: where two are equal
+the derivative of their vectors is infinite, and counts only where somebody uses the vectors.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def _eigh_type(x: ArrayType, upper: bool, driver: str) -> tuple[ArrayType, Array
 def _eigh(x: Any, upper: bool, driver: str) -> tuple[Any, Any]:
     """By NumPy, whose driver is evd, or by SciPy: signs and order of vectors are those of the driver."""
     if driver == "evd":
-        return tuple(np.linalg.eigh(x, "U" if upper else "L"))
+        values, vectors = np.linalg.eigh(x, "U" if upper else "L")
+        return values, vectors
     from scipy.linalg import eigh
 
     values, vectors = np.empty(x.shape[:-1], x.real.dtype), np.empty(x.shape, x.dtype)

@@ -1,7 +1,7 @@
 """Linear systems, inverses and determinants: over the last two axes, leading axes broadcast.
 
-In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants. LAPACK,
-through NumPy and SciPy, computes them; the derivatives are written in products and further solutions.
+In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants.
+LAPACK, through NumPy and SciPy, computes them; the derivatives are written in products and solutions.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ solve: Primitive = Primitive(
 
 def triangle(x: Any, lower: bool) -> Any:
     """The lower or upper triangle of matrices, zeros elsewhere."""
-    inside = np.tri(*x.shape[-2:], dtype=bool)
+    m, n = x.shape[-2:]
+    inside = np.tri(m, n) > 0
     return select(inside if lower else inside.T, x, np.zeros((), x.dtype))
 
 

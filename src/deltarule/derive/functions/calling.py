@@ -1,0 +1,102 @@
+"""NumPy's functions that call a function of the user.
+
+In: a Python function, and arrays. Out: what it gives on parts, put together again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.derive.functions.arguments import as_array, axis_of, several
+from deltarule.derive.functions.order import seen
+from deltarule.derive.library import library_rule
+from deltarule.derive.table import NUMPY, no_rule, rule
+from deltarule.derive.tracer import Tracer
+from deltarule.derive.ufuncs import joined, truth
+from deltarule.derive.views import fitted
+from deltarule.program import ops
+
+
+@rule(np.apply_along_axis)
+def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    x = as_array(arr)
+    along = axis_of(axis, x.ndim)
+    lined = NUMPY["moveaxis"](x, along, -1)
+    lead = lined.shape[:-1]
+    rows = [as_array(func1d(lined[i], *args, **kwargs)) for i in np.ndindex(lead)]
+    if not rows:
+        raise ValueError("cannot apply a function along an axis when others have no elements")
+    whole = NUMPY["stack"](rows)
+    inner = whole.shape[1:]
+    found = ops.reshape(whole, shape=(*lead, *inner))
+    behind = tuple(range(len(lead), found.ndim))
+    return NUMPY["moveaxis"](found, behind, tuple(along + i for i in range(len(inner))))
+
+
+@rule(np.apply_over_axes)
+def _apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    x = as_array(a)
+    for axis in several(axes):
+        found = as_array(func(x, axis))
+        x = found if found.ndim == x.ndim else NUMPY["expand_dims"](found, axis_of(axis, x.ndim))
+    return x
+
+
+@rule(np.piecewise)
+def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    x = as_array(x)
+    if not isinstance(condlist, (list, tuple)) or (
+        x.ndim and len(condlist) and not isinstance(condlist[0], (list, tuple, Tracer, np.ndarray))
+    ):
+        condlist = [condlist]
+    conditions = [truth(as_array(c)) for c in condlist]
+    if len(funclist) == len(conditions) + 1:
+        others = NUMPY["any"](joined(conditions), 0)
+        conditions.append(ops.not_(others))
+    if len(funclist) != len(conditions):
+        raise ValueError(
+            f"np.piecewise: {len(condlist)} conditions need {len(condlist)} functions, or one more, "
+            f"not {len(funclist)}"
+        )
+    found: Any = NUMPY["zeros_like"](x)
+    for condition, f in zip(conditions, funclist, strict=True):
+        found = _piece(found, x, condition, f, args, kw)
+    return found
+
+
+def _piece(found: Any, x: Any, condition: Any, f: Any, args: Any, kw: Any) -> Any:
+    """``found`` with f(x) where the condition holds: on those elements alone, if they are known."""
+    if not callable(f):
+        return ops.select(condition, fitted(f, found), found)
+    if isinstance(condition, Tracer) and not condition.known:
+        return ops.select(condition, fitted(f(x, *args, **kw), found), found)
+    chosen = np.broadcast_to(seen(condition, "np.piecewise"), x.shape)
+    if not chosen.any():
+        return found
+    if not x.ndim:
+        return fitted(f(x, *args, **kw), found)
+    new = NUMPY["copy"](found)
+    new[chosen] = f(x[chosen], *args, **kw)
+    return new
+
+
+@library_rule(np.vectorize.__call__)
+def _vectorize(self: np.vectorize, *args: Any, **kwargs: Any) -> Any:
+    if self.signature is not None or self.excluded or kwargs:
+        raise no_rule(
+            np.vectorize, "with a signature, excluded or keyword arguments; dr.vmap has one"
+        )
+    given = NUMPY["broadcast_arrays"](*map(as_array, args))
+    shape = given[0].shape
+    results = [self.pyfunc(*(x[i] for x in given)) for i in np.ndindex(shape)]
+    if results and isinstance(results[0], tuple):
+        return tuple(_laid_out(list(column), shape) for column in zip(*results, strict=True))
+    return _laid_out(results, shape)
+
+
+def _laid_out(results: list[Any], shape: tuple[int, ...]) -> Any:
+    if not results:
+        raise ValueError("cannot call a vectorized function on no elements")
+    return NUMPY["reshape"](as_array(joined(results)), shape)
