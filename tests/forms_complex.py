@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXPRESSIONS = """
+Q[np.diag_indices_from(Q)]; Q[np.tril_indices_from(Q)]; Q[np.triu_indices_from(Q, k=1)]
 A + D; A - D; A * D; A / D; A ** D; -A; +A; abs(A); A @ B; V @ W; A @ V; A + V; A * S; S * Z; S / Z
 1 / A; A + R; R + A; A * R; R * A; A / R; R / A; A ** R; R ** A; A ** 2; A ** 3; A ** -1; A ** -2
 A ** 0; A ** 7; A ** 0.5; 2 ** A; S ** 2; A + 1; 1 - A; A * 2; A / 2; 2 / A; A * 1j; 1j * R; R + 2j

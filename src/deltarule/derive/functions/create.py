@@ -6,6 +6,7 @@ dtypes.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -199,6 +200,24 @@ def _ndim(a: Any) -> int:
 def _size(a: Any, axis: int | None = None) -> int:
     x = as_array(a)
     return int(x.size if axis is None else x.shape[axis_of(axis, x.ndim)])
+
+
+def _of_shape(function: Any) -> None:
+    """Indices that depend on the shape alone."""
+    parameters = inspect.signature(function).parameters
+
+    def indices(*args: Any, **kwargs: Any) -> Any:
+        named = dict(zip(parameters, args, strict=False)) | kwargs
+        first = next(iter(parameters))
+        like = np.broadcast_to(np.empty(()), np.shape(named.pop(first)))
+        return function(like, **named)
+
+    indices.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    rule(function)(indices)
+
+
+for _function in (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from):
+    _of_shape(_function)
 
 
 @rule(np.result_type)
