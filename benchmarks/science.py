@@ -1,8 +1,9 @@
 """Value and gradient of the functions in examples/science, beside HIPS/autograd and JAX.
 
 In: nothing. Out: milliseconds a call in float64 on one thread, written to `results/science.json`. We run the
-examples as they stand, traced anew at each call ("traced") and as machine code ("deltarule"); the peers run
-them without in-place writing, JAX with its scan for loops. Before anything is timed, all are checked to agree.
+examples as they stand, traced anew at each call ("traced") and as machine code ("deltarule"); the peers
+run them without in-place writing, JAX with its scan for loops. Before anything is timed, all are checked
+to agree.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def row(name: str) -> dict[str, Any]:
     wanted = flat(calls["traced"]())
     for peer, call in calls.items():
         np.testing.assert_allclose(flat(call()), wanted, rtol=1e-7, atol=1e-9, err_msg=peer)
-    counts = {p: max(1, int(SECONDS / min(once(call) for _ in range(3)))) for p, call in calls.items()}
+    counts = {
+        p: max(1, int(SECONDS / min(once(call) for _ in range(3)))) for p, call in calls.items()
+    }
     runs = {peer: repeated(call, counts[peer]) for peer, call in calls.items()}
     seconds = alternate(runs, TURNS)
     millis = {p: [1e3 * taken / counts[p] for taken in each] for p, each in seconds.items()}
@@ -118,7 +121,9 @@ def row(name: str) -> dict[str, Any]:
 def flat(found: Any) -> Any:
     """All numbers of a value and its gradient, by name."""
     value, gradient = found
-    parts = [gradient[key] for key in sorted(gradient)] if isinstance(gradient, dict) else [gradient]
+    parts = (
+        [gradient[key] for key in sorted(gradient)] if isinstance(gradient, dict) else [gradient]
+    )
     return np.concatenate([np.ravel(np.asarray(part)) for part in (value, *parts)])
 
 

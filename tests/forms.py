@@ -528,3 +528,14 @@ def name_of(function) -> str:
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     return name
+
+
+# Checks that are made for every primitive or form, and left out here, each with its reason; at most 10.
+SWITCHED_OFF = {
+    "central differences of forms named in `STEPS`": "they are taken over jumps there",
+    "forms named in `BY_VALUE`, on types alone": "the shape of their result follows from values",
+    "the primitive `input`": "its value is given from outside",
+    "the primitive `result`": "it is proven with the operations that have several results",
+    "the primitive `foreign`": "it stands for Python code; the tests of `dr.custom_vjp` prove it",
+    "`eigh` by SciPy's driver `evr`": "the signs of its vectors jump under small changes",
+}

@@ -105,7 +105,7 @@ def public(name):
 
 
 ALIASES = """
-    np.amin np.around np.radians np.conjugate np.true_divide np.bitwise_not np.row_stack
+    np.amin np.around np.radians np.conjugate np.true_divide np.bitwise_not np.row_stack np.vstack
 """.split()
 
 

@@ -12,7 +12,9 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
+from deltarule import program
 from deltarule.derive.check import directional_difference
+from deltarule.derive.trace import stage
 
 X = np.array([0.3, -0.7, 1.1, 0.4])
 
@@ -421,6 +423,7 @@ class Program:
     def add(self, line):
         self.lines.append(line)
         exec(line, {"np": np, "x": X.copy()}, self.arrays)
+        self.arrays = {name: a for name, a in self.arrays.items() if name not in ("i", "j")}
 
     def pick(self, options):
         return self.draw(st.sampled_from(list(options)))
@@ -539,8 +542,31 @@ def write_all(p):
         f"{name}.fill(x[1])",
         f"{name}[...] = {value}",
     ]
+    if a.ndim and a.size:
+        forms += [
+            f"np.cumsum({name}, axis=0, out={name})",
+            f"{name}.sort(axis=-1)",
+            f"np.multiply({name}, 0.5, out={name}, where=np.indices({name}.shape)[0] % 2 == 0)",
+            f"np.putmask({name}, np.indices({name}.shape)[-1] == 0, x[:2])",
+            f"np.place({name}, np.indices({name}.shape)[0] == 0, x[1:3])",
+            f"np.put({name}, [0, 5, -7], x[:2], mode='wrap')",
+            f"np.put({name}, [-3, 70], [x[0], x[2]], mode='clip')",
+            f"np.put_along_axis({name}, np.zeros_like({name}[..., :1], int), x[3], -1)",
+            f"np.copyto({name}, x[0], where=np.indices({name}.shape)[0] == 0)",
+        ]
+    if a.ndim == 2:
+        forms += [
+            f"np.swapaxes({name}, 0, 1)[0] += x[0]",
+            f"np.moveaxis({name}, 0, -1)[..., 0] *= x[1]",
+            f"for i in range({a.shape[0]}):\n    for j in range({a.shape[1]}):\n"
+            f"        {name}[i, j] += 0.1 * {name}[i - 1, j - 1]",
+            f"np.fill_diagonal({name}, x[:2], wrap=True)",
+            f"np.matmul({name}, np.eye({a.shape[1]}) * 0.5, out={name})",
+        ]
     if a.ndim == 2 and a.shape[0] > 1:
         forms += [
+            f"np.multiply.at({name}, ([0, 1, 0], 0), x[:3])",
+            f"{name}[0], {name}[1] = {name}[1].copy(), {name}[0].copy()",
             f"np.fill_diagonal({name}, x[2])",
             f"{name}[[0, 1]] = {name}[[1, 0]]",
             f"{name}[1:] += {name}[:-1]",
@@ -548,6 +574,11 @@ def write_all(p):
     if a.ndim == 1 and a.size > 1:
         forms += [
             f"np.add.at({name}, [0, 0, 1], x[:3])",
+            f"np.multiply.at({name}, [0, 0, 1], x[:3])",
+            f"np.subtract.at({name}, slice(0, 2), x[0])",
+            f"np.sin.at({name}, [1, 0, 1])",
+            f"np.arctan2.at({name}, [-1, -1], x[0])",
+            f"{name}.partition(1)",
             f"np.put({name}, [0, -1], x[:2])",
             f"{name}.flat[1] = x[3]",
         ]
@@ -563,7 +594,7 @@ def test_random_programs(data):
     text = "\n".join(
         [
             "def f(x):",
-            *(f"    {line}" for line in p.lines),
+            *(f"    {line}" for lines in p.lines for line in lines.splitlines()),
             f"    return weighted({', '.join(p.arrays)})",
         ]
     )
@@ -577,6 +608,10 @@ def check_program(text, seed):
     f = scope["f"]
     value, gradient = dr.value_and_grad(f)(X)
     np.testing.assert_allclose(value, f(X.copy()), rtol=1e-12)
+    pure = stage(lambda x: [f(x)], [program.type_of(X)])  # no statement of it writes into a value
+    np.testing.assert_allclose(
+        program.interpret(pure.graph, X, *pure.captured)[0], value, rtol=1e-12
+    )
     v = np.random.default_rng(seed).normal(size=4)
     (numeric,) = directional_difference(lambda x: f(x.copy()), (X,), (v,))
     np.testing.assert_allclose(gradient @ v, numeric, rtol=1e-6, atol=1e-8)

@@ -63,5 +63,7 @@ SHORTER = {
 def test_compiled_is_interpreted(example):
     given = SHORTER[example.__name__](*example.arguments())
     both = dr.value_and_grad(example.loss)
-    for found, expected in zip(*(flatten(f(*given))[0] for f in (dr.compile(both), both)), strict=True):
+    for found, expected in zip(
+        *(flatten(f(*given))[0] for f in (dr.compile(both), both)), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)

@@ -1,7 +1,7 @@
 """The functions of examples/science without in-place writing, for libraries that have none.
 
-In: a library's names for NumPy's, and its loop, ``scan(step, state, rows) -> (state, results)``. Out: functions of
-the same arguments and values as those of the examples.
+In: a library's names for NumPy's, and its loop, ``scan(step, state, rows) -> (state, results)``. Out:
+functions of the same arguments and values as those of the examples.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,57 @@ class Key:
     scalar: bool
 
 
+PLAIN = (int, type(None), type(Ellipsis))
+
+
 def resolve(x: Tracer, key: Any) -> Key:
     """Bring a key to its parts; IndexError as NumPy raises it."""
+    if (plain := _hashable(key)) is not None:
+        try:
+            return _of_shape(x.shape, plain)
+        except IndexError as error:
+            raise IndexError(f"{error} ({x._place()})") from None
+    return _resolved(x, key)
+
+
+def _hashable(key: Any) -> tuple[Any, ...] | None:
+    """A key of integers, slices, None and an ellipsis; None where there is more in it."""
+    found: list[Any] = []
+    for item in key if type(key) is tuple else (key,):
+        kind = type(item)
+        if kind is slice:
+            ends = item.start, item.stop, item.step
+            if any(type(end) not in (int, type(None)) for end in ends):
+                return None
+            found.append(ends)
+        elif kind in PLAIN:
+            found.append(item)
+        else:
+            return None
+    return (type(key) is tuple, *found)
+
+
+@lru_cache(maxsize=4096)
+def _of_shape(shape: tuple[int, ...], plain: tuple[Any, ...]) -> Key:
+    """The parts of a plain key on an array of a shape; the key's first item says whether it is a tuple."""
+    whole, *items = plain
+    key = tuple(slice(*item) if isinstance(item, tuple) else item for item in items)
+    return _resolved(Shaped(shape), key if whole else key[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What a plain key asks of an array."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+
+def _resolved(x: Any, key: Any) -> Key:
     items = [
         _as_index(x, item) if item is not Ellipsis else item
         for item in (key if isinstance(key, tuple) else (key,))
@@ -83,8 +133,7 @@ def resolve(x: Tracer, key: Any) -> Key:
     used = sum(1 for item in items if item is not None and item is not Ellipsis)
     if used > x.ndim:
         raise IndexError(
-            f"too many indices: the array has shape {x.shape}, {used} axes are indexed "
-            f"({x._place()})"
+            f"too many indices: the array has shape {x.shape}, {used} axes are indexed{_where(x)}"
         )
     fill = [slice(None)] * (x.ndim - used)
     if any(item is Ellipsis for item in items):
@@ -140,9 +189,13 @@ def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     return out
 
 
-def _inside(i: int, n: int, x: Tracer) -> int:
+def _where(x: Any) -> str:
+    return f" ({x._place()})" if isinstance(x, Tracer) else ""
+
+
+def _inside(i: int, n: int, x: Any) -> int:
     if not -n <= i < n:
-        raise IndexError(f"index {i} is out of bounds for an axis of size {n} ({x._place()})")
+        raise IndexError(f"index {i} is out of bounds for an axis of size {n}{_where(x)}")
     return i % n
 
 

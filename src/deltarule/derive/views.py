@@ -42,18 +42,39 @@ def replay(x: Any, path: Path) -> list[Any]:
     return values
 
 
-def put_back(owner: Tracer, path: Path, new: Any) -> Any:
-    """The owner's value after the end of the path has become ``new``."""
-    values = replay(Tracer(owner.within, owner.node), path[:-1])
-    for before, (primitive, attrs) in zip(reversed(values), reversed(path), strict=True):
+def shapes_along(shape: tuple[int, ...], path: Path) -> list[tuple[int, ...]]:
+    """Shapes along the path, the owner's first."""
+    shapes = [shape]
+    for primitive, attrs in path:
         if primitive is ops.slice:
-            new = ops.update(before, new, start=attrs["start"], step=attrs["step"])
+            shape = attrs["size"]
+        elif primitive is ops.transpose:
+            shape = tuple(shape[i] for i in attrs["order"])
         elif primitive is ops.reshape:
-            new = ops.reshape(new, shape=before.shape)
+            shape = attrs["shape"]
+        shapes.append(shape)
+    return shapes
+
+
+def put_back(owner: Tracer, path: Path, new: Any) -> Any:
+    """The owner's value after the end of the path has become ``new``.
+
+    Values on the way are needed where only a part of them is replaced.
+    """
+    shapes = shapes_along(owner.shape, path)
+    needed = [primitive in (ops.slice, ops.real, ops.imag) for primitive, _ in path]
+    last = max((k for k, need in enumerate(needed) if need), default=0)
+    values = replay(Tracer(owner.within, owner.node), path[:last])
+    for k in reversed(range(len(path))):
+        primitive, attrs = path[k]
+        if primitive is ops.slice:
+            new = ops.update(values[k], new, start=attrs["start"], step=attrs["step"])
+        elif primitive is ops.reshape:
+            new = ops.reshape(new, shape=shapes[k])
         elif primitive is ops.real:
-            new = ops.complex(new, ops.imag(before))
+            new = ops.complex(new, ops.imag(values[k]))
         elif primitive is ops.imag:
-            new = ops.complex(ops.real(before), new)
+            new = ops.complex(ops.real(values[k]), new)
         else:
             new = ops.transpose(new, order=inverse(attrs["order"]))
     return new

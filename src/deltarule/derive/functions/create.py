@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float, axis_of
-from deltarule.derive.functions.order import grid, plain
-from deltarule.derive.table import NUMPY, UFUNCS, Rule, no_rule, rule
+from deltarule.derive.functions.order import grid, plain, within
+from deltarule.derive.table import NUMPY, UFUNCS, Rule, rule
 from deltarule.derive.tracer import Tracer, write_outside
 from deltarule.derive.ufuncs import example, truth
 from deltarule.derive.views import fitted, view
@@ -163,19 +163,23 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
 
 @writer(np.fill_diagonal)
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    if wrap:
-        raise no_rule(np.fill_diagonal, "with wrap=True")
-    k = min(a.shape)
-    a[(np.arange(k),) * a.ndim] = val if not np.ndim(val) else np.resize(as_array(val), (k,))
+    if a.ndim < 2:
+        raise ValueError("array must be at least 2-d")
+    if a.ndim > 2 and len(set(a.shape)) > 1:
+        raise ValueError("All dimensions of input must be of equal length")
+    step = sum(int(np.prod(a.shape[i + 1 :])) for i in range(a.ndim))
+    end = a.size if wrap or a.ndim > 2 else a.shape[1] * a.shape[1]
+    places = np.arange(a.size)[:end:step]
+    _put(a, places, val)
 
 
 @writer(np.put)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    if mode != "raise":
-        raise no_rule(np.put, f"with mode={mode!r}")
-    index = plain(as_array(ind), "np.put").ravel()
+    index = plain(within(ind, a.size, mode), "np.put").ravel()
     key = np.unravel_index(np.where(index < 0, index + a.size, index), a.shape)
-    a[key] = np.resize(as_array(v), key[0].shape) if np.ndim(v) and len(key[0]) else v
+    new = as_array(v)
+    if len(index) and new.size:
+        a[key] = np.resize(new, key[0].shape) if new.ndim else new
 
 
 @writer(np.put_along_axis)

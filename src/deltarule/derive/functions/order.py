@@ -104,18 +104,18 @@ def _choose(a: Any, choices: Sequence[Any], out: Any = None, mode: str = "raise"
         index = plain(as_array(a), "np.choose")
         if index.size and (index.min() < 0 or index.max() >= len(choices)):
             raise ValueError(f"np.choose: indices {index} of {len(choices)} choices")
-    a = _within(as_array(a), len(choices), mode)
+    a = within(as_array(a), len(choices), mode)
     picked = _where(UFUNCS[np.equal](a, 0), choices[0], choices[0])
     for i, choice in enumerate(choices[1:], 1):
         picked = _where(UFUNCS[np.equal](a, i), choice, picked)
     return picked
 
 
-def _within(indices: Any, n: int, mode: str) -> Any:
+def within(indices: Any, n: int, mode: str) -> Any:
     """Indices brought inside [0, n), as ``mode`` says; those of ``raise`` as they are."""
-    if mode == "raise":
-        return indices
     index = as_array(indices)
+    if mode == "raise":
+        return index if isinstance(indices, (list, tuple)) else indices
     if mode == "wrap":
         return UFUNCS[np.remainder](index, n) if isinstance(index, Tracer) else index % n
     if mode != "clip":
@@ -130,7 +130,7 @@ def _take(
     x = as_array(a)
     if axis is None:
         x, axis = _ravel(x), 0
-    indices = _within(indices, x.shape[axis_of(axis, x.ndim)], mode)
+    indices = within(indices, x.shape[axis_of(axis, x.ndim)], mode)
     found = at(x, axis_of(axis, x.ndim), indices)
     return NUMPY["copy"](found) if isinstance(found, Tracer) and found.base is not None else found
 

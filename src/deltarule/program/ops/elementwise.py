@@ -75,8 +75,11 @@ div = elementwise(
 
 
 def _zmul(ct: Any, p: Any) -> Any:
-    with np.errstate(invalid="ignore"):
-        return np.where(np.equal(ct, 0), ct.dtype.type(0), ct * p)[()]
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = ct * p
+        if np.isfinite(found).all():
+            return found
+        return np.where(np.equal(ct, 0), ct.dtype.type(0), found)[()]
 
 
 def _zmul_vjp(i: int, ct: Any, y: Any, a: Any, p: Any) -> Any:

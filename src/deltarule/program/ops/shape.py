@@ -7,6 +7,7 @@ transpose.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from deltarule.program.types import ArrayType
 Ints = tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def _reshape_type(x: ArrayType, shape: Ints) -> ArrayType:
     out = ArrayType(tuple(shape), x.dtype)
     if out.size != x.size:
@@ -170,6 +172,7 @@ def _reach(start: Ints, size: Ints, step: Ints, shape: Ints) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def indices(start: Ints, size: Ints, step: Ints) -> tuple[slice, ...]:
     """NumPy slices that pick ``size`` elements from ``start`` on, ``step`` apart, on each axis."""
     ends = (a + s * k for a, k, s in zip(start, size, step, strict=True))
@@ -179,6 +182,7 @@ def indices(start: Ints, size: Ints, step: Ints) -> tuple[slice, ...]:
     )
 
 
+@lru_cache(maxsize=4096)
 def _slice_type(x: ArrayType, start: Ints, size: Ints, step: Ints) -> ArrayType:
     if not _reach(start, size, step, x.shape):
         raise TypeRuleError(f"slice: start {start}, size {size}, step {step} leaves {x!r}")
@@ -213,6 +217,7 @@ slice_ = Primitive(
 )
 
 
+@lru_cache(maxsize=4096)
 def _pad_type(x: ArrayType, shape: Ints, start: Ints, step: Ints) -> ArrayType:
     if not _reach(start, x.shape, step, shape):
         raise TypeRuleError(f"pad: {x!r} at start {start}, step {step} leaves shape {tuple(shape)}")
@@ -249,6 +254,7 @@ pad: Primitive = Primitive(
 )
 
 
+@lru_cache(maxsize=4096)
 def _update_type(x: ArrayType, new: ArrayType, start: Ints, step: Ints) -> ArrayType:
     same_dtype("update", (x, new))
     if not _reach(start, new.shape, step, x.shape):
