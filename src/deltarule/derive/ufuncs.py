@@ -249,11 +249,3 @@ def truth(x: Any) -> Any:
     if not hasattr(x, "dtype"):
         x = np.asarray(x)[()]
     return x if is_bool(x) else ops.ne(x, x.dtype.type(0))
-
-
-def safe_sqrt(x: Any) -> Any:
-    """Square root with derivative 0 at 0: for a norm or a deviation, the least of the possible
-    subgradients."""
-    zero = ops.eq(x, x.dtype.type(0))
-    one, none = x.dtype.type(1), x.dtype.type(0)
-    return ops.select(zero, none, ops.sqrt(ops.select(zero, one, x)))

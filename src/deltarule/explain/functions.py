@@ -80,7 +80,7 @@ def _leaves(
             if i not in chosen and not array:
                 own.append(x)
                 continue
-            value = leaf(x, f" {name}", "explain")
+            value = leaf(x, lambda name=name: f" {name}", "explain")
             named[name] = outer.input(type_of(value), value, scalar=value.shape == ())
             own.append(_Slot(name))
             active += [name] if i in chosen else []
