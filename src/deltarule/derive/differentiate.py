@@ -106,13 +106,11 @@ def call(
         given = list(args)
         for i, tree in zip(chosen, unflatten(spec, inputs), strict=True):
             given[i] = tree
-        rest, rest_spec = flatten(
-            ([None if i in chosen else a for i, a in enumerate(args)], kwargs)
+        final, keywords = (
+            (given, kwargs)
+            if len(chosen) == len(args) and not kwargs
+            else _with_constants(trace, given, chosen, kwargs)
         )
-        constants, keywords = unflatten(rest_spec, [_constant(trace, x) for x in rest])
-        final = [
-            g if i in chosen else c for i, (g, c) in enumerate(zip(given, constants, strict=True))
-        ]
         nodes = tuple(x.node for x in inputs)
         y = f(*final, **keywords)
         trace.verify()
@@ -128,6 +126,17 @@ def call(
         ys, out_spec = flatten(y)
         outputs = tuple(result_node(trace, _number(y, name)) for y in ys)
     return _Traced(trace, nodes, spec, outputs, out_spec, extra)
+
+
+def _with_constants(
+    trace: Trace, given: list[Any], chosen: list[int], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments, those that are not differentiated as constants of the trace."""
+    others = [None if i in chosen else a for i, a in enumerate(given)]
+    leaves, spec = flatten((others, kwargs))
+    constants, keywords = unflatten(spec, [_constant(trace, x) for x in leaves])
+    pairs = zip(given, constants, strict=True)
+    return [g if i in chosen else c for i, (g, c) in enumerate(pairs)], keywords
 
 
 def _chosen(argnums: Any, n: int, use: str) -> list[int]:

@@ -138,6 +138,9 @@ def promoted(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
 def common(*args: Any) -> list[Any]:
     """Operands cast to their one result type."""
     operands = [operand(x) for x in args]
+    kinds = {getattr(x, "dtype", None) for x in operands}
+    if len(kinds) == 1 and None not in kinds and not any(map(is_python, operands)):
+        return operands
     if _MODE.network:
         _check_widening(operands)
     dtype = np.result_type(*map(example, operands))

@@ -59,8 +59,10 @@ def _sum(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    x = accumulator(_chosen(as_array(a), where, 0), dtype)
-    return _with_initial(np.add, reduced(ops.sum, x, axis, keepdims), initial)
+    x = as_array(a)
+    x = accumulator(x if where is True else _chosen(x, where, 0), dtype)
+    y = reduced(ops.sum, x, axis, keepdims)
+    return y if initial is None else _with_initial(np.add, y, initial)
 
 
 @rule(np.prod)

@@ -27,7 +27,7 @@ def keep(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def expand(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Repeat a reduced ``x`` along the reduced ``axes``, back to ``shape``."""
-    return broadcast(reshape(x, shape=keep(shape, axes)), shape=shape)
+    return broadcast(reshape(x, shape=keep(shape, axes)) if x.shape else x, shape=shape)
 
 
 def count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
