@@ -190,6 +190,10 @@ class Trace:
     def capture(self, x: Any) -> Node:
         """A node for a value from outside this trace: an array, a number, or a traced value of an outer
         level."""
+        if self.known and isinstance(x, np.generic) and (found := _SCALARS.get(x.dtype.char)):
+            node = Node(ops.input, (), *found)
+            self.values[node] = x
+            return node
         if isinstance(x, Tracer):
             if x.within.level >= self.level or not x.within.open:
                 raise escaped(x.within, "an operation")
@@ -307,6 +311,12 @@ def changed(x: np.ndarray[Any, Any]) -> TracedValueError:
         "had used it: its derivative would use the new numbers. Pass it as an argument, "
         "or use a copy of it, np.copy(x)"
     )
+
+
+# Attrs and type of the input node of a number, by the character of its dtype.
+_SCALARS = {
+    dtype.char: ({"type": repr(ArrayType((), dtype))}, ArrayType((), dtype)) for dtype in NAMES
+}
 
 
 @cache
