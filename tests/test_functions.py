@@ -16,7 +16,7 @@ from deltarule.derive.table import FUNCTIONS, UFUNCS
 from deltarule.derive.trace import stage
 from deltarule.errors import GradientError, NoRuleError, TracedValueError
 from deltarule.program import interpret, type_of
-from forms import ARRAYS, CASES, STEPS, by_value, floats_of, function_of, name_of
+from forms import ARRAYS, CASES, FORMS, STEPS, by_value, floats_of, function_of, name_of
 from forms_complex import CASES as COMPLEX
 
 
@@ -88,6 +88,28 @@ def test_gradient(expression):
     given = [ARRAYS[name] for name in floats_of(expression)]
     chosen = lambda *xs: [y for y in leaves(f(*xs)) if getattr(y, "dtype", None) == np.float64]  # noqa: E731
     dr.check_grads(chosen, *given, order=1)
+
+
+NEW = "quantiles, numbers that are not NaN, statistics, methods of ufuncs, differences and totals"
+NEW += ", convolutions, interpolation, polynomials, padding, linear algebra, scipy.special, scipy.linalg"
+
+
+@pytest.mark.parametrize("family", [name for name in FORMS if name in NEW])
+def test_the_forms_of_a_family_are_compiled_as_one_program(family):
+    written = [e.strip() for line in FORMS[family].splitlines() for e in line.split("; ")]
+    chosen = [e for e in written if e in CASES and not by_value(e) and smooth(e)]
+    functions = [(function_of(e), floats_of(e)) for e in chosen]
+    names = sorted({name for _, names in functions for name in names})
+
+    def program(*xs):
+        given = dict(zip(names, xs, strict=True))
+        return [leaves(f(*(given[n] for n in used))) for f, used in functions]
+
+    found = dr.compile(program)(*(ARRAYS[name] for name in names))
+    for y, (f, used), e in zip(found, functions, chosen, strict=True):
+        expected = leaves(f(*(ARRAYS[name] for name in used)))
+        for a, b in zip(y, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=e)
 
 
 def functions_with_a_rule():

@@ -15,8 +15,10 @@ import numpy as np
 
 from deltarule.compile.algebra import simplified
 from deltarule.compile.parts import split
+from deltarule.derive.trace import baked, stage
 from deltarule.program import Graph, Node
 from deltarule.program.graph import subgraphs
+from deltarule.program.lowering import Expand
 from deltarule.program.ops import einsum
 from deltarule.program.primitive import TABLE
 
@@ -99,7 +101,21 @@ def inlined(node: Node) -> Replacement:
         return node.args[0]
     if node.primitive.name != "custom_vjp":
         return node
-    graph = node.attrs["call"]
+    return put_in(node.attrs["call"], node)
+
+
+def expanded(node: Node) -> Replacement:
+    """The steps of an operation that is written in others."""
+    lowering = node.primitive.lowering
+    if not isinstance(lowering, Expand):
+        return node
+    rule, attrs = lowering.rule, node.attrs
+    steps = stage(lambda *args: [rule(*args, **attrs)], [arg.type for arg in node.args])
+    return put_in(baked(steps), node)[0]
+
+
+def put_in(graph: Graph, node: Node) -> tuple[Node, ...]:
+    """The results of a graph on the arguments of a node."""
     new: dict[Node, Node] = dict(zip(graph.inputs, node.args, strict=True))
     for old in graph.nodes[len(graph.inputs) :]:
         args = tuple(new[arg] for arg in old.args)
@@ -257,6 +273,12 @@ PASSES = (
         "inline",
         "Functions with their own derivative become their nodes.",
         lambda graph: each_node(graph, inlined, {}),
+        needed=True,
+    ),
+    Pass(
+        "expand",
+        "Operations that are steps in others become these.",
+        lambda graph: each_node(graph, expanded, {}),
         needed=True,
     ),
     Pass(

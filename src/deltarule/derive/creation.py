@@ -10,8 +10,7 @@ import dis
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from operator import attrgetter
 from types import CodeType
@@ -122,11 +121,11 @@ def _callee(code: CodeType, at: int) -> str | None:
 
 def _wrapped(name: str) -> Callable[..., Any]:
     original = ORIGINAL[name]
+    if name in GATHERING:
+        return _gathering(name, original)
     make = (
         filled
         if name in FILLING
-        else gather
-        if name in GATHERING
         else convert
         if name in CONVERTING
         else asked
@@ -137,15 +136,30 @@ def _wrapped(name: str) -> Callable[..., Any]:
     @wraps(original)
     def create(*args: Any, **kwargs: Any) -> Any:
         trace = creation_trace()
-        if (
-            trace is None
-            or (make is gather and not any(map(holds_traced, args)))
-            or not called_by_user(name.rpartition(".")[2])
-        ):
+        if trace is None or not called_by_user(name):
             return original(*args, **kwargs)
         return make(trace, name, original, args, kwargs)
 
     return create
+
+
+def _gathering(name: str, original: Any) -> Callable[..., Any]:
+    """A function of an array, given a list of traced values: NumPy would ask each for its number."""
+    last = name.rpartition(".")[2]
+
+    @wraps(original)
+    def gathered(*args: Any, **kwargs: Any) -> Any:
+        for x in args:
+            if (type(x) is list or type(x) is tuple) and holds_traced(x):
+                break
+        else:
+            return original(*args, **kwargs)
+        if creation_trace() is None or not called_by_user(last):
+            return original(*args, **kwargs)
+        array = FUNCTIONS[ORIGINAL["array"]]
+        return original(*(array(x) if holds_traced(x) else x for x in args), **kwargs)
+
+    return gathered
 
 
 def constant(
@@ -178,15 +192,6 @@ def filled(
         return trace.constant(made)
     number = made.dtype.type(0) if name.startswith("empty") else made[(0,) * made.ndim]
     return trace.constant(np.broadcast_to(number, made.shape))
-
-
-def gather(
-    trace: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """A function of an array, given a list of traced values: NumPy would ask each for its number."""
-    return original(
-        *(FUNCTIONS[ORIGINAL["array"]](x) if holds_traced(x) else x for x in args), **kwargs
-    )
 
 
 def asked(
@@ -225,28 +230,39 @@ def holds_traced(items: Any) -> bool:
 _WRAPPED = {name: _wrapped(name) for name in NAMES}
 
 
-def _replace(functions: dict[str, Any]) -> None:
-    """Give NumPy's names, ``linalg.norm`` among them, these functions."""
-    for name, function in functions.items():
-        module, _, last = name.rpartition(".")
-        setattr(np.linalg if module else np, last, function)
+def _by_module(functions: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Functions by the names they have in ``numpy`` and in ``numpy.linalg``, beside those namespaces."""
+    spaces: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for module, prefix in ((np, ""), (np.linalg, "linalg.")):
+        names = [n for n in functions if n.rpartition(".")[0] == prefix.rstrip(".")]
+        spaces.append((vars(module), {n.removeprefix(prefix): functions[n] for n in names}))
+    return spaces
 
 
-@contextmanager
-def creation_traced(find: Callable[[], Any]) -> Iterator[None]:
+_PUT_IN, _PUT_BACK = _by_module(_WRAPPED), _by_module(ORIGINAL)
+
+
+class creation_traced:
     """Replace the creation functions of ``numpy`` until the outermost trace of the process ends."""
-    global _count
-    with _lock:
-        _count += 1
-        if _count == 1:
-            _replace(_WRAPPED)
-    outer = getattr(_open, "find", None)
-    _open.find = find
-    try:
-        yield
-    finally:
-        _open.find = outer
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self.find = find
+
+    def __enter__(self) -> None:
+        global _count
+        with _lock:
+            _count += 1
+            if _count == 1:
+                for namespace, wrapped in _PUT_IN:
+                    namespace.update(wrapped)
+        self.outer = getattr(_open, "find", None)
+        _open.find = self.find
+
+    def __exit__(self, *error: Any) -> None:
+        global _count
+        _open.find = self.outer
         with _lock:
             _count -= 1
             if _count == 0:
-                _replace(ORIGINAL)
+                for namespace, original in _PUT_BACK:
+                    namespace.update(original)

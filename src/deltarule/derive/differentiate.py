@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,12 @@ class _Traced:
         return [self.trace.values[node] for node in self.outputs]
 
 
-def leaf(x: Any, path: str, use: str) -> Any:
+def leaf(x: Any, path: Callable[[], str], use: str) -> Any:
     """A differentiated leaf as a value of its own; an error where it is no float."""
     if not isinstance(x, Tracer):
         if isinstance(x, (np.matrix, np.ma.MaskedArray)):
             raise GradientError(
-                f"{use}: the differentiated argument{path} is a {type(x).__name__}; pass "
+                f"{use}: the differentiated argument{path()} is a {type(x).__name__}; pass "
                 "np.asarray(x)"
             )
         x = (
@@ -59,7 +59,9 @@ def leaf(x: Any, path: str, use: str) -> Any:
         x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     if x.dtype.kind not in "fc":
         cure = "pass floats, x.astype(float)" if x.dtype.kind in "biu" else "pass arrays of floats"
-        raise GradientError(f"{use}: the differentiated argument{path} has dtype {x.dtype}; {cure}")
+        raise GradientError(
+            f"{use}: the differentiated argument{path()} has dtype {x.dtype}; {cure}"
+        )
     return x
 
 
@@ -84,11 +86,13 @@ def call(
     name = getattr(f, "__name__", "f")
     with tracing(known=True) as trace:
         leaves, spec = flatten([args[i] for i in chosen])
-        places = [
-            f" {chosen[int(p[1 : p.index(']')])]}{p[p.index(']') + 1 :]} of {name}"
-            for p in paths(spec)
-        ]
-        values = [leaf(x, place, use) for x, place in zip(leaves, places, strict=True)]
+
+        def place(k: int) -> str:
+            path = paths(spec)[k]
+            end = path.index("]")
+            return f" {chosen[int(path[1:end])]}{path[end + 1 :]} of {name}"
+
+        values = [leaf(x, partial(place, k), use) for k, x in enumerate(leaves)]
         inputs = [
             trace.input(
                 type_of(x),
@@ -102,13 +106,11 @@ def call(
         given = list(args)
         for i, tree in zip(chosen, unflatten(spec, inputs), strict=True):
             given[i] = tree
-        rest, rest_spec = flatten(
-            ([None if i in chosen else a for i, a in enumerate(args)], kwargs)
+        final, keywords = (
+            (given, kwargs)
+            if len(chosen) == len(args) and not kwargs
+            else _with_constants(trace, given, chosen, kwargs)
         )
-        constants, keywords = unflatten(rest_spec, [_constant(trace, x) for x in rest])
-        final = [
-            g if i in chosen else c for i, (g, c) in enumerate(zip(given, constants, strict=True))
-        ]
         nodes = tuple(x.node for x in inputs)
         y = f(*final, **keywords)
         trace.verify()
@@ -124,6 +126,17 @@ def call(
         ys, out_spec = flatten(y)
         outputs = tuple(result_node(trace, _number(y, name)) for y in ys)
     return _Traced(trace, nodes, spec, outputs, out_spec, extra)
+
+
+def _with_constants(
+    trace: Trace, given: list[Any], chosen: list[int], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments, those that are not differentiated as constants of the trace."""
+    others = [None if i in chosen else a for i, a in enumerate(given)]
+    leaves, spec = flatten((others, kwargs))
+    constants, keywords = unflatten(spec, [_constant(trace, x) for x in leaves])
+    pairs = zip(given, constants, strict=True)
+    return [g if i in chosen else c for i, (g, c) in enumerate(pairs)], keywords
 
 
 def _chosen(argnums: Any, n: int, use: str) -> list[int]:

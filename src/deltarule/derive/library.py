@@ -12,10 +12,10 @@ import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from types import FunctionType
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
-from deltarule.derive.creation import holds_traced
+from deltarule.derive.creation import INTERNAL, callee, holds_traced
 from deltarule.derive.table import Rule, check_arguments
 from deltarule.program.primitive import Traced
 
@@ -84,3 +84,20 @@ def enter(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
         check_arguments(original, rule, args, kwargs, str(caller()))
         raise
+
+
+def asking() -> Any:
+    """Name and module of the SciPy function that the user called, if one of SciPy's is running."""
+    frame: FrameType | None = sys._getframe(2)
+    below: FrameType | None = None
+    while frame is not None and INTERNAL[frame.f_code.co_filename]:
+        below, frame = frame, frame.f_back
+    if frame is None or below is None:
+        return None
+    module = str(below.f_globals.get("__name__", ""))
+    inner = below.f_locals.get("f")  # what a decorator of SciPy's has wrapped
+    module = getattr(inner, "__module__", module) if "._lib." in module else module
+    if not module.startswith("scipy."):
+        return None
+    name = callee(frame.f_code, frame.f_lasti) or below.f_code.co_name
+    return SimpleNamespace(__name__=name, __module__=".".join(module.split(".")[:2]))

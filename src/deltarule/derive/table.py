@@ -76,6 +76,8 @@ def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) ->
 
 def module_of(function: Any) -> str:
     """The module of a function, as users write it."""
+    if isinstance(function, np.ufunc):
+        return "np" if hasattr(np, function.__name__) else "scipy.special"
     path = getattr(function, "__module__", None) or "numpy"
     public = ".".join(part for part in path.split(".") if not part.startswith("_"))
     return "np" + public.removeprefix("numpy") if public.startswith("numpy") else public

@@ -185,6 +185,10 @@ class Trace:
     def capture(self, x: Any) -> Node:
         """A node for a value from outside this trace: an array, a number, or a traced value of an outer
         level."""
+        if self.known and isinstance(x, np.generic) and (found := _SCALARS.get(x.dtype.char)):
+            node = Node(ops.input, (), *found)
+            self.values[node] = x
+            return node
         if isinstance(x, Tracer):
             if x.within.level >= self.level or not x.within.open:
                 raise escaped(x.within, "an operation")
@@ -304,6 +308,12 @@ def changed(x: np.ndarray[Any, Any]) -> TracedValueError:
     )
 
 
+# Attrs and type of the input node of a number, by the character of its dtype.
+_SCALARS = {
+    dtype.char: ({"type": repr(ArrayType((), dtype))}, ArrayType((), dtype)) for dtype in NAMES
+}
+
+
 @cache
 def _scalar_type(dtype: np.dtype[Any]) -> ArrayType:
     return ArrayType((), dtype)
@@ -324,24 +334,33 @@ def escaped(trace: Trace, use: str) -> EscapedTracer:
     )
 
 
-@contextmanager
-def tracing(known: bool) -> Iterator[Trace]:
+def _current() -> Trace | None:
+    return STATE.traces[-1] if STATE.traces else None
+
+
+class tracing:
     """Open a trace one level inside the current one."""
-    trace = Trace(len(STATE.traces) + 1, known)
-    STATE.traces.append(trace)
-    outer, REPLAYED.origin = REPLAYED.origin, None
-    reach()
-    try:
-        with creation_traced(lambda: STATE.traces[-1] if STATE.traces else None):
-            yield trace
-    except (TypeError, ValueError) as error:
-        if isinstance(error.__cause__, DeltaruleError):
-            raise error.__cause__ from None
-        raise
-    finally:
-        trace.open = False
+
+    def __init__(self, known: bool) -> None:
+        self.trace = Trace(len(STATE.traces) + 1, known)
+        self.creation = creation_traced(_current)
+
+    def __enter__(self) -> Trace:
+        STATE.traces.append(self.trace)
+        self.outer, REPLAYED.origin = REPLAYED.origin, None
+        reach()
+        self.creation.__enter__()
+        return self.trace
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        self.creation.__exit__()
+        self.trace.open = False
         STATE.traces.pop()
-        REPLAYED.origin = outer
+        REPLAYED.origin = self.outer
+        if isinstance(error, (TypeError, ValueError)) and isinstance(
+            error.__cause__, DeltaruleError
+        ):
+            raise error.__cause__ from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,12 @@ class Tracer(Traced):
         return value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.active and self.within.open:
+            from deltarule.derive.library import asking
+
+            asked = asking()
+            if asked is not None:
+                raise no_rule(asked, self._place())
         out = np.array(self._plain("np.asarray"), dtype=dtype)
         out.flags.writeable = False
         return out

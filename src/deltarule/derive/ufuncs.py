@@ -138,6 +138,9 @@ def promoted(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
 def common(*args: Any) -> list[Any]:
     """Operands cast to their one result type."""
     operands = [operand(x) for x in args]
+    kinds = {getattr(x, "dtype", None) for x in operands}
+    if len(kinds) == 1 and None not in kinds and not any(map(is_python, operands)):
+        return operands
     if _MODE.network:
         _check_widening(operands)
     dtype = np.result_type(*map(example, operands))
@@ -249,11 +252,3 @@ def truth(x: Any) -> Any:
     if not hasattr(x, "dtype"):
         x = np.asarray(x)[()]
     return x if is_bool(x) else ops.ne(x, x.dtype.type(0))
-
-
-def safe_sqrt(x: Any) -> Any:
-    """Square root with derivative 0 at 0: for a norm or a deviation, the least of the possible
-    subgradients."""
-    zero = ops.eq(x, x.dtype.type(0))
-    one, none = x.dtype.type(1), x.dtype.type(0)
-    return ops.select(zero, none, ops.sqrt(ops.select(zero, one, x)))

@@ -11,6 +11,7 @@ import inspect
 import linecache
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def _leaves(
             if i not in chosen and not array:
                 own.append(x)
                 continue
-            value = leaf(x, f" {name}", "explain")
+            value = leaf(x, partial(str, f" {name}"), "explain")
             named[name] = outer.input(type_of(value), value, scalar=value.shape == ())
             own.append(_Slot(name))
             active += [name] if i in chosen else []

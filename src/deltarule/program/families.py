@@ -7,6 +7,7 @@ with type rule, broadcasting, vjp, jvp and batch rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ from deltarule.program.types import ArrayType
 Partial = Callable[..., Any] | int | None
 
 
+_common_shape = lru_cache(maxsize=4096)(np.broadcast_shapes)
+
+
 def broadcast_shapes(name: str, types: Sequence[ArrayType]) -> tuple[int, ...]:
     """The common shape of the arguments under NumPy's broadcasting."""
     shape = types[0].shape
     if all(t.shape == shape for t in types):
         return shape
     try:
-        return np.broadcast_shapes(*(t.shape for t in types))
+        return _common_shape(*[t.shape for t in types])
     except ValueError:
         given = " and ".join(map(repr, types))
         raise TypeRuleError(
@@ -225,7 +229,12 @@ def jointly_linear(primitive: str, arrays: int | None = None) -> Rule:
     return jvp
 
 
+@lru_cache(maxsize=4096)
+def _zeros(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    return np.broadcast_to(dtype.type(0), shape)
+
+
 def zeros_like(x: Any) -> Any:
     """Zeros of the shape and dtype of ``x``, which may be traced: one zero, broadcast, which costs
     nothing."""
-    return np.broadcast_to(x.dtype.type(0), x.shape)
+    return _zeros(x.dtype, x.shape)

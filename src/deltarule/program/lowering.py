@@ -1,7 +1,7 @@
 """Lowering is data: how each primitive is computed, said in a few kinds that every backend implements.
 
-In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias | Opaque``, stored in a
-primitive's record.
+In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias |
+Expand | Opaque``, stored in a primitive's record.
 """
 
 from __future__ import annotations
@@ -62,11 +62,18 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Expand:
+    """Steps in other primitives, ``rule(*args, **attrs)``, which a compiler puts in its place."""
+
+    rule: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """Call the NumPy evaluation; no machine code."""
 
     reason: str
 
 
-Lowering = Map | Reduce | Contract | Index | Random | Loop | Alias | Opaque
+Lowering = Map | Reduce | Contract | Index | Random | Loop | Alias | Expand | Opaque
 Rule = Callable[..., Any]

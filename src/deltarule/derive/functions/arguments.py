@@ -22,6 +22,8 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """Sorted non-negative axes; all of them for None."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and 0 <= axis < ndim:
+        return (axis,)
     found = tuple(sorted(axis_of(a, ndim) for a in several(axis)))
     if len(set(found)) < len(found):
         raise ValueError(f"duplicate value in 'axis': {axis}")

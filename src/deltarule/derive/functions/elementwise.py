@@ -18,7 +18,6 @@ from deltarule.derive.ufuncs import (
     operand,
     promoted,
     raw_rule,
-    safe_sqrt,
     truth,
     ufunc_rule,
 )
@@ -178,7 +177,7 @@ def _hypot(a: Any, b: Any) -> Any:
     none, one = size.dtype.type(0), size.dtype.type(1)
     ordinary = ops.and_(ops.gt(size, none), _isfinite(size))
     scale = ops.select(ordinary, size, one)  # against overflow; no derivative depends on it
-    return scale * safe_sqrt(_square(a / scale) + _square(b / scale))
+    return scale * ops.root(_square(a / scale) + _square(b / scale))
 
 
 @ufunc_rule(np.deg2rad, np.radians)

@@ -16,7 +16,6 @@ from deltarule.derive.functions.arguments import as_array, as_float, axes_of, sa
 from deltarule.derive.functions.product import _dot
 from deltarule.derive.functions.reduce import _sum, reduced, squared_size
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
-from deltarule.derive.ufuncs import safe_sqrt
 from deltarule.errors import BranchError
 from deltarule.program import ops
 from deltarule.program.ops.complex import COMPLEX
@@ -216,7 +215,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     if axis is None and (
         ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
     ):
-        return safe_sqrt(reduced(ops.sum, squared_size(x), None, keepdims))
+        return ops.root(reduced(ops.sum, squared_size(x), None, keepdims))
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == 1:
         return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
@@ -236,7 +235,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     if order == 1:
         return reduced(ops.sum, size, axis, keepdims)
     if order == 2:
-        return safe_sqrt(reduced(ops.sum, squared_size(x), axis, keepdims))
+        return ops.root(reduced(ops.sum, squared_size(x), axis, keepdims))
     if abs(order) == np.inf:
         return reduced(ops.max if order > 0 else ops.min, size, axis, keepdims)
     total = _sum(size**order, axis, keepdims=keepdims)
@@ -249,7 +248,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> A
     pair = axes_of(axes, x.ndim)
     matrix = _moveaxis(x, axes, (-2, -1))
     if order in (None, "f", "fro"):
-        found = safe_sqrt(reduced(ops.sum, squared_size(matrix), (-2, -1), False))
+        found = ops.root(reduced(ops.sum, squared_size(matrix), (-2, -1), False))
     elif order in ("nuc", 2, -2):
         values = ops.svd(matrix)[1]
         combine = {"nuc": ops.sum, 2: ops.max, -2: ops.min}[order]

@@ -171,6 +171,8 @@ def _explicit(spec: str, arrays: list[Any]) -> str:
             dots = free[:n][::-1]
             longest = max(longest, dots, key=len)
             terms[i] = term.replace("...", dots)
+    if arrow and longest and "..." not in result:
+        raise ValueError(f"einsum {spec!r}: the axes of '...' are missing from the result")
     if not arrow:
         letters = "".join(terms)
         once = sorted(c for c in set(letters) if letters.count(c) == 1 and c not in longest)

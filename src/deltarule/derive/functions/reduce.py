@@ -5,13 +5,14 @@ In: an array and axes. Out: sums, means, extremes, products, deviations along ax
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from deltarule.derive.functions.arguments import Axis, as_array, as_float, axes_of, axis_of, part
 from deltarule.derive.table import UFUNCS, rule
-from deltarule.derive.ufuncs import safe_sqrt, truth
+from deltarule.derive.ufuncs import truth
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 from deltarule.program.ops.reduce import count, keep
@@ -44,9 +45,14 @@ def _with_initial(ufunc: Any, y: Any, initial: Any) -> Any:
     )
 
 
+@cache
+def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.add.reduce(np.zeros(1, dtype)).dtype  # type: ignore[no-any-return]
+
+
 def accumulator(x: Any, dtype: Any) -> Any:
     """``x`` in the dtype in which NumPy adds it up: small integers and bools become int64."""
-    wide = np.dtype(dtype) if dtype is not None else np.sum(np.zeros(0, x.dtype)).dtype
+    wide = _sum_dtype(x.dtype) if dtype is None else np.dtype(dtype)
     return ops.cast(x, dtype=wide) if wide != x.dtype else x
 
 
@@ -60,8 +66,10 @@ def _sum(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    x = accumulator(_chosen(as_array(a), where, 0), dtype)
-    return _with_initial(np.add, reduced(ops.sum, x, axis, keepdims), initial)
+    x = as_array(a)
+    x = accumulator(x if where is True else _chosen(x, where, 0), dtype)
+    y = reduced(ops.sum, x, axis, keepdims)
+    return y if initial is None else _with_initial(np.add, y, initial)
 
 
 @rule(np.prod)
@@ -248,6 +256,6 @@ def _std(
     mean: Any = None,
     correction: float | None = None,
 ) -> Any:
-    return safe_sqrt(
+    return ops.root(
         _var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
     )

@@ -29,7 +29,8 @@ Combine = Callable[[Any, Any], Any]
 
 @rule(np.cumsum)
 def _cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    return running(*_lined_up(accumulator(as_array(a), dtype), axis), operator.add)
+    x, along = _lined_up(accumulator(as_array(a), dtype), axis)
+    return ops.cumsum(x, axis=along, reverse=False)
 
 
 @rule(np.cumprod)

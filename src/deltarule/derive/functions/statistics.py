@@ -26,7 +26,7 @@ from deltarule.derive.functions.reduce import (
 )
 from deltarule.derive.functions.shape import diagonal
 from deltarule.derive.table import NUMPY, UFUNCS, rule
-from deltarule.derive.ufuncs import safe_sqrt, truth
+from deltarule.derive.ufuncs import truth
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -226,7 +226,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
     found = as_array(_cov(x, y, rowvar, dtype=dtype))
     if not found.ndim:
         return found / found
-    deviation = safe_sqrt(diagonal(found))
+    deviation = ops.root(diagonal(found))
     scaled = found / deviation[:, None] / deviation[None, :]
     return NUMPY["clip"](scaled, -1.0, 1.0)
 

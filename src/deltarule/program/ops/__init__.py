@@ -27,6 +27,7 @@ from deltarule.program.ops.elementwise import (
     neg,
     power,
     relu,
+    root,
     sigmoid,
     sign,
     sqrt,
@@ -76,7 +77,7 @@ from deltarule.program.ops.parametric import (
     yv,
 )
 from deltarule.program.ops.random import random_bits
-from deltarule.program.ops.reduce import argmax, argsort, mean
+from deltarule.program.ops.reduce import argmax, argsort, cumsum, mean
 from deltarule.program.ops.reduce import max_ as max
 from deltarule.program.ops.reduce import min_ as min
 from deltarule.program.ops.reduce import sum_ as sum

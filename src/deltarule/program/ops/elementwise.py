@@ -74,12 +74,15 @@ div = elementwise(
 )
 
 
+_where = np.where
+
+
 def _zmul(ct: Any, p: Any) -> Any:
     with np.errstate(invalid="ignore", over="ignore"):
         found = ct * p
         if np.isfinite(found).all():
             return found
-        return np.where(np.equal(ct, 0), ct.dtype.type(0), found)[()]
+        return _where(ct == 0, ct.dtype.type(0), found)[()]
 
 
 def _zmul_vjp(i: int, ct: Any, y: Any, a: Any, p: Any) -> Any:
@@ -187,6 +190,26 @@ sqrt = elementwise(
     kinks=(Kink("x = 0", "infinite; 0 where the cotangent is 0"),),
     special=lambda: [Sample(array([0.0, 4.0]), derivative=array([np.inf, 0.25]))],
     doc="Square root.",
+)
+
+
+def _root_slope(y: Any, x: Any) -> Any:
+    """1 / (2 y), and 0 where y is 0."""
+    none = eq(y, 0 * y)
+    return select(none, 0 * y, 0.5 / select(none, 0 * y + 1, y))
+
+
+root = elementwise(
+    "root",
+    evaluate=np.sqrt,
+    partials=[_root_slope],
+    scalar="sqrt(x0)",
+    notation=r"\sqrt{{{0}}}",
+    samples=span(0.2, 3),
+    kinds="f",
+    kinks=(Kink("x = 0", "0, the least of the possible subgradients of a norm or a deviation"),),
+    special=lambda: [Sample(array([0.0, 4.0]), derivative=array([0.0, 0.25]))],
+    doc="Square root of a sum of squares: its derivative is 0 at 0.",
 )
 
 tanh = elementwise(

@@ -136,11 +136,18 @@ def _select_samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
+_where = np.where
+
+
+def _choose(c: Any, a: Any, b: Any) -> Any:
+    return _where(c, a, b)[()]
+
+
 select = Primitive(
     "select",
     "Choice, y = a where c else b.",
     type_rule=_select_type,
-    evaluate=lambda c, a, b: np.asarray(np.where(c, a, b))[()],
+    evaluate=_choose,
     vjp=_select_vjp,
     jvp=_select_jvp,
     batch=batch_elementwise("select"),

@@ -5,16 +5,16 @@ In: an array and ``axes``, a sorted tuple. Out: an array without those axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import jointly_linear
-from deltarule.program.lowering import Opaque, Reduce
+from deltarule.program.lowering import Expand, Opaque, Reduce
 from deltarule.program.ops.logic import cast, eq
-from deltarule.program.ops.shape import broadcast, reshape
+from deltarule.program.ops.shape import broadcast, pad, reshape, slice_
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import distinct, each, normal
 from deltarule.program.types import INT, ArrayType
@@ -27,7 +27,7 @@ def keep(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def expand(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Repeat a reduced ``x`` along the reduced ``axes``, back to ``shape``."""
-    return broadcast(reshape(x, shape=keep(shape, axes)), shape=shape)
+    return broadcast(reshape(x, shape=keep(shape, axes)) if x.shape else x, shape=shape)
 
 
 def count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -88,7 +88,7 @@ sum_ = Primitive(
     "sum",
     "Sum along axes, y = sum_i x_i.",
     type_rule=_reduce_type("sum", "iufc", empty=True),
-    evaluate=lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype),
+    evaluate=lambda x, axes: np.add.reduce(x, axes, x.dtype),
     vjp=_sum_vjp,
     jvp=jointly_linear("sum"),
     batch=_reduce_batch("sum"),
@@ -118,7 +118,7 @@ mean = Primitive(
 )
 
 
-def _extreme(name: str, evaluate: Callable[..., Any], notation: str, doc: str) -> Primitive:
+def _extreme(name: str, evaluate: np.ufunc, notation: str, doc: str) -> Primitive:
     def shares(y: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
         chosen = cast(eq(x, expand(y, x.shape, axes)), dtype=x.dtype)
         return chosen, sum_(chosen, axes=axes)
@@ -137,7 +137,7 @@ def _extreme(name: str, evaluate: Callable[..., Any], notation: str, doc: str) -
         name,
         doc,
         type_rule=_reduce_type(name, "biuf", empty=False),
-        evaluate=lambda x, axes: evaluate(x, axis=axes),
+        evaluate=lambda x, axes: evaluate.reduce(x, axes),
         vjp=vjp,
         jvp=jvp,
         batch=_reduce_batch(name),
@@ -156,10 +156,66 @@ def _extreme(name: str, evaluate: Callable[..., Any], notation: str, doc: str) -
 
 
 max_ = _extreme(
-    "max", np.max, r"\max {0}", "Largest element along axes; ties share the derivative equally."
+    "max", np.maximum, r"\max {0}", "Largest element along axes; ties share the derivative equally."
 )
 min_ = _extreme(
-    "min", np.min, r"\min {0}", "Smallest element along axes; ties share the derivative equally."
+    "min",
+    np.minimum,
+    r"\min {0}",
+    "Smallest element along axes; ties share the derivative equally.",
+)
+
+
+def _cumsum_type(x: ArrayType, axis: int, reverse: bool) -> ArrayType:
+    if x.dtype.kind not in "iufc":
+        raise TypeRuleError(f"cumsum takes no {x!r}; cast it first, x.astype(float)")
+    if not 0 <= axis < len(x.shape):
+        raise TypeRuleError(f"cumsum: {axis} is no axis of {x!r}")
+    return x
+
+
+def _cumsum(x: Any, axis: int, reverse: bool) -> Any:
+    if not reverse:
+        return np.add.accumulate(x, axis, x.dtype)
+    turned = (slice(None),) * axis + (slice(None, None, -1),)
+    return np.add.accumulate(x[turned], axis, x.dtype)[turned]
+
+
+def _cumsum_steps(x: Any, axis: int, reverse: bool) -> Any:
+    """About log2(n) sums, each of which reaches twice as far."""
+    n, reach = x.shape[axis], 1
+    while reach < n:
+        start = tuple(reach if reverse and i == axis else 0 for i in range(len(x.shape)))
+        size = tuple(n - reach if i == axis else k for i, k in enumerate(x.shape))
+        step = (1,) * len(size)
+        place = tuple(0 if reverse or i != axis else reach for i in range(len(size)))
+        moved = slice_(x, start=start, size=size, step=step)
+        x = x + pad(moved, shape=x.shape, start=place, step=step)
+        reach *= 2
+    return x
+
+
+cumsum: Primitive = Primitive(
+    "cumsum",
+    "Sums of all elements up to each along an axis, or from each on.",
+    type_rule=_cumsum_type,
+    evaluate=_cumsum,
+    vjp=lambda i, ct, y, x, axis, reverse: cumsum(ct, axis=axis, reverse=not reverse),
+    jvp=jointly_linear("cumsum"),
+    batch=lambda size, batched, x, axis, reverse: cumsum(x, axis=axis + 1, reverse=reverse),
+    lowering=Expand(_cumsum_steps),
+    notation=r"\mathrm{{cumsum}}\,{0}",
+    samples=each(
+        normal((5,), axis=0, reverse=False),
+        normal((2, 3), axis=1, reverse=True),
+        normal((2, 3, 4), axis=0, reverse=False),
+        normal((0,), axis=0, reverse=False),
+        normal((1,), axis=0, reverse=True),
+    ),
+    errors=(
+        ErrorSample((np.ones((2, 3)),), {"axis": 2, "reverse": False}, "is no axis"),
+        ErrorSample((np.ones(3, bool),), {"axis": 0, "reverse": False}, "takes no bool"),
+    ),
 )
 
 

@@ -36,7 +36,7 @@ reshape: Primitive = Primitive(
     "reshape",
     "The same elements in row-major order under another shape.",
     type_rule=_reshape_type,
-    evaluate=lambda x, shape: np.reshape(x, shape) if shape else np.reshape(x, ())[()],
+    evaluate=lambda x, shape: x.reshape(shape) if shape else x.reshape(())[()],
     vjp=lambda i, ct, y, x, shape: reshape(ct, shape=x.shape),
     jvp=jointly_linear("reshape"),
     batch=lambda size, batched, x, shape: reshape(x, shape=(size, *shape)),
@@ -67,7 +67,7 @@ transpose: Primitive = Primitive(
     "transpose",
     "Axes in another order: axis i of the result is axis order[i] of x.",
     type_rule=_transpose_type,
-    evaluate=lambda x, order: np.transpose(x, order),
+    evaluate=lambda x, order: x.transpose(order),
     vjp=lambda i, ct, y, x, order: transpose(ct, order=inverse(order)),
     jvp=jointly_linear("transpose"),
     batch=lambda size, batched, x, order: transpose(x, order=(0, *(i + 1 for i in order))),
@@ -92,11 +92,23 @@ def _broadcast_batch(size: int, batched: Sequence[bool], x: Any, shape: Ints) ->
     return broadcast(reshape(x, shape=(size, *(1,) * lead, *x.shape[1:])), shape=(size, *shape))
 
 
+_broadcast_to = np.broadcast_to
+
+
+def _broadcast(x: Any, shape: Ints) -> Any:
+    """``np.broadcast_to``, by strides where that is all there is to do: a fifth of its time."""
+    if x.ndim or not shape or 0 in shape:
+        return _broadcast_to(x, shape)
+    out: Any = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
+    out.flags.writeable = False
+    return out
+
+
 broadcast = Primitive(
     "broadcast",
     "x repeated along new leading axes and axes of size 1.",
     type_rule=_broadcast_type,
-    evaluate=lambda x, shape: np.broadcast_to(x, shape),
+    evaluate=_broadcast,
     vjp=lambda i, ct, y, x, shape: unbroadcast(ct, x.shape),
     jvp=jointly_linear("broadcast"),
     batch=_broadcast_batch,

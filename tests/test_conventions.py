@@ -1,0 +1,59 @@
+"""The table of docs/conventions.md: the derivative at each kink and singular point, in both modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+import deltarule as dr
+
+PAGE = Path(__file__).parents[1] / "docs" / "conventions.md"
+S = np.array([[2.0, 1.0], [1.0, 3.0]])
+CASES = {
+    "abs(x)": (abs, 0.0, 0.0),
+    "np.sign": (lambda x: np.sum(np.sign(x) + np.floor(x) + np.round(x)), [0.0, 2.0], [0, 0]),
+    "x ** 0": (lambda x: x**0.0, 0.0, 0.0),
+    "0 ** n": (lambda n: 0.0**n, 2.0, 0.0),
+    "sqrt(x)": (np.sqrt, 0.0, np.inf),
+    "np.linalg.norm(x)": (lambda x: np.linalg.norm(x) + np.hypot(x[0], x[1]), [0.0, 0], [0, 0]),
+    "np.std(x)": (np.std, [2.0, 2.0, 2.0], [0, 0, 0]),
+    "np.max": (lambda x: np.max(x) + np.min(x), [3.0, 1.0, 3.0, 1.0], [0.5, 0.5, 0.5, 0.5]),
+    "np.maximum(a, b)": (lambda x: np.maximum(x[0], x[1]), [1.0, 1.0], [0.5, 0.5]),
+    "np.sort": (lambda x: np.sort(x, kind="stable") @ [1.0, 2.0], [1.0, 1.0], [1, 2]),
+    "np.clip": (lambda x: np.sum(np.clip(x, 0.0, 1.0)), [0.0, 0.5, 1.0, 2.0], [1, 1, 1, 0]),
+    "np.unique": (lambda x: np.sum(np.unique(x)), [2.0, 1.0, 2.0], [1, 1, 0]),
+    "np.interp": (lambda x: np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 3.0]), 1.0, 2.0),
+    "np.linalg.det": (np.linalg.det, [[2.0, 0.0], [0.0, 0.0]], [[0, 0], [0, 2]]),
+    "np.linalg.cholesky": (
+        lambda x: np.linalg.cholesky(x)[1, 0],
+        S,
+        [[-(2**-1.5) / 2, 2**-1.5], [2**-1.5, 0]],
+    ),
+    "vectors of equal eigenvalues": (lambda x: np.sum(np.linalg.eigh(x)[0]), np.eye(2), np.eye(2)),
+    "special.xlogy(0, 0)": (lambda y: special.xlogy(0.0, y), 0.0, 0.0),
+    "masked": (lambda x: np.sum(np.where(x > 0, np.log(x), x)), [0.0, 2.0], [1, 0.5]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("row", CASES)
+def test_the_derivative_is_that_of_the_page(row):
+    f, x, expected = CASES[row]
+    x = np.asarray(x, float)[()]
+    np.testing.assert_allclose(dr.grad(f)(x), expected, rtol=1e-12, atol=1e-15)
+    found = [dr.jvp(f, (x,), (unit.reshape(x.shape)[()],))[1] for unit in np.eye(x.size)]
+    np.testing.assert_allclose(np.reshape(found, x.shape), expected, rtol=1e-12, atol=1e-15)
+
+
+def test_every_row_of_the_page_has_a_case():
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(CASES)
+    assert [row for row in CASES if not any(row in line for line in rows)] == []
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_vectors_of_equal_eigenvalues_are_loud():
+    assert not np.isfinite(dr.grad(lambda x: np.sum(np.linalg.eigh(x)[1][0]))(np.eye(2))).all()
