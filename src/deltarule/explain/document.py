@@ -174,7 +174,9 @@ class Writer:
             return [term], note
         if q.role == "gradient":
             return [term, q.chain], note
-        return ([q.chain] if q.role == "delta" else [q.chain, term]), note
+        links = [self.quantities[name].aside for name in symbols(q.chain)]
+        known = q.role == "delta" and (all(links) or not any(links))
+        return ([q.chain] if known else [q.chain, term]), note
 
     def _chosen(self, term: Term) -> tuple[Term, str]:
         """A formula with its choices made, and the reasons in words."""

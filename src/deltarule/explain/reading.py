@@ -22,8 +22,20 @@ from deltarule.optim import SGD
 from deltarule.optim.rules import OPTIMIZERS
 
 TOP = """title source note inputs targets loss learning_rate optimizer trained fixed fill seed steps digits
-    layers values claims lines""".split()
-LAYER = ["neurons", "units", "activation", "weights", "bias"]
+    layers values claims lines upstream""".split()
+LAYER = [
+    "neurons",
+    "units",
+    "activation",
+    "weights",
+    "bias",
+    "normalize",
+    "gamma",
+    "beta",
+    "epsilon",
+]
+NORMALIZATION = ("gamma", "beta", "epsilon")
+EPSILON = 1e-5
 
 
 class Reader:
@@ -55,14 +67,15 @@ class Reader:
         inputs, x = self._named(data.get("inputs"), "inputs", "i")
         layers = self._layers(data.get("layers"), inputs)
         outputs = layers[-1].neurons if layers else ()
-        targets = self._targets(data.get("targets"), outputs, data.get("loss", ""), x)
+        loss = self._loss(data)
+        targets = self._targets(data.get(self._entry_of(loss)), outputs, loss, x)
         example = Example(
             tuple(inputs),
             tuple(layers),
             self.values,
             x,
             targets,
-            self._loss(data.get("loss", "half_squared_error")),
+            loss,
             self._optimizer(data),
             steps=self._whole(data.get("steps", 1), "steps"),
             digits=self._whole(data["digits"], "digits") if "digits" in data else None,
@@ -72,6 +85,9 @@ class Reader:
             claims=tuple(self._claims(data.get("claims", {}))),
             lines=self._lines(data.get("lines", [])),
         )
+        if any(layer.epsilon is not None for layer in layers) and x is not None and len(x) < 2:
+            reason = "batch normalization takes mean and variance of rows, and there is one row"
+            self.problems.append(Problem("contradiction", reason, "give two rows or more"))
         self._filled(example, data)
         self._distinct(example)
         unknown = [name for name in self.values if name not in example.names]
@@ -145,6 +161,10 @@ class Reader:
             raise self.wrong(f"{where}: rows have different lengths")
         return np.array([[self._number(v, where) for v in row] for row in rows], float)
 
+    def _entry_of(self, loss: str) -> str:
+        """The entry that holds what the outputs are held against."""
+        return "upstream" if loss == "upstream" else "targets"
+
     def _targets(self, given: Any, outputs: Sequence[str], loss: str, x: Any) -> Any:
         if given is None:
             self.problems.append(
@@ -205,14 +225,16 @@ class Reader:
     ) -> Layer:
         where = f"layer {i}"
         neurons = one.get("neurons")
+        self._normalizes(one, where)
+        if neurons is None and "normalize" in one:
+            neurons = self._default(len(before), i, last, many)
         if neurons is None:
             rows = one.get("weights", [])
             n = one.get(
                 "units",
                 len(rows) if isinstance(rows, list) and rows and isinstance(rows[0], list) else 1,
             )
-            letter = "o" if last else f"h{i}_" if many else "h"
-            neurons = [f"{letter}{j}" for j in range(1, self._whole(n, f"{where}: units") + 1)]
+            neurons = self._default(self._whole(n, f"{where}: units"), i, last, many)
         if not isinstance(neurons, list) or not all(isinstance(n, str) and n for n in neurons):
             raise self.wrong(f"{where}: neurons is a list of names, not {neurons!r}")
         activation = one.get("activation", "identity")
@@ -221,9 +243,56 @@ class Reader:
         if not isinstance(activation, str):
             raise self.wrong(f"{where}: activation is a name, not {activation!r}")
         activation_of(activation)
+        if "normalize" in one:
+            return self._normalization(one, neurons, activation, before, where)
         weights = self._weights(one.get("weights"), neurons, before, where)
         biases = self._biases(one.get("bias"), neurons, where)
         return Layer(tuple(neurons), activation, weights, biases)
+
+    def _default(self, n: int, i: int, last: bool, many: bool) -> list[str]:
+        """Names of neurons that have none: h1, h2 ..., o1 ... in the last layer."""
+        letter = "o" if last else f"h{i}_" if many else "h"
+        return [f"{letter}{j}" for j in range(1, n + 1)]
+
+    def _normalizes(self, one: Mapping[str, Any], where: str) -> None:
+        """Raise where entries of a dense layer and of a normalization stand together."""
+        if "normalize" not in one:
+            if found := [name for name in NORMALIZATION if name in one]:
+                raise self.wrong(f'{where} has {found[0]}, but no normalize = "batch"')
+        elif one["normalize"] != "batch":
+            raise self.wrong(f"{where}: normalize is 'batch', not {one['normalize']!r}")
+        elif found := [name for name in ("weights", "bias", "units") if name in one]:
+            raise self.wrong(f"{where} normalizes: it has gamma and beta, no {found[0]}")
+
+    def _normalization(
+        self,
+        one: Mapping[str, Any],
+        neurons: list[str],
+        activation: str,
+        before: list[str],
+        where: str,
+    ) -> Layer:
+        """A batch normalization: gamma and beta of each neuron before it."""
+        if len(neurons) != len(before):
+            reason = f"{where} normalizes {len(before)} neurons and names {len(neurons)}"
+            self.problems.append(Problem("contradiction", reason))
+        found = []
+        for word in ("gamma", "beta"):
+            row = one.get(word, ["?"] * len(neurons))
+            row = row if isinstance(row, list) else [row] * len(neurons)
+            if len(row) != len(neurons):
+                raise self.wrong(
+                    f"{where}: {word} has {len(row)} entries for {len(neurons)} neurons"
+                )
+            pairs = zip(row, neurons, strict=True)
+            found.append([self._entry(x, f"{word}_{n}", f"{word} of {n}") for x, n in pairs])
+        if ABSENT in (*found[0], *found[1]):
+            raise self.wrong(f"{where}: gamma and beta are names or numbers, not '-'")
+        epsilon = self._number(one.get("epsilon", EPSILON), f"{where}: epsilon")
+        if epsilon < 0:
+            raise self.wrong(f"{where}: epsilon is 0 or more, not {epsilon}")
+        gamma = tuple((name,) for name in found[0])
+        return Layer(tuple(neurons), activation, gamma, tuple(found[1]), epsilon)
 
     def _weights(self, given: Any, neurons: list[str], before: list[str], where: str) -> Any:
         rows = given if given is not None else [["?"] * len(before) for _ in neurons]
@@ -298,7 +367,16 @@ class Reader:
 
     # --- what is done ---
 
-    def _loss(self, given: Any) -> str:
+    def _loss(self, data: Mapping[str, Any]) -> str:
+        """The loss's name; upstream where only its derivatives are given."""
+        if "upstream" in data:
+            if more := [name for name in ("loss", "targets") if name in data]:
+                raise self.wrong(
+                    "upstream gives the derivatives of the error with respect to the outputs, "
+                    f"instead of a loss and targets; {' and '.join(more)} stand there, too"
+                )
+            return "upstream"
+        given = data.get("loss", "half_squared_error")
         if given not in LOSSES:
             raise self.wrong(
                 f"no loss is called {given!r}; known: {', '.join(LOSSES)}{nearest(given, LOSSES)}"
