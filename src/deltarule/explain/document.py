@@ -208,12 +208,20 @@ class Writer:
             if other.aside and other.term == Symbol(q.name) and other.role == "dE_dout":
                 yield other.name
 
+    def _constant(self, number: Number) -> Number:
+        """A constant as it is printed: rounded where that is no fraction."""
+        printed = self.numbers(number)
+        return Number(_read(printed.text)) if isinstance(printed, Figure) else number
+
     def _holds(self, term: Term, value: float) -> bool:
         """Whether the printed arithmetic gives the printed result."""
-        names = [t.name for t in walk(term) if isinstance(t, Symbol)]
+        parts = list(walk(term))
+        names = [t.name for t in parts if isinstance(t, Symbol)]
         shown = {name: _read(self.figure(self.quantities[name].value)) for name in names}
+        constants = {t: self._constant(t) for t in parts if isinstance(t, Number)}
+        rounded = {t: shorter for t, shorter in constants.items() if t != shorter}
         with np.errstate(all="ignore"):
-            found = float(evaluate(term, shown))
+            found = float(evaluate(exchanged(term, rounded) if rounded else term, shown))
         return self.figure(found) == self.figure(value)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.explain.example import Claim, Example, Problem
 from deltarule.explain.network import ABSENT, Layer
+from deltarule.explain.reading_normalization import ENTRIES, check_normalization, normalization
 from deltarule.nn import Module
 from deltarule.nn.losses import LOSSES
 from deltarule.nn.named import nearest
@@ -23,19 +24,7 @@ from deltarule.optim.rules import OPTIMIZERS
 
 TOP = """title source note inputs targets loss learning_rate optimizer trained fixed fill seed steps digits
     layers values claims lines upstream""".split()
-LAYER = [
-    "neurons",
-    "units",
-    "activation",
-    "weights",
-    "bias",
-    "normalize",
-    "gamma",
-    "beta",
-    "epsilon",
-]
-NORMALIZATION = ("gamma", "beta", "epsilon")
-EPSILON = 1e-5
+LAYER = ["neurons", "units", "activation", "weights", "bias", "normalize", *ENTRIES]
 
 
 class Reader:
@@ -113,7 +102,8 @@ class Reader:
 
     # --- numbers ---
 
-    def _number(self, value: Any, where: str) -> float:
+    def number(self, value: Any, where: str) -> float:
+        """A finite number."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
             raise self.wrong(f"{where} is {value!r}; a finite number is needed")
         return float(value)
@@ -126,7 +116,7 @@ class Reader:
     def _numbers(self, table: Any, where: str) -> dict[str, float]:
         if not isinstance(table, Mapping):
             raise self.wrong(f"{where} is a table of names and numbers, not {table!r}")
-        return {name: self._number(v, f"{where}.{name}") for name, v in table.items()}
+        return {name: self.number(v, f"{where}.{name}") for name, v in table.items()}
 
     def _named(self, given: Any, where: str, letter: str) -> tuple[list[str], Any]:
         """Names and rows of the inputs."""
@@ -137,7 +127,7 @@ class Reader:
             return [], None
         if isinstance(given, Mapping):
             columns = [
-                [self._number(v, f"{where}.{k}") for v in (c if isinstance(c, list) else [c])]
+                [self.number(v, f"{where}.{k}") for v in (c if isinstance(c, list) else [c])]
                 for k, c in given.items()
             ]
             if len({len(c) for c in columns}) > 1:
@@ -159,7 +149,7 @@ class Reader:
         rows = given if isinstance(given[0], list) else [given]
         if any(not isinstance(row, list) for row in rows) or len({len(row) for row in rows}) > 1:
             raise self.wrong(f"{where}: rows have different lengths")
-        return np.array([[self._number(v, where) for v in row] for row in rows], float)
+        return np.array([[self.number(v, where) for v in row] for row in rows], float)
 
     def _entry_of(self, loss: str) -> str:
         """The entry that holds what the outputs are held against."""
@@ -225,7 +215,7 @@ class Reader:
     ) -> Layer:
         where = f"layer {i}"
         neurons = one.get("neurons")
-        self._normalizes(one, where)
+        check_normalization(self, one, where)
         if neurons is None and "normalize" in one:
             neurons = self._default(len(before), i, last, many)
         if neurons is None:
@@ -244,7 +234,7 @@ class Reader:
             raise self.wrong(f"{where}: activation is a name, not {activation!r}")
         activation_of(activation)
         if "normalize" in one:
-            return self._normalization(one, neurons, activation, before, where)
+            return normalization(self, one, neurons, activation, before, where)
         weights = self._weights(one.get("weights"), neurons, before, where)
         biases = self._biases(one.get("bias"), neurons, where)
         return Layer(tuple(neurons), activation, weights, biases)
@@ -253,46 +243,6 @@ class Reader:
         """Names of neurons that have none: h1, h2 ..., o1 ... in the last layer."""
         letter = "o" if last else f"h{i}_" if many else "h"
         return [f"{letter}{j}" for j in range(1, n + 1)]
-
-    def _normalizes(self, one: Mapping[str, Any], where: str) -> None:
-        """Raise where entries of a dense layer and of a normalization stand together."""
-        if "normalize" not in one:
-            if found := [name for name in NORMALIZATION if name in one]:
-                raise self.wrong(f'{where} has {found[0]}, but no normalize = "batch"')
-        elif one["normalize"] != "batch":
-            raise self.wrong(f"{where}: normalize is 'batch', not {one['normalize']!r}")
-        elif found := [name for name in ("weights", "bias", "units") if name in one]:
-            raise self.wrong(f"{where} normalizes: it has gamma and beta, no {found[0]}")
-
-    def _normalization(
-        self,
-        one: Mapping[str, Any],
-        neurons: list[str],
-        activation: str,
-        before: list[str],
-        where: str,
-    ) -> Layer:
-        """A batch normalization: gamma and beta of each neuron before it."""
-        if len(neurons) != len(before):
-            reason = f"{where} normalizes {len(before)} neurons and names {len(neurons)}"
-            self.problems.append(Problem("contradiction", reason))
-        found = []
-        for word in ("gamma", "beta"):
-            row = one.get(word, ["?"] * len(neurons))
-            row = row if isinstance(row, list) else [row] * len(neurons)
-            if len(row) != len(neurons):
-                raise self.wrong(
-                    f"{where}: {word} has {len(row)} entries for {len(neurons)} neurons"
-                )
-            pairs = zip(row, neurons, strict=True)
-            found.append([self._entry(x, f"{word}_{n}", f"{word} of {n}") for x, n in pairs])
-        if ABSENT in (*found[0], *found[1]):
-            raise self.wrong(f"{where}: gamma and beta are names or numbers, not '-'")
-        epsilon = self._number(one.get("epsilon", EPSILON), f"{where}: epsilon")
-        if epsilon < 0:
-            raise self.wrong(f"{where}: epsilon is 0 or more, not {epsilon}")
-        gamma = tuple((name,) for name in found[0])
-        return Layer(tuple(neurons), activation, gamma, tuple(found[1]), epsilon)
 
     def _weights(self, given: Any, neurons: list[str], before: list[str], where: str) -> Any:
         rows = given if given is not None else [["?"] * len(before) for _ in neurons]
@@ -326,7 +276,7 @@ class Reader:
             padded = [*row, *["?"] * (len(before) - len(row))][: len(before)]
             out.append(
                 tuple(
-                    self._entry(
+                    self.entry(
                         entry, f"w_{source}_{neuron}", f"the weight from {source} to {neuron}"
                     )
                     for entry, source in zip(padded, before, strict=True)
@@ -346,11 +296,11 @@ class Reader:
             )
         row = [*row, *["?"] * (len(neurons) - len(row))][: len(neurons)]
         return tuple(
-            self._entry(entry, f"b_{neuron}", f"the bias of {neuron}")
+            self.entry(entry, f"b_{neuron}", f"the bias of {neuron}")
             for entry, neuron in zip(row, neurons, strict=True)
         )
 
-    def _entry(self, entry: Any, name: str, what: str) -> str:
+    def entry(self, entry: Any, name: str, what: str) -> str:
         """The name of a weight: its own, or one made for a number."""
         if entry == "-":
             return ABSENT
@@ -362,7 +312,7 @@ class Reader:
             if hasattr(Module, entry) or entry == "layers":
                 raise self.wrong(f"{what}: {entry!r} is a word of networks; take another name")
             return entry
-        self.values[name] = self._number(entry, what)
+        self.values[name] = self.number(entry, what)
         return name
 
     # --- what is done ---
@@ -391,7 +341,7 @@ class Reader:
                     Problem("missing", "no learning rate is given", "write learning_rate = 0.1")
                 )
                 return SGD()
-            return SGD(self._number(data["learning_rate"], "learning_rate"))
+            return SGD(self.number(data["learning_rate"], "learning_rate"))
         table = {"name": given} if isinstance(given, str) else dict(given)
         if "learning_rate" in data:
             table.setdefault("learning_rate", data["learning_rate"])
@@ -432,7 +382,7 @@ class Reader:
             numbers = np.random.default_rng(data.get("seed", 0)).uniform(-0.5, 0.5, len(missing))
             self.values.update(zip(missing, numbers.round(2).tolist(), strict=True))
         else:
-            self.values.update(dict.fromkeys(missing, self._number(fill, "fill")))
+            self.values.update(dict.fromkeys(missing, self.number(fill, "fill")))
 
     def _distinct(self, example: Example) -> None:
         """Inputs, neurons and weights have names of their own; so have settings and the error."""

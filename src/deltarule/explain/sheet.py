@@ -34,6 +34,7 @@ class Sheet:
         self.pending: dict[str, tuple[Node, tuple[int, ...]]] = {}
         self.expansion = Expansion(values, {}, self._rank)
         self.node_values = values
+        self.formulas: dict[Node, Terms] = {}  # of named nodes
 
     def turn(self, values: Mapping[Node, Any]) -> dict[Node, Terms]:
         """Go on with the nodes of another trace; the names of the nodes before."""
@@ -151,8 +152,9 @@ class Sheet:
         self, name: str, node: Node, place: tuple[int, ...], phase: str, role: str, **more: Any
     ) -> None:
         """Add the quantity of one element of a named node."""
-        term = self.expansion.formula(node)[place]
-        value = self.numbers(node)[place]
+        if node not in self.formulas:
+            self.formulas[node] = self.expansion.formula(node)
+        term, value = self.formulas[node][place], self.numbers(node)[place]
         self.put(name, value, phase, role, term=term, **more)
 
     def computed(self, name: str, term: Term, phase: str, role: str, **more: Any) -> None:

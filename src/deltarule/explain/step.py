@@ -188,7 +188,7 @@ def _forward(
             error = task.loss(output, inner.constant(y))
         _check(error, inner, f"the loss {task.loss.name}")
         order = list(sort((), (error.node,)))
-        kept = {path: inner.values[_node(inner, v)] for path, v in flat(new_state)}
+        after = {path: inner.values[_node(inner, v)] for path, v in flat(new_state)}
     ends, leaves = [data.node, output.node, error.node], {k: v.node for k, v in tree.items()}
     if loops(order):
         inner, order, ends, leaves = _unrolled(inner, order, ends, leaves)
@@ -205,7 +205,7 @@ def _forward(
         at[ends[1]],
         at[ends[2]],
         {path: v.node for path, v in held.items()},
-        {path: _node(outer, v) for path, v in kept.items()},
+        {path: _node(outer, v) for path, v in after.items()},
         outer.values,
         [at[node] for node in order],
     )

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DataError, ShapeError
+from deltarule.explain.connections import layout
 from deltarule.explain.example import Example
 from deltarule.explain.matrices import Matrices
 from deltarule.explain.names import Names, textbook
 from deltarule.explain.network import upstream
 from deltarule.explain.neurons import quantities
-from deltarule.explain.record import Layout, Worked
+from deltarule.explain.record import Worked
 from deltarule.explain.single import one_weight
 from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
@@ -118,8 +119,8 @@ def _worked(
     own = names or textbook(traced[0][0])
     with np.errstate(all="ignore"):
         done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
-    layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
-    return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
+    drawn = layout(done[0], own)
+    return Worked(title, done, rate, facts, (), drawn, _other_rates(task, steps, own))
 
 
 def _rate(rule: Any) -> float | None:
