@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.compile import native as machine
+from deltarule.compile.lower import schedule
 from deltarule.compile.rewrite import rewrite
-from deltarule.compile.schedule import schedule
 from deltarule.errors import DataError, ModelFileError, ShapeError
 from deltarule.train.architecture import LAYERS
 from deltarule.train.checkpoint import Loaded
@@ -361,6 +361,17 @@ def test_statistics_are_taken_over_all_axes_but_the_last():
     y = layer(x, params=layer.params, train=True)
     flat = layer(x.reshape(20, 3), params=layer.params, train=True)
     np.testing.assert_allclose(y.reshape(20, 3), flat)
+
+
+def test_a_normalization_in_two_places_keeps_one_pair_of_statistics():
+    layer = dr.BatchNorm(0.5)
+    net = dr.Sequential(layer, dr.Activation("tanh"), layer, dr.Dense(1)).init(X.shape)
+    _, state = net.apply(net.params, net.state, X.astype("float32"), train=True)
+    once = np.tanh((X - X.mean(axis=0)) / np.sqrt(X.var(axis=0) + 1e-5))
+    expected = 0.25 * 0 + 0.25 * X.mean(axis=0) + 0.5 * once.mean(axis=0)
+    np.testing.assert_allclose(state["batchnorm1"]["running_mean"], expected, rtol=1e-5, atol=1e-6)
+    kept = [q.value for q in dr.explain(net, X[:3], Y[:3]).steps[0] if q.role == "kept"]
+    assert any(value != float(np.float32(value)) for value in kept)  # explained in float64
 
 
 def test_constant_features_stay_finite():

@@ -76,6 +76,7 @@ def work_network(
     if net.input_shape is not None and x.shape == net.input_shape:
         x, y = x[None], y[None]
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
+    net.check_inputs(x)
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
     if weight is not None:
