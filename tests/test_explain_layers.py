@@ -193,6 +193,16 @@ def test_b1_to_the_last_digit():
     check_formulas(work(read(B1)))
 
 
+def test_an_error_without_a_floor_stays_in_its_box():
+    from deltarule.explain.page import _curve
+
+    curve = _curve([1.0, 0.0, -5.0, -50.0, float("nan")], 1.2)
+    heights = [y for _, y in curve["points"]]
+    assert all(4 <= y <= 40 for y in heights) and heights[:4] == sorted(heights[:4])
+    page = work(read(B1)).html()
+    assert "gamma" in page[page.index("<svg") : page.index("</svg>")]  # at its neuron
+
+
 def test_b1_by_the_layer():
     layer = dr.BatchNorm(momentum=1.0).init((4, 1), dtype="float64")
     x, ct = np.arange(1.0, 5)[:, None], np.array([[0.1], [-0.2], [0.3], [0.4]])

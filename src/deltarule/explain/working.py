@@ -162,7 +162,7 @@ def example_names(example: Example) -> Names:
     names.target = "u" if example.loss == "upstream" else "t"
     for i, layer in enumerate(example.layers, 1):
         for j, (row, bias) in enumerate(zip(layer.weights, layer.biases, strict=True), 1):
-            for k, name in enumerate(row, 1 if layer.epsilon is None else j):
+            for k, name in enumerate(row, 1 if layer.epsilon is None else 0):
                 if name:
                     names.lead(name, "weight", i, j, k)
             if bias:
