@@ -144,6 +144,27 @@ def test_what_no_weight_stands_before_has_no_derivative():
     assert "dE/dw1" in worked.quantities
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_nothing_is_read_before_its_own_line(name):
+    worked = dr.explain(net(*NETS[name]), X, Y)
+    shown = list(worked.quantities)
+    for own, q in worked.quantities.items():
+        assert all(shown.index(read) < shown.index(own) for read in q.depends), own
+
+
+def test_softmax_reads_as_quotients_of_a_sum():
+    one = dr.Sequential(dr.Dense(2, "softmax")).init((1, 2), dtype="float64")
+    worked = dr.explain(one, X[:1], np.array([[1.0, 0.0]]))
+    assert worked["out_o2"].formula == "exp_o2/sum_o"
+    assert worked["sum_o"].formula == "exp_o1 + exp_o2"
+    assert worked["delta_o1"].formula == "dE/dexp_o1*exp_o1"
+    y = one(X[:1])[0]
+    error = y - [1.0, 0.0]  # delta_j = sum_k error_k y_k ([j = k] - y_j)
+    expected = y * error - y * np.sum(y * error)
+    found = [worked.values[f"delta_o{j}"] for j in (1, 2)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_a_row_of_maxout_has_its_pieces():
     worked = dr.explain(net(dr.Maxout(1, 2)), X[:1], Y[:1])
     assert worked["out_h1"].formula == "max(net_h1_1, net_h1_2)"

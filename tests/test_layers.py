@@ -106,7 +106,10 @@ def test_gradients_agree_with_differences(name):
     dr.check_grads(loss_of(net, X[:7], Y[:7]), net.params)
 
 
-@pytest.mark.parametrize("name", NETS)
+ALIKE = ("prelu of one slope", "maxout without bias", "softmax", "residual", "layer norm alone")
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name not in (*ALIKE, "settings")])
 def test_a_compiled_training_is_the_interpreted_one(name, monkeypatch):
     found = []
     for backend in BACKENDS:

@@ -98,21 +98,32 @@ def _landmarks(found: Pass, block: Block) -> list[tuple[str, Node]]:
 
 
 def _forward(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> None:
-    """Weighted sums and outputs, layer by layer, neuron by neuron."""
+    """Weighted sums and outputs, layer by layer, neuron by neuron; parts of a layer between them."""
     for i, block in enumerate(found.blocks):
         marks = _landmarks(found, block)
-        _parts_of(sheet, found, block, phase, i + 1)
-        shape = found.at[block.out].type.shape
-        sums = rowed(names.units[i], shape, "net_{}" + end)
-        for place in np.ndindex(shape):
-            where = spot(place, layer=i + 1)
-            for word, node in marks:
-                for piece in _pieces(place, shape, node.type.shape):
-                    name = sheet.names(node)[piece]
-                    sheet.element(name, node, piece, phase, word, **where)
-            if block.plain:
-                same, value = Symbol(name), sheet.found[name].value
+        if block.parts:
+            _marks_of(sheet, marks[:-1], marks[-1][1].type.shape, phase, i + 1)
+            _parts_of(sheet, found, block, phase, i + 1)
+            marks = marks[-1:]
+        shape = marks[-1][1].type.shape
+        _marks_of(sheet, marks, shape, phase, i + 1)
+        if block.plain:
+            sums = rowed(names.units[i], shape, "net_{}" + end)
+            for place, out in np.ndenumerate(sheet.names(marks[-1][1])):
+                where, value = spot(place, layer=i + 1), sheet.found[out].value
+                same = Symbol(out)
                 sheet.put(sums[place], value, phase, "net", term=same, aside=True, **where)
+
+
+def _marks_of(
+    sheet: Sheet, marks: list[tuple[str, Node]], shape: tuple[int, ...], phase: str, layer: int
+) -> None:
+    """Weighted sum and output of each neuron."""
+    for place in np.ndindex(shape):
+        for word, node in marks:
+            for piece in _pieces(place, shape, node.type.shape):
+                name, where = sheet.names(node)[piece], spot(place, layer=layer)
+                sheet.element(name, node, piece, phase, word, **where)
 
 
 def _pieces(
