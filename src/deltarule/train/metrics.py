@@ -197,7 +197,7 @@ METRICS: dict[str, Callable[..., float]] = {
 def metrics_of(given: Any, loss: Loss) -> dict[str, Metric]:
     """Metrics by name; functions go by their own name."""
     out: dict[str, Metric] = {}
-    for item in (given,) if isinstance(given, str) or callable(given) else given:
+    for item in (given,) if isinstance(given, str) or callable(given) else given or ():
         name = getattr(item, "__name__", type(item).__name__) if callable(item) else item
         if name in out:
             raise DataError(f"two metrics are called {name!r}")
