@@ -27,8 +27,8 @@ def curves(run: Run) -> Any:
     run.check_any()
     shown = [name.removeprefix(VALIDATION) for name in run.history if name != SPEED]
     names = list(dict.fromkeys(shown))
-    across = min(len(names), COLUMNS)
-    down = math.ceil(len(names) / across)
+    down = math.ceil(len(names) / COLUMNS)
+    across = math.ceil(len(names) / down)
     figure = Figure(figsize=(PANEL[0] * across, PANEL[1] * down), layout="constrained")
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     for axes in panels[len(names) :]:
@@ -40,8 +40,6 @@ def curves(run: Run) -> Any:
 
 def _panel(axes: Any, run: Run, name: str) -> None:
     """One figure of training and validation over the epochs."""
-    from matplotlib.ticker import MaxNLocator
-
     epochs = range(1, run.epochs + 1)
     mark = "o" if run.epochs == 1 else None
     found = [
@@ -56,21 +54,36 @@ def _panel(axes: Any, run: Run, name: str) -> None:
     if best and run.epochs > 1:
         axes.axvline(best, color="0.6", linestyle=":", zorder=0, label=f"best: epoch {best}")
     values = [x for column, _ in found for x in column if math.isfinite(x)]
-    if values and min(values) > 0 and name == "loss" and max(values) > SPREAD * min(values):
-        axes.set_yscale("log")
+    _scales(axes, run.epochs, values if name == "loss" else [])
     axes.set_xlabel("epoch")
     axes.set_ylabel(name)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
+
+
+def _scales(axes: Any, epochs: int, losses: list[float]) -> None:
+    """Whole epochs; a logarithmic axis for losses that spread far, with plain numbers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    if epochs == 1:
+        axes.set_xticks([1])
+    if losses and min(losses) > 0 and max(losses) > SPREAD * min(losses):
+        axes.set_yscale("log")
+        decades = math.log10(max(losses) / min(losses))
+        subs = (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def best_epoch(run: Run, name: str) -> int:
     """The best epoch by a figure, on the validation rows where there are some; 0 if not known."""
     key = VALIDATION + name if VALIDATION + name in run.history else name
     known = name in DIRECTIONS or name.startswith("top_")
-    return int(run.best_by(key)["epoch"]) if known else 0
+    any_number = not all(map(math.isnan, run.history[key]))
+    return int(run.best_by(key)["epoch"]) if known and any_number else 0
 
 
 def page(run: Run) -> str:
