@@ -50,7 +50,7 @@ class State:
     total: int
     done: int = 0
     figures: dict[str, float] = field(default_factory=dict)
-    begun: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=lambda: time.monotonic())
     first: tuple[float, int] | None = None
     ended: bool = False
 
@@ -97,19 +97,20 @@ class Lines(Quiet):
 
     def __init__(self, state: State, asked: bool) -> None:
         self.state, self.asked = state, asked
-        self.first, self.printed, self.any = state.epoch, state.begun, False
+        self.first, self.any = state.epoch, False
+        self.printed = self.epoch_began = state.begun
 
     def rows(self, more: int) -> None:
         """Print a line where an epoch takes long."""
         state = self.state
         state.rows(more)
-        if time.monotonic() - self.printed >= SELDOM:
+        if time.monotonic() - max(self.printed, self.epoch_began) >= SELDOM:
             words = f"epoch {state.now}/{state.last}  {100 * state.share:.0f}% of all epochs"
             self._print(words, {}, state.time)
 
     def epochs(self, done: int, losses: Sequence[float], others: dict[str, float]) -> None:
         """Print those that are due."""
-        last = self.state.last
+        last, self.epoch_began = self.state.last, time.monotonic()
         for number, loss in enumerate(losses, done + 1):
             self.state.epoch = number
             since = time.monotonic() - self.printed
