@@ -17,7 +17,15 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.nn import Loss
 from deltarule.nn.named import nearest
-from deltarule.train.answers import LOG_MEAN, LOGITS, LOGITS_BINARY, Answers, answers, numbers_of
+from deltarule.train.answers import (
+    LOG_MEAN,
+    LOGITS,
+    LOGITS_BINARY,
+    Answers,
+    Array,
+    answers,
+    numbers_of,
+)
 
 Metric = Callable[[Any, Any], float]
 TOP = 5
@@ -60,24 +68,35 @@ def precision(outputs: Any, targets: Any, loss: Loss) -> float:
 
     A class that is never said counts 0.
     """
-    return _by_class("precision_score", answers(outputs, targets, loss, "precision"))
+    right, said, _ = _counts(answers(outputs, targets, loss, "precision"))
+    return float(np.mean(right / np.maximum(said, 1)))
 
 
 def recall(outputs: Any, targets: Any, loss: Loss) -> float:
     """Share of a class's rows that are found; mean over the classes (macro)."""
-    return _by_class("recall_score", answers(outputs, targets, loss, "recall"))
+    right, _, there = _counts(answers(outputs, targets, loss, "recall"))
+    return float(np.mean(right / np.maximum(there, 1)))
 
 
 def f1(outputs: Any, targets: Any, loss: Loss) -> float:
     """Harmonic mean of a class's precision and recall; mean over the classes (macro)."""
-    return _by_class("f1_score", answers(outputs, targets, loss, "f1"))
+    right, said, there = _counts(answers(outputs, targets, loss, "f1"))
+    return float(np.mean(2 * right / np.maximum(said + there, 1)))
 
 
-def _by_class(name: str, found: Answers) -> float:
-    from sklearn import metrics
+def _counts(found: Answers) -> tuple[Array, Array, Array]:
+    """Rows of each class that are found, said to be of it, and of it.
 
-    score = getattr(metrics, name)
-    return float(score(found.true, found.chosen, average="macro", zero_division=0))
+    The classes are those that are said or there; of several questions, each answer 1 is a class.
+    """
+    if found.several:
+        right = found.chosen * found.true
+        return right.sum(0), found.chosen.sum(0), found.true.sum(0)
+    classes = 1 + max(found.chosen.max(), found.true.max())
+    each = found.true[found.chosen == found.true], found.chosen, found.true
+    right, said, there = (np.bincount(rows, minlength=classes) for rows in each)
+    any_row = said + there > 0
+    return right[any_row], said[any_row], there[any_row]
 
 
 def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
