@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 import deltarule as dr
 from deltarule.errors import DataError, ModelFileError
+from deltarule.train import epoch
 from networks import BACKENDS, X, Y, assert_same_bits, choose, mlp, statistics
 
 SCRIPT = Path(__file__).with_name("killed.py")
@@ -69,6 +70,21 @@ def test_what_is_resumed_from_a_file_is_one_longer_run(make, backend, path, monk
     long = dr.fit(whole, X, Y, epochs=7, **how)
     assert_same_bits(again, whole)
     assert run.history["val_mae"] == long.history["val_mae"]
+
+
+def test_a_resumed_training_is_compiled_where_the_whole_one_would_be(path, monkeypatch):
+    asked = []
+
+    def worth(seconds):
+        asked.append(seconds)
+        return False
+
+    monkeypatch.setattr(epoch, "worth_compiling", worth)
+    dr.fit(mlp(), X, Y, epochs=7, **HOW)
+    dr.fit(net := mlp(), X, Y, epochs=6, callbacks=dr.Checkpoint(path), **HOW)
+    whole, asked[:] = asked[0], []
+    dr.fit(net, X, Y, epochs=1, resume=dr.Run.load(path), **HOW)
+    assert asked[0] == whole
 
 
 def scripted(values):

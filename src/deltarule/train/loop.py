@@ -86,10 +86,10 @@ def fit(
         function of the network, called after every epoch, that returns a number or a dict of names
         and numbers. What is found is recorded under names with val_: val_loss, val_accuracy, and
         val_NAME for a function called NAME.
-    metrics : str, callable, or a sequence of these
-        accuracy, mae, rmse, r2 and others, or functions of (outputs, targets); on the rows held out,
-        without such on the training rows.
-    train_metrics : str, callable, or a sequence of these
+    metrics : str, callable, or a sequence or dict of these
+        accuracy, mae, rmse, r2 and others, or functions of (outputs, targets), which a dict gives
+        names; on the rows held out, without such on the training rows.
+    train_metrics : str, callable, or a sequence or dict of these
         Metrics on the training rows beside those held out. They cost an evaluation of these rows.
     sample_weight : array (rows,), optional
         Weight of each row's loss, scaled to mean 1. val_loss is weighted in the same way, with the
@@ -296,9 +296,8 @@ class Training:
 
     def _block(self, first: int, count: int, display: Quiet) -> Moment:
         """Some epochs, one after the other; what is known after the last."""
-        runs = self.epochs.runs(
-            self.data.indices(self.orders(first, count))
-        )  # compiled, where they are new
+        orders = self.data.indices(self.orders(first, count))
+        runs = self.epochs.runs(orders)  # compiled, where they are new
         start = time.perf_counter()
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)

@@ -8,7 +8,7 @@ scikit-learn.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -214,17 +214,26 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 def metrics_of(given: Any, loss: Loss) -> dict[str, Metric]:
-    """Metrics by name; functions go by their own name."""
+    """Metrics by name; functions go by their own name, or by the one that a dict gives them."""
+    if isinstance(given, Mapping):
+        return {str(name): _metric(item, loss) for name, item in given.items()}
+    if not (given is None or isinstance(given, (str, list, tuple)) or callable(given)):
+        raise DataError(
+            f"metrics are names, functions, or a sequence or dict of these, not {given!r}"
+        )
     out: dict[str, Metric] = {}
     for item in (given,) if isinstance(given, str) or callable(given) else given or ():
         name = getattr(item, "__name__", type(item).__name__) if callable(item) else item
         if name in out:
             raise DataError(f"two metrics are called {name!r}")
-        out[name] = item if callable(item) else _metric(item, loss)
+        out[name] = _metric(item, loss)
     return out
 
 
 def _metric(name: Any, loss: Loss) -> Metric:
+    """The metric of a name; a function as it is."""
+    if callable(name):
+        return name  # type: ignore[no-any-return]
     top = re.fullmatch(r"top_([1-9]\d*)", name) if isinstance(name, str) else None
     if top:
         return partial(top_k, loss=loss, k=int(top[1]))

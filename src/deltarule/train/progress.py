@@ -269,7 +269,7 @@ def showing(progress: bool | None, first: int, last: int, rows: int) -> Iterator
         from rich.console import Console
         from rich.live import Live
 
-        console, both = Console(stderr=True), sys.stdout.isatty()
+        console, both = Console(stderr=True), sys.stdout is not None and sys.stdout.isatty()
         with Live(console=console, auto_refresh=False, redirect_stdout=both) as live:
             yield from _moving(Bar(state, live))
 
