@@ -150,6 +150,16 @@ def test_a_checkpoint_holds_the_best_or_each_epoch(tmp_path):
     assert best.best == 0.4 and dr.Run.load(tmp_path / "best.dr").epochs == 6
 
 
+def test_the_file_of_a_finished_training_has_the_weights_that_came_back(path):
+    stop = dr.EarlyStopping(2, monitor="val_figure", mode="min")
+    for callbacks in ([dr.Checkpoint(path), stop], [stop, dr.Checkpoint(path)]):
+        net = mlp()
+        values = scripted([3, 1, 2, 2, 2])
+        dr.fit(net, X, Y, epochs=9, validation=values, seed=0, callbacks=callbacks)
+        assert_same_bits(dr.load(path), net)
+        assert dr.Run.load(path).restored == 2
+
+
 def test_an_interrupted_training_keeps_the_last_whole_epoch(path):
     def interrupt(moment):
         if moment.epoch == 3:
