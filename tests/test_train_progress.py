@@ -110,6 +110,18 @@ def test_lines_that_are_asked_for_are_no_flood(clock_at, capsys):
     assert len(numbers) == 20 and max(b - a for a, b in itertools.pairwise(numbers)) < 105
 
 
+def test_of_epochs_that_run_together_the_first_and_the_last_are_shown(clock_at, capsys):
+    for cut in (4, 10, 11, 40):
+        lines = Lines(State(5, 105, 1000), asked=True)
+        for start, stop in ((5, 5 + cut), (5 + cut, 105)):
+            lines.rows(10 * (stop - start))
+            lines.epochs(start, [float(n) for n in range(start + 1, stop + 1)], {})
+        found = [
+            re.match(r"epoch (\d+)/105  loss (\d+)", line).groups() for line in printed(capsys)
+        ]
+        assert found == [(str(n), str(n)) for n in [*range(6, 16), 105]]
+
+
 def test_lines_that_are_not_asked_for_come_twice_a_minute(clock_at, capsys):
     lines = Lines(State(0, 100, 1000), asked=False)
     for epoch in range(100):

@@ -109,16 +109,17 @@ class Lines(Quiet):
             self._print(words, {}, state.time)
 
     def epochs(self, done: int, losses: Sequence[float], others: dict[str, float]) -> None:
-        """Print those that are due."""
+        """Print those that are due: of many at once, the first ones of all and the last."""
         last, self.epoch_began = self.state.last, time.monotonic()
-        for number, loss in enumerate(losses, done + 1):
-            self.state.epoch = number
-            since = time.monotonic() - self.printed
-            early = number - self.first <= OFTEN or number == last or since >= BETWEEN
-            if early if self.asked else since >= SELDOM or (self.any and number == last):
-                self.state.ended = number == last
-                logs = {"loss": loss, **others}
-                self._print(f"epoch {number}/{last}", logs, self.state.time)
+        self.state.epoch = end = done + len(losses)
+        first = range(done + 1, min(end, self.first + OFTEN + 1)) if self.asked else ()
+        since = self.epoch_began - self.printed
+        early = end - self.first <= OFTEN or end == last or since >= BETWEEN
+        due = early if self.asked else since >= SELDOM or (self.any and end == last)
+        for number in (*first, *([end] if due else [])):
+            self.state.ended = number == last
+            logs = {"loss": losses[number - done - 1], **others}
+            self._print(f"epoch {number}/{last}", logs, self.state.time)
 
     def _print(self, head: str, logs: dict[str, float], left: str) -> None:
         words = "  ".join(filter(None, [head, *figures(logs), left]))
