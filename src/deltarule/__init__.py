@@ -22,6 +22,7 @@ from deltarule.derive import (
     vmap,
 )
 from deltarule.errors import (
+    ArgumentError,
     BranchError,
     CheckFailed,
     CompileError,
@@ -80,7 +81,18 @@ from deltarule.optim import (
     Warmup,
 )
 from deltarule.program import random
-from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    Log,
+    Moment,
+    Run,
+    TimeLimit,
+    fit,
+    load,
+    save,
+)
 from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table
 

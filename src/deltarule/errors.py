@@ -99,6 +99,14 @@ class CompileError(DeltaruleError, RuntimeError):
     """
 
 
+class ArgumentError(DeltaruleError, TypeError):
+    """A function was called with an argument that it does not have.
+
+    Cause: ``dr.fit(net, X, y, verbose=1)``, a habit from elsewhere, or a misspelt name.
+    Cure: the message names the argument that does what was meant.
+    """
+
+
 class ShapeError(DeltaruleError, ValueError):
     """Arrays given to a network do not fit it: the message gives both shapes, the layer and
     the cure."""

@@ -78,7 +78,7 @@ def train(
         ignore=ignore or (),
         progress=False if quiet else None,
     )
-    dr.save(trained.model, path, preprocessor=trained.preprocessor)
+    dr.save(trained.model, path, preprocessor=trained.preprocessor, run=trained.run)
     if not quiet:
         show.remarks(trained.notes)
     show.trained(trained)

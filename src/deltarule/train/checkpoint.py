@@ -26,6 +26,8 @@ from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
 from deltarule.train.architecture import architecture, build
+from deltarule.train.resume import described_run, run_of, trees_of
+from deltarule.train.run import Run
 
 FORMAT = 1
 
@@ -36,6 +38,8 @@ def save(
     *,
     preprocessor: Preprocessor | None = None,
     row: tuple[int, ...] | None = None,
+    run: Run | None = None,
+    resumable: bool = False,
 ) -> None:
     """Write a network to one file, atomically.
 
@@ -49,12 +53,19 @@ def save(
         How a table becomes inputs; ``net.preprocessor`` by default.
     row : tuple of int, optional
         Shape of one row of inputs, needed where the network was never initialized from a batch.
+    run : Run, optional
+        The training's record, which ``dr.Run.load(path)`` reads back.
+    resumable : bool
+        Whether what the run's update rule keeps goes along, so that ``dr.fit(..., resume=run)`` can go
+        on from the file. With Adam it is twice as large as the network.
 
     Raises
     ------
     ModelFileError
         Where the network has no weights yet, or the place cannot be written; a file that is there
         already stays as it was.
+    DataError
+        Where the run cannot be resumed.
 
     Examples
     --------
@@ -92,6 +103,9 @@ def save(
         for kind, tree in (("params", net.params), ("state", net.state))
         for names, x in flat(tree)
     }
+    if run is not None or resumable:
+        about["run"], more = described_run(run, resumable)
+        arrays |= more
     try:
         write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
     except OSError as error:
@@ -189,8 +203,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
     path = Path(path)
     about, arrays = read(path)
     try:
-        leaves = [(tuple(name.split(".")), x) for name, x in arrays.items()]
-        trees: dict[str, Any] = {"params": {}, "state": {}, **nested(leaves)}
+        trees = trees_of(arrays)
         found = _network(about, trees, net)
         if about["preprocessor"] is not None:
             found.preprocessor = Preprocessor.from_json(about["preprocessor"])
@@ -199,6 +212,21 @@ def load(path: str | Path, net: Module | None = None) -> Module:
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         raise ModelFileError(f"{path} is damaged, or does not fit: {reason}") from None
     return found
+
+
+def read_run(path: Path) -> Run:
+    """The run in a model file."""
+    about, arrays = read(path)
+    if about.get("run") is None:
+        raise ModelFileError(
+            f"{path} holds a network without the record of its training; dr.save(net, path, run=run) "
+            "or dr.Checkpoint(path) writes one with it"
+        )
+    try:
+        return run_of(about["run"], arrays)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelFileError(f"{path} is damaged: its run cannot be read, {reason}") from None
 
 
 def _network(about: Any, trees: Any, net: Module | None) -> Module:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive import stage
-from deltarule.derive.tree import flatten, tree_map, unflatten
+from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
@@ -22,25 +22,21 @@ from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
 from deltarule.train.epoch import Carry, Epochs, Program, step_of
-from deltarule.train.evaluate import Evaluation
 from deltarule.train.failure import Stretch, find_failure, finite
-from deltarule.train.metrics import Metric, metrics_of
+from deltarule.train.figures import SPEED
+from deltarule.train.habits import FIT, hints
+from deltarule.train.judge import Judge
 from deltarule.train.order import BLOCK_ROWS, MANY, Orders
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
-from deltarule.train.run import Run
-from deltarule.train.settings import (
-    callbacks_of,
-    one_array,
-    seed_of,
-    shapes_of,
-    trainable,
-    whole_number,
-)
+from deltarule.train.resume import first_carry
+from deltarule.train.run import INTERRUPTED, Run
+from deltarule.train.settings import callbacks_of, one_array, seed_of, trainable, whole_number
 
 
+@hints(FIT)
 def fit(
     net: Module,
     X: Any,
@@ -52,12 +48,13 @@ def fit(
     batch_size: int = 32,
     validation: Any = None,
     metrics: Any = (),
+    train_metrics: Any = (),
     sample_weight: Any = None,
     class_weight: Any = None,
     shuffle: bool = True,
     progress: bool | None = None,
     seed: int | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Any = (),
     resume: Run | None = None,
 ) -> Run:
     """Train a network in place, continuing from its weights; a new network is initialized first.
@@ -84,26 +81,35 @@ def fit(
         ``dr.Clip(dr.Adam(), norm=1.0)``; or an object with ``init`` and ``step``.
     epochs, batch_size : int
         Passes through the rows, and rows per step.
-    validation : float, (X, y), or None
-        A fraction of the rows held out, or other rows; val_loss and metrics are taken there.
-    metrics : str, callable, or a sequence of these
-        accuracy, mae, rmse, r2, or functions of (outputs, targets); on the validation rows where
-        there are some.
+    validation : float, (X, y), (X, y, sample_weight), function, or None
+        A fraction of the rows, drawn by the seed and in equal shares of each class; other rows; or a
+        function of the network, called after every epoch, that returns a number or a dict of names
+        and numbers. What is found is recorded under names with val_: val_loss, val_accuracy, and
+        val_NAME for a function called NAME.
+    metrics : str, callable, or a sequence or dict of these
+        accuracy, mae, rmse, r2 and others, or functions of (outputs, targets), which a dict gives
+        names; on the rows held out, without such on the training rows.
+    train_metrics : str, callable, or a sequence or dict of these
+        Metrics on the training rows beside those held out. They cost an evaluation of these rows.
     sample_weight : array (rows,), optional
-        Weight of each row's loss, scaled to mean 1.
+        Weight of each row's loss, scaled to mean 1. val_loss is weighted in the same way, with the
+        weights of its own rows; metrics count each row once.
     class_weight : dict or "balanced", optional
-        Weight of each class.
+        Weight of each class, in val_loss too.
     shuffle : bool
         Another order in each epoch.
     progress : bool, optional
-        True shows figures, False nothing; by default a bar in a terminal and nothing in a pipe.
+        True shows figures, False nothing. By default a bar in a terminal or notebook, and in a pipe
+        a line now and then where a training takes longer than half a minute.
     seed : int, optional
         Everything random follows from it; drawn, and kept in the Run, where none is given.
-    callbacks : sequence of Callback
-        Hooks between epochs, such as ``dr.EarlyStopping()``.
+    callbacks : Callback, function, or a sequence of these
+        Hooks between epochs, such as ``dr.EarlyStopping()``; a function is called after each epoch
+        with a ``dr.Moment``.
     resume : Run, optional
         Continue this run from the network's weights, with its optimizer state, seed and epoch
         count: to the same bits as one longer run, where the weights are those that it left.
+        ``dr.Run.load(path)`` reads it from the file of a ``dr.Checkpoint``.
 
     Returns
     -------
@@ -111,8 +117,8 @@ def fit(
 
     Raises
     ------
-    DataError, ShapeError
-        Before the first step, where data and network do not fit.
+    DataError, ShapeError, ArgumentError
+        Before the first step, where data, settings and network do not fit.
     NonFiniteLoss
         Where the loss becomes NaN or infinite; the last good weights are kept.
 
@@ -136,6 +142,7 @@ def fit(
         batch_size=batch_size,
         validation=validation,
         metrics=metrics,
+        train_metrics=train_metrics,
         sample_weight=sample_weight,
         class_weight=class_weight,
         shuffle=shuffle,
@@ -144,7 +151,7 @@ def fit(
         resume=resume,
     )
     done = training.record.epochs
-    with showing(progress, done + epochs, epochs * training.data.rows) as display:
+    with showing(progress, done, done + epochs, epochs * training.data.rows) as display:
         return training.run(display)
 
 
@@ -163,6 +170,7 @@ class Training:
         batch_size: int,
         validation: Any,
         metrics: Any,
+        train_metrics: Any,
         sample_weight: Any,
         class_weight: Any,
         shuffle: bool,
@@ -175,24 +183,26 @@ class Training:
         self.net = trainable(net)
         self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
-        self.metrics: dict[str, Metric] = metrics_of(metrics, self.loss)
         self.optimizer = optimizer_of(optimizer)
         self.seed = seed_of(seed, resume)
         weights = sample_weight, class_weight
         self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
+        given = metrics, train_metrics, validation
+        self.judge = Judge(net, self.data, self.loss, *given)
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
-        carry = self._first_carry(resume)
+        params, state = net.params, net.state
+        carry = first_carry(params, state, self.optimizer.init(params), resume)
         self.leaves, self.spec = flatten(carry)
         self.dtype = net.dtype
         self.slots = flatten(net.slots())[0]  # of the first leaves
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
         self.last = self.record.epochs + epochs
-        self.watched = bool(self.callbacks or self.metrics or self.data.held)
+        self.watched = bool(self.callbacks) or not self.judge.idle
         step = step_of(net, self.loss, self.optimizer)
-        self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
+        self.epochs = Epochs(step, carry, self.key, self.data, self.batch, self.last)
         many = self.epochs.native and epochs * self.data.rows >= MANY
         self.orders = Orders(self.seed, self.data.rows, shuffle, many)
         self.steppers = tuple(callback for callback in self.callbacks if callback.steps)
@@ -201,7 +211,6 @@ class Training:
         self.steps = int(carry.count)
         self.reason = ""
         self.stretches: list[Stretch] = []
-        self.evaluation: Evaluation | None = None  # made when it is wanted first
 
     def _initialize(self) -> None:
         """Weights, where there are none; then a check that data, network and loss fit."""
@@ -210,9 +219,9 @@ class Training:
             net.init((self.batch, *data.inputs.shape[1:]), self.seed, net.dtype)
         if not net.params:
             raise DataError(f"{net!r} has no weights: there is nothing to train")
-        for inputs, targets in ((data.inputs, data.targets), data.held or (None, None)):
-            if inputs is not None:
-                self._check_types(type_of(inputs), type_of(targets))
+        self._check_types(type_of(data.inputs), type_of(data.targets))
+        if data.held is not None:
+            self._check_types(type_of(data.held.inputs), type_of(data.held.targets))
 
     def _check_types(self, inputs: ArrayType, targets: ArrayType) -> None:
         with network_types():
@@ -227,61 +236,56 @@ class Training:
                 check_classes(self.data, outputs.shape)
             stage(lambda y, t: [self.loss(y, t)], [outputs, targets])
 
-    def _first_carry(self, resume: Run | None) -> Carry:
-        params, state = self.net.params, self.net.state
-        fresh = Carry(params, state, self.optimizer.init(params), np.int64(0))
-        if resume is not None:
-            old = resume.carry
-            if old is None:
-                raise DataError("resume: the run holds no state of an optimizer to continue from")
-            if shapes_of(old.opt_state) != shapes_of(fresh.opt_state):
-                raise DataError(
-                    "resume: the optimizer or the network is of another kind than in the run to "
-                    "continue"
-                )
-            fresh = Carry(params, state, old.opt_state, old.count)
-        return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
-
     def _first_record(self, resume: Run | None) -> Run:
         names = self._figures()
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
-        if set(resume.history) != set(names):
+        if not set(names) <= set(resume.history) or (
+            self.judge.function is None and len(names) < len(resume.history)
+        ):
             raise DataError(
                 f"resume: the run recorded {', '.join(resume.history)}, this call records "
                 f"{', '.join(names)}; give the same validation and metrics"
             )
         history = {name: list(values) for name, values in resume.history.items()}
-        return Run(history, self.seed, resume.seconds)
+        done = resume.seconds, resume.stopped
+        return Run(history, self.seed, *done, kept=dict(resume.kept))
 
     def _figures(self) -> tuple[str, ...]:
-        """Names of what an epoch records."""
-        held = self.data.held is not None
-        metrics = [f"val_{name}" if held else name for name in self.metrics]
-        return ("loss", *(["val_loss"] if held else []), *metrics, "rows_per_second")
+        """Names of what an epoch records, as far as they are known before it."""
+        return ("loss", *self.judge.names, SPEED)
 
     # --- epochs ---
 
     def run(self, display: Quiet) -> Run:
         """All epochs; the network holds the result, also when interrupted."""
-        record, start = self.record, time.perf_counter()
+        record = self.record
+        self.start = time.perf_counter() - record.seconds
         moment = self._moment({})
         self._call("on_start", moment, self.callbacks)
+        record.stopped = ""
         try:
             while record.epochs < self.last and not self.reason:
                 moment = self._block(record.epochs, self._together(), display)
             record.stopped = self.reason if record.epochs < self.last else ""
             self._check_weights()
         except KeyboardInterrupt:
-            record.stopped = "interrupted"
-            message = "training was interrupted; the network keeps the weights reached so far"
-            warnings.warn(message, stacklevel=3)
+            record.stopped = INTERRUPTED
         finally:
             self._publish()
-        record.seconds += time.perf_counter() - start
-        record.carry = self.carry
-        self._call("on_end", moment, self.callbacks)
+        self._call("on_end", self._moment(moment.logs), sorted(self.callbacks, key=_late))
+        if record.stopped == INTERRUPTED:
+            warnings.warn(self._interrupted(), stacklevel=4)
         return record
+
+    def _interrupted(self) -> str:
+        """What Ctrl-C leaves."""
+        best = self.record.restored
+        kept = f"of epoch {best}, the best" if best else "reached so far"
+        return (
+            f"training was interrupted; the network keeps the weights {kept}, after "
+            f"{self.record.epochs} of {self.last} epochs"
+        )
 
     def _together(self) -> int:
         """How many epochs to run now: several short ones where nobody looks between them."""
@@ -292,25 +296,41 @@ class Training:
 
     def _block(self, first: int, count: int, display: Quiet) -> Moment:
         """Some epochs, one after the other; what is known after the last."""
-        runs = self.epochs.runs(self.orders(first, count))  # compiled, where they are new
+        orders = self.data.indices(self.orders(first, count))
+        runs = self.epochs.runs(orders)  # compiled, where they are new
         start = time.perf_counter()
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
         means = mean_losses(losses, self.data.rows, self.batch)
-        others = {**self._evaluate(), "rows_per_second": speed}
-        self.record.history["loss"] += means
-        for name, value in others.items():
-            self.record.history[name] += [value] * count
+        if self.watched:
+            self._publish()
+        others = {**self.judge(self.carry, self.last), SPEED: speed}
+        self._record(means, others)
         display.epochs(first, means, others)
         moment = self._moment({"loss": means[-1], **others})
-        if self.callbacks:
-            self._publish()
-            self._call("on_epoch", moment, self.callbacks)
+        self._call("on_epoch", moment, self.callbacks)
         return moment
+
+    def _record(self, losses: list[float], others: dict[str, float]) -> None:
+        """Add epochs to the history; a function of the network names its figures at the first."""
+        history = self.record.history
+        if not self.record.epochs:
+            self.record.history = history = {name: [] for name in ("loss", *others)}
+        if len(history) != len(others) + 1 or not history.keys() > others.keys():
+            raise DataError(
+                f"validation gave {', '.join(others)} after epoch {self.record.epochs + 1}, and "
+                f"{', '.join(name for name in history if name != 'loss')} before: the figures of all "
+                "epochs have the same names"
+            )
+        history["loss"] += losses
+        for name, value in others.items():
+            history[name] += [value] * len(losses)
 
     def _moment(self, logs: dict[str, float]) -> Moment:
         """What a hook is given now."""
-        return Moment(self.net, self.record.epochs, logs, self._figures(), self.steps)
+        record, more = self.record, self.judge.function is not None
+        record.carry, record.seconds = self.carry, time.perf_counter() - self.start
+        return Moment(self.net, record.epochs, logs, self._figures(), self.steps, record, more)
 
     def _train(self, runs: Sequence[tuple[Program, Array]], display: Quiet) -> Array:
         """The losses of all steps."""
@@ -346,20 +366,6 @@ class Training:
             self.net.params = self.carry.params
         for slot, value in zip(self.slots, self.leaves, strict=False):
             slot.write(value)
-
-    def _evaluate(self) -> dict[str, float]:
-        """Loss and metrics on held-out rows; metrics on all rows where none are held out."""
-        held = self.data.held
-        if held is None and not self.metrics:
-            return {}
-        X, y = (self.data.inputs, self.data.targets) if held is None else held
-        if self.evaluation is None:
-            self.evaluation = Evaluation(self.net, self.carry, X, self.last - self.record.epochs)
-        outputs = self.evaluation(self.carry)
-        prefix = "" if held is None else "val_"
-        with np.errstate(all="ignore"):
-            logs = {} if held is None else {"val_loss": float(self.loss(outputs, y))}
-        return logs | {prefix + name: float(f(outputs, y)) for name, f in self.metrics.items()}
 
     def _call(self, hook: str, moment: Moment, callbacks: Sequence[Callback]) -> None:
         """Run a hook; weights that it set are taken over."""
@@ -402,6 +408,11 @@ class Training:
             f"{int(self.carry.count)}. Scale inputs and targets to about 1, or lower the learning "
             "rate"
         )
+
+
+def _late(callback: Callback) -> bool:
+    """Whether it comes after others."""
+    return callback.late
 
 
 def _like(new: Any, old: Array, hook: str) -> Array:

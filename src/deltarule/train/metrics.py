@@ -8,7 +8,7 @@ scikit-learn.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,15 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.nn import Loss
 from deltarule.nn.named import nearest
-from deltarule.train.answers import LOG_MEAN, LOGITS, LOGITS_BINARY, Answers, answers, numbers_of
+from deltarule.train.answers import (
+    LOG_MEAN,
+    LOGITS,
+    LOGITS_BINARY,
+    Answers,
+    Array,
+    answers,
+    numbers_of,
+)
 
 Metric = Callable[[Any, Any], float]
 TOP = 5
@@ -60,24 +68,35 @@ def precision(outputs: Any, targets: Any, loss: Loss) -> float:
 
     A class that is never said counts 0.
     """
-    return _by_class("precision_score", answers(outputs, targets, loss, "precision"))
+    right, said, _ = _counts(answers(outputs, targets, loss, "precision"))
+    return float(np.mean(right / np.maximum(said, 1)))
 
 
 def recall(outputs: Any, targets: Any, loss: Loss) -> float:
     """Share of a class's rows that are found; mean over the classes (macro)."""
-    return _by_class("recall_score", answers(outputs, targets, loss, "recall"))
+    right, _, there = _counts(answers(outputs, targets, loss, "recall"))
+    return float(np.mean(right / np.maximum(there, 1)))
 
 
 def f1(outputs: Any, targets: Any, loss: Loss) -> float:
     """Harmonic mean of a class's precision and recall; mean over the classes (macro)."""
-    return _by_class("f1_score", answers(outputs, targets, loss, "f1"))
+    right, said, there = _counts(answers(outputs, targets, loss, "f1"))
+    return float(np.mean(2 * right / np.maximum(said + there, 1)))
 
 
-def _by_class(name: str, found: Answers) -> float:
-    from sklearn import metrics
+def _counts(found: Answers) -> tuple[Array, Array, Array]:
+    """Rows of each class that are found, said to be of it, and of it.
 
-    score = getattr(metrics, name)
-    return float(score(found.true, found.chosen, average="macro", zero_division=0))
+    The classes are those that are said or there; of several questions, each answer 1 is a class.
+    """
+    if found.several:
+        right = found.chosen * found.true
+        return right.sum(0), found.chosen.sum(0), found.true.sum(0)
+    classes = 1 + max(found.chosen.max(), found.true.max())
+    each = found.true[found.chosen == found.true], found.chosen, found.true
+    right, said, there = (np.bincount(rows, minlength=classes) for rows in each)
+    any_row = said + there > 0
+    return right[any_row], said[any_row], there[any_row]
 
 
 def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
@@ -195,17 +214,26 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 def metrics_of(given: Any, loss: Loss) -> dict[str, Metric]:
-    """Metrics by name; functions go by their own name."""
+    """Metrics by name; functions go by their own name, or by the one that a dict gives them."""
+    if isinstance(given, Mapping):
+        return {str(name): _metric(item, loss) for name, item in given.items()}
+    if not (given is None or isinstance(given, (str, list, tuple)) or callable(given)):
+        raise DataError(
+            f"metrics are names, functions, or a sequence or dict of these, not {given!r}"
+        )
     out: dict[str, Metric] = {}
-    for item in (given,) if isinstance(given, str) or callable(given) else given:
+    for item in (given,) if isinstance(given, str) or callable(given) else given or ():
         name = getattr(item, "__name__", type(item).__name__) if callable(item) else item
         if name in out:
             raise DataError(f"two metrics are called {name!r}")
-        out[name] = item if callable(item) else _metric(item, loss)
+        out[name] = _metric(item, loss)
     return out
 
 
 def _metric(name: Any, loss: Loss) -> Metric:
+    """The metric of a name; a function as it is."""
+    if callable(name):
+        return name  # type: ignore[no-any-return]
     top = re.fullmatch(r"top_([1-9]\d*)", name) if isinstance(name, str) else None
     if top:
         return partial(top_k, loss=loss, k=int(top[1]))

@@ -6,6 +6,7 @@ training and validation rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -17,8 +18,24 @@ from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
 from deltarule.nn.losses.classes import check_labels
 from deltarule.nn.losses.targets import check_targets
+from deltarule.train.weights import Array, mean_one, row_weights
 
-Array = np.ndarray[Any, Any]
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows to validate on.
+
+    Attributes
+    ----------
+    inputs, targets : array
+        The rows.
+    weight : array or None
+        Of each row, of mean 1.
+    """
+
+    inputs: Array
+    targets: Array
+    weight: Array | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +45,38 @@ class Data:
     Attributes
     ----------
     inputs, targets : array
-        The rows to train on.
+        The rows that were given.
     weight : array or None
-        Of each row, of mean 1.
-    held : (inputs, targets) or None
+        Of each row, of mean 1 over those to train on.
+    chosen : int array or None
+        Those to train on, where not all are.
+    held : Held or None
         The rows to validate on.
     """
 
     inputs: Array
     targets: Array
     weight: Array | None
-    held: tuple[Array, Array] | None
+    chosen: Array | None
+    held: Held | None
 
     @property
     def rows(self) -> int:
         """Number of training rows."""
-        return len(self.inputs)
+        return len(self.inputs if self.chosen is None else self.chosen)
 
     def arrays(self) -> list[Array]:
         """What a step reads."""
         return [self.inputs, self.targets, *([] if self.weight is None else [self.weight])]
+
+    def indices(self, order: Array) -> Array:
+        """Where the rows that an order of the training rows names stand in the arrays."""
+        return order if self.chosen is None else self.chosen[order]
+
+    def trained(self) -> tuple[Array, Array]:
+        """Inputs and targets of the training rows."""
+        rows = slice(None) if self.chosen is None else self.chosen
+        return self.inputs[rows], self.targets[rows]
 
 
 def prepare(
@@ -62,36 +91,51 @@ def prepare(
 ) -> Data:
     """Arrays for training ``net``; DataError where they cannot be used, naming the row."""
     inputs, targets = _pair(net, X, y, loss, "")
-    weight = _weights(sample_weight, class_weight, targets, len(inputs))
-    held = None
-    if isinstance(validation, (tuple, list)):
-        if len(validation) != 2:
-            raise DataError(f"validation is a pair (X, y), not {len(validation)} things")
-        held = _pair(net, validation[0], validation[1], loss, "validation ")
-        for a, b, name in zip(held, (inputs, targets), ("X", "y"), strict=True):
-            if a.shape[1:] != b.shape[1:]:
-                raise DataError(
-                    f"validation {name} has shape {a.shape}, {name} has shape {b.shape}; the axes "
-                    "after the first must be the same"
-                )
-    elif validation is not None:
-        kept, out = _parts(len(inputs), validation, seed)
-        held = inputs[out], targets[out]
-        inputs, targets = inputs[kept], targets[kept]
-        weight = None if weight is None else weight[kept]
-    return Data(inputs, targets, _mean_one(weight, net), held)
+    weight = row_weights(sample_weight, class_weight, targets, targets)
+    if validation is None or (callable(validation) and not isinstance(validation, np.ndarray)):
+        return Data(inputs, targets, mean_one(weight, net), None, None)
+    if not isinstance(validation, (tuple, list)):
+        strata = _strata(targets, loss)
+        kept, out = _parts(len(inputs), validation, seed, strata)
+        held_weight = None if weight is None else mean_one(weight[out], net, "validation")
+        held = Held(inputs[out], targets[out], held_weight)
+        return Data(inputs, targets, mean_one(weight, net, rows=kept), kept, held)
+    if len(validation) not in (2, 3):
+        raise DataError(
+            f"validation is (X, y), or (X, y, sample_weight), not {len(validation)} things"
+        )
+    held_inputs, held_targets = _pair(net, validation[0], validation[1], loss, "validation ")
+    for a, b, name in ((held_inputs, inputs, "X"), (held_targets, targets, "y")):
+        if a.shape[1:] != b.shape[1:]:
+            raise DataError(
+                f"validation {name} has shape {a.shape}, {name} has shape {b.shape}; the axes "
+                "after the first must be the same"
+            )
+    own = row_weights(validation[2] if len(validation) > 2 else None, class_weight, held_targets,
+                      targets, "validation ")  # fmt: skip
+    held = Held(held_inputs, held_targets, mean_one(own, net, "validation"))
+    return Data(inputs, targets, mean_one(weight, net), None, held)
 
 
-def _parts(rows: int, fraction: Any, seed: int) -> tuple[Array, Array]:
+def _parts(rows: int, fraction: Any, seed: int, strata: Array | None = None) -> tuple[Array, Array]:
     """Rows to train and rows to validate on."""
     if not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
         raise DataError(
-            f"validation is a fraction between 0 and 1, a pair (X, y), or None, not {fraction!r}"
+            "validation is a function of the network, a fraction between 0 and 1, a pair (X, y), or "
+            f"None, not {fraction!r}"
         )
     if rows < 2:
         raise DataError(f"validation={fraction} needs 2 rows or more, {rows} is given")
-    kept, out = split(rows, (1 - float(fraction), float(fraction)), seed)
+    kept, out = split(rows, (1 - float(fraction), float(fraction)), seed, strata)
     return kept, out
+
+
+def _strata(targets: Array, loss: Loss) -> Array | None:
+    """The class of each row, where targets are one class a row."""
+    flat = targets.reshape(len(targets), -1)
+    two = loss.named and loss.name in ("binary_cross_entropy", "binary_focal", "hinge")
+    one = flat.shape[1] == 1 and (targets.dtype.kind == "i" or two)
+    return flat[:, 0] if one and (loss.classes or two) else None
 
 
 def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Array]:
@@ -109,6 +153,8 @@ def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Ar
 
 def _array(x: Any, name: str) -> Array:
     """A finite array of numbers with at least one row."""
+    if cure := _no_array(x):
+        raise DataError(f"{name} is {type(x).__name__} object, which is no array: {cure}")
     try:
         x = np.asarray(x)
     except ValueError:
@@ -124,9 +170,23 @@ def _array(x: Any, name: str) -> Array:
     return _finite(x, name)
 
 
+def _no_array(x: Any) -> str:
+    """What to do with an object that only looks like rows; empty for all others."""
+    if hasattr(x, "toarray"):
+        return "make a sparse matrix dense with .toarray()"
+    if hasattr(x, "__array__") or isinstance(x, (Sequence, int, float)):
+        return ""
+    if hasattr(x, "__next__") or hasattr(x, "__iter__"):
+        return (
+            "fit goes through rows in an order of its own, many times. Collect them in an array, "
+            "np.array(list(...)); rows that do not fit in memory can stand in a file, np.memmap"
+        )
+    return ""
+
+
 def _finite(x: Array, name: str) -> Array:
     """``x`` itself; DataError with the first place where it is not finite."""
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
+    if x.dtype.kind == "f" and not (np.isfinite(x.min()) and np.isfinite(x.max())):
         wrong = np.argwhere(~np.isfinite(x))
         where = tuple(int(i) for i in wrong[0])
         rows = len(np.unique(wrong[:, 0]))
@@ -171,78 +231,7 @@ def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
 
 def check_classes(data: Data, outputs: tuple[int, ...]) -> None:
     """Raise where a class index is none of the outputs."""
-    held = [] if data.held is None else [(data.held[1], "validation y")]
+    held = [] if data.held is None else [(data.held.targets, "validation y")]
     for targets, name in ((data.targets, "y"), *held):
         if targets.dtype.kind == "i" and outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
             check_labels(targets, outputs[-1], name)
-
-
-# --- weights ---
-
-
-def _weights(sample_weight: Any, class_weight: Any, targets: Array, n: int) -> Array | None:
-    """The weight of each row, as given."""
-    weight = None
-    if sample_weight is not None:
-        weight = np.asarray(sample_weight)
-        if weight.shape != (n,) or weight.dtype.kind not in "biuf":
-            raise DataError(
-                f"sample_weight has shape {weight.shape} and dtype {weight.dtype}; one number per "
-                f"row is needed, shape ({n},)"
-            )
-        _check_weights(weight, "sample_weight")
-        weight = weight.astype(np.float64)
-    if class_weight is None:
-        return weight
-    by_row = _by_class(class_weight, _classes(targets))
-    return by_row if weight is None else weight * by_row
-
-
-def _check_weights(weight: Array, name: str) -> None:
-    wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
-    if wrong.size:
-        raise DataError(
-            f"{name}[{wrong[0]}] is {weight[wrong[0]]}; weights are 0 or more, and finite"
-        )
-
-
-def _classes(targets: Array) -> Array:
-    """One class index per row."""
-    flat = targets.reshape(len(targets), -1)
-    if flat.shape[1] != 1 or (flat != np.rint(flat)).any():
-        raise DataError(
-            f"class_weight needs one class index per row as targets, not {targets.dtype} of shape "
-            f"{targets.shape}"
-        )
-    return flat[:, 0].astype(np.int64)
-
-
-def _by_class(class_weight: Any, labels: Array) -> Array:
-    """The weight of each row's class."""
-    classes, which, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        balanced: Array = (len(labels) / (len(classes) * counts))[which]
-        return balanced
-    if not isinstance(class_weight, dict):
-        raise DataError(
-            f"class_weight is 'balanced' or a dict of class to weight, not {class_weight!r}"
-        )
-    missing = [int(c) for c in classes if int(c) not in class_weight]
-    if missing:
-        raise DataError(f"class_weight has no weight for class {missing[0]}")
-    per_class = np.array([class_weight[int(c)] for c in classes], np.float64)
-    for c, weight in zip(classes, per_class, strict=True):
-        if not np.isfinite(weight) or weight < 0:
-            raise DataError(f"class_weight[{c}] is {weight}; weights are 0 or more, and finite")
-    by_row: Array = per_class[which]
-    return by_row
-
-
-def _mean_one(weight: Array | None, net: Module) -> Array | None:
-    """Weights scaled to mean 1, in the network's float type."""
-    if weight is None:
-        return None
-    mean = weight.mean()
-    if not mean > 0:
-        raise DataError("the weights of all training rows are 0: there is nothing to train on")
-    return np.ascontiguousarray(weight / mean, net.dtype)

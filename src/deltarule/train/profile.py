@@ -75,6 +75,7 @@ def profile_fit(
         batch_size=batch_size,
         validation=None,
         metrics=(),
+        train_metrics=(),
         sample_weight=None,
         class_weight=None,
         shuffle=True,

@@ -24,8 +24,8 @@ from deltarule.data import (
 from deltarule.errors import DataError, TableError
 from deltarule.nn import Dense, Sequential
 from deltarule.optim import Adam
-from deltarule.train.callbacks import EarlyStopping
 from deltarule.train.loop import fit
+from deltarule.train.stopping import EarlyStopping
 
 if TYPE_CHECKING:
     import pyarrow as pa
