@@ -261,7 +261,7 @@ def test_what_is_no_table(source, words):
         ("a,b\n1,2\n".encode("utf-16"), "t.csv is UTF-16 text. Save it as UTF-8"),
         (b"a,b\n\0,2\n", "t.csv is not a text file: there is a zero byte on line 2."),
         (b"\x1f\x8bnot gzip", "t.csv is a damaged gzip file"),
-        (b"PK\x03\x04...", "t.csv is a zip archive or a spreadsheet."),
+        (b"PK\x03\x04...", "t.csv is a zip archive, no table of rows and columns."),
         (b"PAR1 and no more", "t.csv is a damaged Parquet file"),
     ],
 )

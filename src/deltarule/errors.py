@@ -119,6 +119,10 @@ class ModelFileError(DeltaruleError, ValueError):
     changed by reading it."""
 
 
+class WriteError(DeltaruleError, OSError):
+    """A file cannot be written: its folder is missing or closed, or no space is left."""
+
+
 class NonFiniteLoss(DeltaruleError, ArithmeticError):
     """The loss became NaN or infinite. The last good weights are kept; the message names the
     step and the first layer.

@@ -84,7 +84,8 @@ def answers(outputs: Array, targets: Array, loss: Loss, metric: str) -> Answers:
     if name in LOGITS_BINARY:
         z, t = aligned(outputs, targets, metric)
         return _made(metric, name, z, z > 0, t > 0.5)
-    if name != "hinge" and outputs.ndim > 1 and outputs.shape[-1] > 1:
+    several = outputs.ndim > 1 and outputs.shape[-1] > 1
+    if several and (name != "hinge" or targets.shape != outputs.shape):
         labels = targets.argmax(-1) if targets.shape == outputs.shape else targets
         labels = labels.reshape(outputs.shape[:-1]).reshape(-1)
         y = outputs.reshape(-1, outputs.shape[-1]).astype(float)

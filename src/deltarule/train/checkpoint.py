@@ -8,12 +8,14 @@ format. It is data only: reading it executes nothing.
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.data import Preprocessor
+from deltarule.data.place import bytes_of
 from deltarule.data.write import write_whole
 from deltarule.derive.batch import batch_walk
 from deltarule.derive.trace import baked, stage
@@ -94,13 +96,23 @@ def save(
         for kind, tree in (("params", net.params), ("state", net.state))
         for names, x in flat(tree)
     }
+    text = json.dumps(about)
+    header = {"deltarule": text, "crc32": checksum(text, arrays)}
     try:
-        write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
+        write_whole(Path(path), to_bytes(arrays, header))
     except OSError as error:
         raise ModelFileError(
             f"cannot write {path}: {error.strerror}. A file that was there is as it was; "
-            "choose a folder that exists and is writable"
+            "free some space, or choose a folder that exists and is writable"
         ) from None
+
+
+def checksum(about: str, arrays: dict[str, Any]) -> str:
+    """CRC-32 of the header's text and of all arrays by name: a changed bit is another sum."""
+    crc = zlib.crc32(about.encode())
+    for name in sorted(arrays):
+        crc = zlib.crc32(np.ascontiguousarray(arrays[name]), zlib.crc32(name.encode(), crc))
+    return f"{crc:08x}"
 
 
 # --- what the file says about the network ---
@@ -253,31 +265,54 @@ def _network(about: Any, trees: Any, net: Module | None) -> Module:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and the arrays of a model file."""
-    from safetensors import SafetensorError, safe_open
+    """The header and the arrays of a model file; its bytes are those that were written."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays_of
 
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except FileNotFoundError:
-        raise ModelFileError(f"there is no file {path}") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} is no model file, or it is damaged or cut short: {error}"
-        ) from None
+    raw = bytes_of(path, ModelFileError)
+    header = _header(raw, path)
     if "deltarule" not in header:
         raise ModelFileError(
             f"{path} is a safetensors file of another program: its header has no entry 'deltarule'"
         )
     try:
+        arrays = arrays_of(raw)
+        whole = header.get("crc32") in (None, checksum(header["deltarule"], arrays))
         about = json.loads(header["deltarule"])
         newer = about["format"] > FORMAT
-    except (ValueError, TypeError, LookupError, RecursionError):
-        raise ModelFileError(f"{path} is damaged: its header cannot be read") from None
+    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise _damaged(path, "its header cannot be read") from None
     if newer:
         raise ModelFileError(
             f"{path} has format {about['format']}, this version reads up to {FORMAT}; update "
-            "deltarule"
+            "deltarule: pip install --upgrade deltarule"
         )
+    if not whole:
+        raise _damaged(path, "its checksum is not that of what it holds, so bytes were changed")
     return about, arrays
+
+
+def _header(raw: bytes, path: Path) -> dict[str, str]:
+    """The entries of a safetensors header; a file that has none, or is shorter than it says, is refused."""
+    end = 8 + int.from_bytes(raw[:8], "little")
+    if raw[8:9] != b"{":
+        start = f"it starts with {raw[:8]!r}" if raw else "it is empty"
+        raise ModelFileError(
+            f"{path} is no model file: {start}. Name a file that dr.save or `deltarule train` wrote; on "
+            "the command line the model comes before the table"
+        )
+    try:
+        found = json.loads(raw[8:end])
+        named = found.pop("__metadata__", {})
+        end += max((array["data_offsets"][1] for array in found.values()), default=0)
+        entries = {str(name): str(value) for name, value in named.items()}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        cut = f"it ends after {len(raw)} bytes, within its header" if len(raw) < end else ""
+        raise _damaged(path, cut or "its header cannot be read") from None
+    if len(raw) < end:
+        raise _damaged(path, f"it is cut short, {len(raw)} of {end} bytes are there")
+    return entries
+
+
+def _damaged(path: Path, what: str) -> ModelFileError:
+    return ModelFileError(f"{path} is damaged: {what}. Take an undamaged copy, or train again")

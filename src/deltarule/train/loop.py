@@ -26,6 +26,7 @@ from deltarule.train.evaluate import Evaluation
 from deltarule.train.failure import Stretch, find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
 from deltarule.train.order import BLOCK_ROWS, MANY, Orders
+from deltarule.train.outputs import check_outputs
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
@@ -37,6 +38,7 @@ from deltarule.train.settings import (
     seed_of,
     shapes_of,
     trainable,
+    truth,
     whole_number,
 )
 
@@ -74,7 +76,7 @@ def fit(
     X : array (rows, ...)
         Inputs.
     y : array (rows,) or (rows, outputs)
-        Targets: floats, or class indices for cross_entropy.
+        Targets: floats; or class indices for cross_entropy, focal and hinge.
     loss : str or callable
         mse, half_squared_error, mae, huber, cross_entropy, binary_cross_entropy (both from raw
         outputs), or a function (outputs, targets) -> a number, or one per row, in NumPy. Such a
@@ -172,6 +174,7 @@ class Training:
     ) -> None:
         whole_number("epochs", epochs, 0)
         whole_number("batch_size", batch_size, 1)
+        truth("shuffle", shuffle)
         self.net = trainable(net)
         self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
@@ -216,15 +219,17 @@ class Training:
 
     def _check_types(self, inputs: ArrayType, targets: ArrayType) -> None:
         with network_types():
-            (outputs,) = stage(lambda x: [one_array(self.net(x))], [inputs]).graph.result_types
+            graph = stage(lambda x: [one_array(self.net(x))], [inputs]).graph
+            (outputs,) = graph.result_types
             if outputs.shape[:1] != inputs.shape[:1]:
                 raise ShapeError(
                     f"the network returned shape {outputs.shape} for inputs of shape "
                     f"{inputs.shape}; its first axis must count the rows"
                 )
+            check_outputs(self.loss, graph.outputs[0])
             check_pairing(self.loss, outputs, targets)
             if self.loss.classes:
-                check_classes(self.data, outputs.shape)
+                check_classes(self.data, outputs.shape, self.loss)
             stage(lambda y, t: [self.loss(y, t)], [outputs, targets])
 
     def _first_carry(self, resume: Run | None) -> Carry:

@@ -15,8 +15,9 @@ import numpy as np
 from deltarule.data.split import split
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.nn.arrays import as_numbers, in_dtype, shown
 from deltarule.nn.losses.classes import check_labels
-from deltarule.nn.losses.targets import check_targets
+from deltarule.nn.losses.targets import check_indices, check_targets, warn_of_idle
 
 Array = np.ndarray[Any, Any]
 
@@ -86,7 +87,7 @@ def _parts(rows: int, fraction: Any, seed: int) -> tuple[Array, Array]:
     """Rows to train and rows to validate on."""
     if not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
         raise DataError(
-            f"validation is a fraction between 0 and 1, a pair (X, y), or None, not {fraction!r}"
+            f"validation is a fraction between 0 and 1, a pair (X, y), or None, not {shown(fraction)}"
         )
     if rows < 2:
         raise DataError(f"validation={fraction} needs 2 rows or more, {rows} is given")
@@ -101,23 +102,23 @@ def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Ar
     if len(inputs) != len(targets):
         raise DataError(
             f"{name}X has {len(inputs)} rows, {name}y has {len(targets)}; each row of one belongs "
-            "to one of the other"
+            f"to one of the other{_turned(inputs, targets, name)}"
         )
     return inputs, targets
 
 
+def _turned(inputs: Array, targets: Array, name: str) -> str:
+    """What to do where one of the two lies on its side."""
+    if inputs.ndim == 2 and inputs.shape[1] == len(targets):
+        return f". {name}X has shape {inputs.shape}: are its rows columns? Give {name}X.T"
+    if targets.shape == (1, len(inputs)):
+        return f". {name}y has shape {targets.shape}: give {name}y.reshape(-1)"
+    return ""
+
+
 def _array(x: Any, name: str) -> Array:
     """A finite array of numbers with at least one row."""
-    try:
-        x = np.asarray(x)
-    except ValueError:
-        raise DataError(f"{name} is no array: its rows have different lengths") from None
-    if x.dtype.kind not in "biuf":
-        labels = f" For class names give their numbers, np.unique({name}, return_inverse=True)[1]."
-        raise DataError(
-            f"{name} has dtype {x.dtype}; numbers are needed.{labels if x.ndim == 1 else ''} For "
-            "tables with text use dr.train_table or the command line"
-        )
+    x = as_numbers(x, name)
     if x.ndim == 0 or x.size == 0:
         raise DataError(f"{name} has shape {x.shape}: there is nothing to train on")
     return _finite(x, name)
@@ -148,9 +149,7 @@ def _inputs(X: Any, net: Module, name: str) -> Array:
 
 def _converted(x: Array, net: Module, name: str) -> Array:
     """In the network's float type, which may be too narrow for the numbers."""
-    with np.errstate(over="ignore"):
-        narrow = x.astype(net.dtype, copy=False)
-    return np.ascontiguousarray(_finite(narrow, f"as {net.dtype}, {name}"))
+    return np.ascontiguousarray(in_dtype(x, net.dtype, name))
 
 
 def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
@@ -158,22 +157,24 @@ def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
     t = _array(y, name)
     if t.dtype.kind in "iub" and (loss.classes or not loss.named):
         return np.ascontiguousarray(t.astype(np.int64))
-    if loss.classes and t.ndim == 1:
-        raise DataError(
-            f"{name} has dtype {t.dtype}; {loss.name} takes class indices 0, 1, ... as integers: "
-            f"{name}.astype(int)"
-        )
+    if loss.classes:
+        check_indices(t, loss.name, name)
     if loss.named:
         check_targets(t, loss.name, name)
     return _converted(t, net, name)
 
 
-def check_classes(data: Data, outputs: tuple[int, ...]) -> None:
-    """Raise where a class index is none of the outputs."""
+def check_classes(data: Data, outputs: tuple[int, ...], loss: Loss) -> None:
+    """Raise where integers are no classes of the outputs, nor what the loss takes of each output."""
     held = [] if data.held is None else [(data.held[1], "validation y")]
     for targets, name in ((data.targets, "y"), *held):
-        if targets.dtype.kind == "i" and outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
+        if targets.dtype.kind != "i":
+            continue
+        if outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
             check_labels(targets, outputs[-1], name)
+        elif outputs[-1] > 1 or loss.name == "hinge":
+            check_targets(targets, loss.name, name)
+    warn_of_idle(outputs[-1], [data.targets, *(targets for targets, _ in held)])
 
 
 # --- weights ---
