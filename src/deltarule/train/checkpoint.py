@@ -111,7 +111,7 @@ def checksum(about: str, arrays: dict[str, Any]) -> str:
     """CRC-32 of the header's text and of all arrays by name: a changed bit is another sum."""
     crc = zlib.crc32(about.encode())
     for name in sorted(arrays):
-        crc = zlib.crc32(np.ascontiguousarray(arrays[name]), zlib.crc32(name.encode(), crc))
+        crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), crc))
     return f"{crc:08x}"
 
 

@@ -68,9 +68,9 @@ def check_targets(t: Any, loss: str, name: str) -> None:
         sums = t.sum(axis=-1, dtype=float)
         off = np.argwhere(np.abs(sums - 1) > 1e-3)
         if len(off):
-            place = tuple(int(i) for i in off[0])
+            row = tuple(int(i) for i in off[0])
             raise DataError(
-                f"{name}{list(place)} adds up to {sums[place]:.6g}; the probabilities of a row add up to 1"
+                f"{name}{list(row)} adds up to {sums[row]:.6g}; the probabilities of a row add up to 1"
             )
 
 
