@@ -53,16 +53,25 @@ DAMAGE = {
     "longer": (lambda raw: raw + b"x", "bad.dr is damaged: "),
     "a table": (lambda raw: b"a,b,y\n1,2,3\n4,5,6\n", "it starts with b'a,b,y\\n1,'"),
     "text": (lambda raw: b"# my model", "on the command line the model comes before the table"),
-    "a pickle": (lambda raw: b"\x80\x04\x95" + bytes(40), "is no model file: it starts with b'\\x80"),
+    "a pickle": (
+        lambda raw: b"\x80\x04\x95" + bytes(40),
+        "is no model file: it starts with b'\\x80",
+    ),
     "a workbook": (lambda raw: b"PK\x03\x04" + bytes(99), "is no model file: it starts with b'PK"),
     "packed": (gzip.compress, "is no model file: it starts with b'\\x1f\\x8b"),
     "a weight changed": (
         lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]),
         "bad.dr is damaged: its checksum is not that of what it holds, so bytes were changed",
     ),
-    "a name changed": (lambda raw: raw.replace(b"glorot", b"gloROT", 1), "its checksum is not that"),
+    "a name changed": (
+        lambda raw: raw.replace(b"glorot", b"gloROT", 1),
+        "its checksum is not that",
+    ),
     "no JSON": (lambda raw: raw.replace(b'":"', b'" "', 1), "its header cannot be read"),
-    "newer": (newer, "bad.dr has format 9, this version reads up to 1; update deltarule: pip install"),
+    "newer": (
+        newer,
+        "bad.dr has format 9, this version reads up to 1; update deltarule: pip install",
+    ),
 }
 
 
@@ -118,13 +127,17 @@ def test_a_file_that_may_not_be_read(model, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", closed)
-    with pytest.raises(ModelFileError, match=r"m.dr cannot be read: Permission denied\. Check its perm"):
+    with pytest.raises(
+        ModelFileError, match=r"m.dr cannot be read: Permission denied\. Check its perm"
+    ):
         dr.load("m.dr")
 
 
 def test_arrays_are_given_to_a_model_of_a_table(model):
     net = dr.load("m.dr")
-    with pytest.raises(dr.ShapeError, match=r"inputs of shape \(37, 3\) do not fit the weights of shape"):
+    with pytest.raises(
+        dr.ShapeError, match=r"inputs of shape \(37, 3\) do not fit the weights of shape"
+    ):
         net(X)
     with pytest.raises(DataError, match=r"X has dtype <U1; numbers are needed\. .*train_table"):
         net([["a"]])

@@ -556,3 +556,47 @@ def test_one_name_is_a_list_of_one(folder):
     assert trained.preprocessor.feature_names == ("zip=000", "zip=001", "zip=002")
     with pytest.raises(TableError, match="no column beside the target"):
         train_table("t.csv", "y", ignore="zip", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("name", "offer"),
+    [
+        ("tt.csv", "did you mean 't.csv'?"),
+        ("T.CSV", "did you mean 't.csv'?"),
+        ("t.cvs", "did you mean 't.csv'?"),
+        ("t.csv.gz", "did you mean 't.csv'?"),
+        ("nowhere.csv", "check the path."),
+        ("no/t.csv", "the folder no does not exist."),
+    ],
+)
+def test_a_misspelt_file(name, offer, run):
+    write(CLEAN)
+    write(CLEAN, "other.csv")
+    code, _, err = train(run, file=name)
+    assert code == 2 and err.startswith(f"error: There is no file {name}") and offer in err, err
+
+
+# --- example files of explain and verify ---
+
+EXAMPLES = {
+    "no file": (None, "There is no file e.toml; check the path."),
+    "a folder": ("", "e.toml is a folder. Name one file in it."),
+    "zero bytes": (bytes(9), "e.toml cannot be read as text: it has zero bytes. Name a text file."),
+    "no TOML": (b"a = [1,", "e.toml is no TOML: "),
+    "a table": (CLEAN.encode(), "e.toml is no TOML: "),
+    "another entry": ("inputz = [1]".encode("utf-16"), "an entry 'inputz'; did you mean 'inputs'?"),
+    "old Windows": ("ä = 1".encode("cp1252"), "e.toml is no TOML: "),
+    "half a character": ("inputs".encode("utf-16")[:-1], "e.toml cannot be read as text"),
+}
+
+
+@pytest.mark.parametrize("case", EXAMPLES)
+@pytest.mark.parametrize("command", ["explain", "verify"])
+def test_example_files_that_are_none(case, command, run):
+    content, words = EXAMPLES[case]
+    if content == "":
+        os.mkdir("e.toml")
+    elif content is not None:
+        write(content, "e.toml")
+    code, out, err = run(command, "e.toml")
+    assert (code, out) == (2, "") and err.startswith("error: ") and words in err, err
