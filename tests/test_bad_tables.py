@@ -274,6 +274,16 @@ def test_a_table_that_can_be_used(case, run):
     assert run("evaluate", "t.dr", "t.csv")[0] == 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    "ARROW1 ORC Obj PK BZh9 PAR RIFF GIF89a 7z {a} [1] [x] < <5 <a> %PDF SQLite # @ ! ~ <tab> NaN".split(),
+)
+def test_names_that_look_like_other_files_are_names(name, folder):
+    """A column may be called like the first bytes of another kind of file."""
+    write(CLEAN.replace("a,", f"{name},", 1))
+    assert read_table("t.csv").column_names == [name, "y"]
+
+
 # --- settings ---
 
 SETTINGS = {
@@ -561,16 +571,16 @@ def test_one_name_is_a_list_of_one(folder):
 @pytest.mark.parametrize(
     ("name", "offer"),
     [
-        ("tt.csv", "did you mean 't.csv'?"),
-        ("T.CSV", "did you mean 't.csv'?"),
-        ("t.cvs", "did you mean 't.csv'?"),
-        ("t.csv.gz", "did you mean 't.csv'?"),
+        ("huoses.csv", "did you mean 'houses.csv'?"),
+        ("HOUSES.CSV", "did you mean 'houses.csv'?"),
+        ("houses.cvs", "did you mean 'houses.csv'?"),
+        ("houses.csv.gz", "did you mean 'houses.csv'?"),
         ("nowhere.csv", "check the path."),
-        ("no/t.csv", "the folder no does not exist."),
+        ("no/houses.csv", "the folder no does not exist."),
     ],
 )
 def test_a_misspelt_file(name, offer, run):
-    write(CLEAN)
+    write(CLEAN, "houses.csv")
     write(CLEAN, "other.csv")
     code, _, err = train(run, file=name)
     assert code == 2 and err.startswith(f"error: There is no file {name}") and offer in err, err
@@ -600,3 +610,85 @@ def test_example_files_that_are_none(case, command, run):
         write(content, "e.toml")
     code, out, err = run(command, "e.toml")
     assert (code, out) == (2, "") and err.startswith("error: ") and words in err, err
+
+
+# --- tables in memory ---
+
+FRAMES = {
+    "numbers and words": (
+        {"a": [1, "x", 3]},
+        "Column 'a' holds values of several kinds: row 1 holds 1, row 2",
+    ),
+    "words and numbers": (
+        {"a": [None, "x", 3.5]},
+        "row 2 holds 'x', row 3 holds 3.5. Give it one kind",
+    ),
+    "lengths": ({"a": [1, 2], "b": [1]}, "Column 'a' has 2 rows and column 'b' has 1: give every"),
+    "two axes": (
+        {"a": np.ones((3, 2))},
+        "Column 'a' is an array of shape (3, 2): give one value for",
+    ),
+    "a number": ({"a": 5}, "Column 'a' is 5: give a list, one value for each row."),
+    "a text": ({"a": "xyz"}, "Column 'a' is 'xyz': give a list"),
+    "objects": ({"a": [object()]}, "Column 'a' holds object values (row 1 holds <object"),
+    "complex": ({"a": np.array([1j])}, "Column 'a' holds complex"),
+    "no columns": ({}, "The table has 0 rows and 0 columns: nothing to learn from"),
+    "no rows": ({"a": []}, "The table has 0 rows and 1 columns"),
+    "an array": (np.ones((3, 2)), "A ndarray is not a table. Give a path to a CSV, TSV or Parquet"),
+    "records": ([{"a": 1}], "A list is not a table"),
+    "None": (None, "A NoneType is not a table"),
+    "the text itself": ("a,y\n1,2\n", "is text, not the path of a file. Write it to a file first."),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_frames_that_are_none(case):
+    given, words = FRAMES[case]
+    with pytest.raises(TableError) as caught:
+        read_table(given)
+    assert words in str(caught.value)
+
+
+def test_frames_that_are_taken():
+    table = read_table({1: [2**70, None], "b": (0.5, 1), "c": pa.array(["x", "y"]), "d": range(2)})
+    assert table.to_pydict() == {
+        "1": [2.0**70, None],
+        "b": [0.5, 1.0],
+        "c": ["x", "y"],
+        "d": [0, 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": 3}, "The table: a column goes by its name, a text, not by 3."),
+        ({"target": None}, "not by None."),
+        ({"target": ["y"]}, r"not by \['y'\]."),
+        ({"target": "y", "ignore": [0]}, "not by 0."),
+        ({"target": "y", "categories": [0]}, "not by 0."),
+    ],
+)
+def test_columns_go_by_names(arguments, words):
+    with pytest.raises(TableError, match=words):
+        train_table({"a": range(9), "y": np.arange(9) + 0.5}, **QUICK | arguments)
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", 3])
+def test_a_delimiter_is_one_character(delimiter, folder):
+    write(CLEAN)
+    with pytest.raises(TableError, match="it is one character, as in ',', or None"):
+        read_table("t.csv", delimiter=delimiter)
+
+
+def test_a_file_that_may_not_be_read(run, monkeypatch):
+    def closed(*args):
+        raise PermissionError(13, "Permission denied")
+
+    write(CLEAN)
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    code, _, err = train(run)
+    assert (code, err) == (
+        2,
+        "error: t.csv cannot be read: Permission denied. Check its permissions.\n",
+    )

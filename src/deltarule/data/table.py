@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.data.delimited import MISSING_WORDS, header_hint, parse_delimited
 from deltarule.data.foreign import refuse_foreign
+from deltarule.data.mapping import table_of
 from deltarule.data.place import bytes_of, nearest
 from deltarule.errors import TableError
 
@@ -76,7 +77,13 @@ def read_table(
     >>> read_table({"rooms": ["3", " 4", "?"], "coast": ["near", "far", "NA"]}).to_pydict()
     {'rooms': [3, 4, None], 'coast': ['near', 'far', None]}
     """
-    categories = (categories,) if isinstance(categories, str) else categories
+    categories = (categories,) if isinstance(categories, str) else categories or ()
+    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
+        raise TableError(f"delimiter is {delimiter!r}; it is one character, as in ',', or None.")
+    if isinstance(source, str) and "\n" in source:
+        raise TableError(
+            f"{source[:30]!r}... is text, not the path of a file. Write it to a file first."
+        )
     place = str(os.fspath(source)) if isinstance(source, str | os.PathLike) else NO_FILE
     if isinstance(source, str | os.PathLike):
         table = _read_file(Path(source), place, header, delimiter, categories)
@@ -131,6 +138,8 @@ def errors_of(table: pa.Table) -> Iterator[None]:
 def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column by name; an unknown name raises a TableError that offers the nearest one."""
     names, place = table.column_names, place_of(table)
+    if not isinstance(name, str):
+        raise TableError(f"{place}: a column goes by its name, a text, not by {name!r}.")
     if name in names:
         return table.column(name)
     near = nearest(name, names)
@@ -204,7 +213,7 @@ def _take_frame(frame: Any) -> pa.Table:
         if isinstance(frame, pa.Table):
             table = frame
         elif isinstance(frame, Mapping):
-            table = pa.table(dict(frame))
+            table = table_of(frame)
         else:
             table = _through_narwhals(frame)
     except (pa.ArrowException, ValueError, TypeError) as error:
