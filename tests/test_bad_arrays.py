@@ -407,3 +407,21 @@ def test_arrays_are_not_copied_without_need():
 def test_long_objects_are_shown_in_short():
     assert shown("a" * 100) == "'" + "a" * 59 + "..."
     assert shown(np.float64(3)) == "np.float64(3.0)"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (None, [[1.0]], "x is None; give an array of numbers"),
+        ([[1.0, 2.0, 3.0]], None, "y is None"),
+        ([["a", "b", "c"]], [[1.0]], "x has dtype <U1; numbers are needed"),
+        ([[1.0, 2.0], [3.0]], [[1.0]], r"different lengths, x\[0\] has 2 and x\[1\] has 1"),
+        ([[1.0, np.nan, 2.0]], [[1.0]], r"x\[0, 1\] is nan; only numbers can be explained"),
+        ([[1.0, 2.0, 3.0]], [[np.inf]], r"y\[0, 0\] is inf"),
+        ([[1.0, 2.0]], [[1.0]], r"\(1, 2\) do not fit the weights of shape \(3, 4\)"),
+        ([[1.0, 2.0, 3.0]], [[1.0, 2.0]], r"outputs have shape \(1, 1\), targets \(1, 2\)"),
+    ],
+)
+def test_what_cannot_be_explained(x, y, words):
+    with pytest.raises((DataError, ShapeError), match=words):
+        dr.explain(net().init((1, 3)), x, y)

@@ -109,7 +109,7 @@ def test_a_file_without_a_checksum_is_read(model):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("n.dr", "There is no file n.dr; did you mean 'm.dr'?"),
+        ("hosue.dr", "There is no file hosue.dr; did you mean 'house.dr'?"),
         ("no/m.dr", "There is no file no/m.dr: the folder no does not exist."),
         ("sub", "sub is a folder. Name one file in it."),
         ("nothing like it", "There is no file nothing like it; check the path."),
@@ -117,6 +117,7 @@ def test_a_file_without_a_checksum_is_read(model):
 )
 def test_files_that_are_not_there(name, words, model):
     os.mkdir("sub")
+    os.rename("m.dr", "house.dr")
     with pytest.raises(ModelFileError) as caught:
         dr.load(name)
     assert str(caught.value) == words
@@ -141,3 +142,18 @@ def test_arrays_are_given_to_a_model_of_a_table(model):
         net(X)
     with pytest.raises(DataError, match=r"X has dtype <U1; numbers are needed\. .*train_table"):
         net([["a"]])
+
+
+@pytest.mark.parametrize("path", [None, 3, "", ["m.dr"]])
+def test_what_is_no_path(path, model):
+    words = r"a model file goes by its path, such as 'net\.dr', not by "
+    with pytest.raises(ModelFileError, match=words):
+        dr.load(path)
+    with pytest.raises(ModelFileError, match=words):
+        dr.save(dr.load("m.dr"), path)
+
+
+def test_what_is_no_network(model):
+    with pytest.raises(ModelFileError, match=r"save writes a network, .* not 'm\.dr'"):
+        dr.save("m.dr", "n.dr")
+    assert not Path("n.dr").exists()

@@ -8,6 +8,7 @@ format. It is data only: reading it executes nothing.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ def save(
     """
     from safetensors.numpy import save as to_bytes
 
+    place = _path(path)
+    if not isinstance(net, Module):
+        raise ModelFileError(f"save writes a network, an object of dr.Module, not {net!r:.60}")
     if not net.built:
         raise ModelFileError(
             f"{net!r} has no weights yet: train it, or call net.init(X.shape), before saving"
@@ -99,7 +103,7 @@ def save(
     text = json.dumps(about)
     header = {"deltarule": text, "crc32": checksum(text, arrays)}
     try:
-        write_whole(Path(path), to_bytes(arrays, header))
+        write_whole(place, to_bytes(arrays, header))
     except OSError as error:
         raise ModelFileError(
             f"cannot write {path}: {error.strerror}. A file that was there is as it was; "
@@ -113,6 +117,15 @@ def checksum(about: str, arrays: dict[str, Any]) -> str:
     for name in sorted(arrays):
         crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), crc))
     return f"{crc:08x}"
+
+
+def _path(given: Any) -> Path:
+    """A path, or an error for what is none."""
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise ModelFileError(
+            f"a model file goes by its path, such as 'net.dr', not by {given!r:.60}"
+        )
+    return Path(given)
 
 
 # --- what the file says about the network ---
@@ -238,7 +251,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
     ModelFileError
         Where the file is missing, corrupt, truncated, foreign, or of a newer version.
     """
-    path = Path(path)
+    path = _path(path)
     about, arrays = read(path)
     try:
         leaves = [(tuple(name.split(".")), x) for name, x in arrays.items()]
