@@ -269,10 +269,7 @@ def hinge(outputs: Any, targets: Any) -> Any:
     t = _labels(t, y, "hinge", "signs")
     own = _chosen(y, t)
     last = (len(y.shape) - 1,)
-    of_class = ops.eq(
-        expand(ops.cast(t, dtype=INT), y.shape, last), np.arange(y.shape[-1], dtype=INT)
-    )
-    others = np.where(
-        of_class, expand(own - 1, y.shape, last), y
-    )  # at its own class nothing is lost
+    numbers = np.arange(y.shape[-1], dtype=INT)
+    of_class = ops.eq(expand(ops.cast(t, dtype=INT), y.shape, last), numbers)
+    others = np.where(of_class, expand(own - 1, y.shape, last), y)  # where it is c, L is 0
     return ops.relu(1 + ops.max(others, axes=last) - own)
