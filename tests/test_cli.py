@@ -230,7 +230,7 @@ def test_predicting_needs_the_input_columns(run, model, tmp_path):
 def test_an_output_that_cannot_be_written(run, model):
     code, _, err = run("predict", model, HOUSES, "--out", "nowhere/new.csv")
     assert code == 1
-    assert "error: [Errno 2] No such file or directory" in err
+    assert "error: nowhere/new.csv cannot be written: the folder nowhere does not exist" in err
     code, _, err = run("predict", model, HOUSES, "--out", "new.xlsx")
     assert code == 2
     assert "a table is written to a file that ends in .csv" in err

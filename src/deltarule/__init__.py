@@ -38,6 +38,7 @@ from deltarule.errors import (
     TableError,
     TracedValueError,
     TypeRuleError,
+    WriteError,
 )
 from deltarule.explain import explain  # the function; the floor of that name by `from` only
 from deltarule.nn import (

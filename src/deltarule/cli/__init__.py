@@ -18,6 +18,7 @@ from deltarule.cli.explain import explain
 from deltarule.cli.predict import predict
 from deltarule.cli.profile import profile
 from deltarule.cli.train import train
+from deltarule.cli.unforeseen import unforeseen
 from deltarule.cli.verify import verify
 from deltarule.errors import DataError, DeltaruleError, ModelFileError
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (DeltaruleError, OSError) as error:
             say("error", error)
             sys.exit(2 if isinstance(error, DataError | ModelFileError) else 1)
+        except Exception as error:
+            say("error", unforeseen(error))
+            sys.exit(1)
 
 
 def say(kind: str, message: object) -> None:

@@ -46,7 +46,7 @@ class Reader:
                 near = get_close_matches(key, names, 1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise self.wrong(
-                    f"{where} has an entry {key!r}{meant} Known are: {', '.join(names)}"
+                    f"{where} has an entry {key!r}{meant or '.'} Known are: {', '.join(names)}"
                 )
 
     def example(self, data: Mapping[str, Any]) -> Example:

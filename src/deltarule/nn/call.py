@@ -16,6 +16,7 @@ import numpy as np
 
 from deltarule.derive.trace import STATE
 from deltarule.errors import DataError, DeltaruleError
+from deltarule.nn.arrays import as_numbers, in_dtype
 from deltarule.nn.nested import Path, Tree
 from deltarule.program import random
 
@@ -127,13 +128,7 @@ def as_output(y: Any, dtype: np.dtype[Any]) -> Any:
 
 def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
     """An array of inputs in the network's float type."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise DataError(
-            f"inputs of a network are numbers, not {x.dtype}; turn text and categories into "
-            "numbers first"
-        )
-    return x.astype(dtype, copy=False)
+    return in_dtype(as_numbers(x, "X"), dtype, "X")
 
 
 def narrowed(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -16,11 +16,50 @@ import numpy as np
 
 from deltarule.errors import DeltaruleError
 
+PEERS = {  # what others call ours
+    **dict.fromkeys(("mean_squared_error", "l2", "squared_error", "mseloss"), "mse"),
+    **dict.fromkeys(("mean_absolute_error", "l1", "absolute_error", "l1loss"), "mae"),
+    **dict.fromkeys(("smooth_l1", "huberloss", "huber_loss"), "huber"),
+    **dict.fromkeys(("logcosh", "log_cosh_loss"), "log_cosh"),
+    **dict.fromkeys(("pinball", "pinball_loss", "quantile_loss"), "quantile"),
+    **dict.fromkeys(
+        (
+            *("categorical_crossentropy", "sparse_categorical_crossentropy", "crossentropy", "nll"),
+            *("softmax_cross_entropy", "crossentropyloss", "log_loss", "nll_loss", "ce"),
+        ),
+        "cross_entropy",
+    ),
+    **dict.fromkeys(
+        ("binary_crossentropy", "bce", "bceloss", "bcewithlogitsloss", "logistic_loss"),
+        "binary_cross_entropy",
+    ),
+    **dict.fromkeys(("kl_divergence", "kldiv", "kullback_leibler_divergence"), "kl"),
+    **dict.fromkeys(("cosine_similarity", "cosine_embedding"), "cosine"),
+    **dict.fromkeys(("sigmoid", "logsig", "expit"), "logistic"),
+    **dict.fromkeys(("linear", "none", "purelin"), "identity"),
+    **dict.fromkeys(("tansig", "hyperbolic_tangent"), "tanh"),
+    **dict.fromkeys(("leakyrelu", "lrelu"), "leaky_relu"),
+    **dict.fromkeys(("swish",), "silu"),
+    **dict.fromkeys(("glorot", "xavier", "xavier_uniform"), "glorot_uniform"),
+    **dict.fromkeys(("he", "kaiming", "kaiming_normal"), "he_normal"),
+    **dict.fromkeys(("acc", "categorical_accuracy", "binary_accuracy"), "accuracy"),
+    **dict.fromkeys(("auc", "auroc"), "roc_auc"),
+    **dict.fromkeys(("r2_score", "r_squared"), "r2"),
+    **dict.fromkeys(("root_mean_squared_error",), "rmse"),
+}
+
 
 def nearest(name: Any, known: Iterable[str]) -> str:
     """`` Did you mean 'relu'?``, or nothing where no known name is near."""
-    near = get_close_matches(str(name), list(known), 1)
-    return f". Did you mean {near[0]!r}?" if near else ""
+    if not isinstance(name, str):
+        return ""
+    plain = {other.lower(): other for other in known}
+    word = name.lower().replace(" ", "_").replace("-", "_")
+    found = PEERS.get(word)
+    if found not in plain.values():
+        near = get_close_matches(word, plain, 1)
+        found = plain[near[0]] if near else None
+    return f". Did you mean {found!r}?" if found else ""
 
 
 def named(

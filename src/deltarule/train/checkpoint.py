@@ -8,12 +8,15 @@ format. It is data only: reading it executes nothing.
 from __future__ import annotations
 
 import json
+import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.data import Preprocessor
+from deltarule.data.place import bytes_of
 from deltarule.data.write import write_whole
 from deltarule.derive.batch import batch_walk
 from deltarule.derive.trace import baked, stage
@@ -79,6 +82,9 @@ def save(
     """
     from safetensors.numpy import save as to_bytes
 
+    place = _path(path)
+    if not isinstance(net, Module):
+        raise ModelFileError(f"save writes a network, an object of dr.Module, not {net!r:.60}")
     if not net.built:
         raise ModelFileError(
             f"{net!r} has no weights yet: train it, or call net.init(X.shape), before saving"
@@ -106,13 +112,32 @@ def save(
     if run is not None or resumable:
         about["run"], more = described_run(run, resumable)
         arrays |= more
+    text = json.dumps(about)
+    header = {"deltarule": text, "crc32": checksum(text, arrays)}
     try:
-        write_whole(Path(path), to_bytes(arrays, {"deltarule": json.dumps(about)}))
+        write_whole(place, to_bytes(arrays, header))
     except OSError as error:
         raise ModelFileError(
             f"cannot write {path}: {error.strerror}. A file that was there is as it was; "
-            "choose a folder that exists and is writable"
+            "free some space, or choose a folder that exists and is writable"
         ) from None
+
+
+def checksum(about: str, arrays: dict[str, Any]) -> str:
+    """CRC-32 of the header's text and of all arrays by name: a changed bit is another sum."""
+    crc = zlib.crc32(about.encode())
+    for name in sorted(arrays):
+        crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), crc))
+    return f"{crc:08x}"
+
+
+def _path(given: Any) -> Path:
+    """A path, or an error for what is none."""
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise ModelFileError(
+            f"a model file goes by its path, such as 'net.dr', not by {given!r:.60}"
+        )
+    return Path(given)
 
 
 # --- what the file says about the network ---
@@ -200,7 +225,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
     ModelFileError
         Where the file is missing, corrupt, truncated, foreign, or of a newer version.
     """
-    path = Path(path)
+    path = _path(path)
     about, arrays = read(path)
     try:
         trees = trees_of(arrays)
@@ -241,31 +266,54 @@ def _network(about: Any, trees: Any, net: Module | None) -> Module:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and the arrays of a model file."""
-    from safetensors import SafetensorError, safe_open
+    """The header and the arrays of a model file; its bytes are those that were written."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays_of
 
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except FileNotFoundError:
-        raise ModelFileError(f"there is no file {path}") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} is no model file, or it is damaged or cut short: {error}"
-        ) from None
+    raw = bytes_of(path, ModelFileError)
+    header = _header(raw, path)
     if "deltarule" not in header:
         raise ModelFileError(
             f"{path} is a safetensors file of another program: its header has no entry 'deltarule'"
         )
     try:
+        arrays = arrays_of(raw)
+        whole = header.get("crc32") in (None, checksum(header["deltarule"], arrays))
         about = json.loads(header["deltarule"])
         newer = about["format"] > FORMAT
-    except (ValueError, TypeError, LookupError, RecursionError):
-        raise ModelFileError(f"{path} is damaged: its header cannot be read") from None
+    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise _damaged(path, "its header cannot be read") from None
     if newer:
         raise ModelFileError(
             f"{path} has format {about['format']}, this version reads up to {FORMAT}; update "
-            "deltarule"
+            "deltarule: pip install --upgrade deltarule"
         )
+    if not whole:
+        raise _damaged(path, "its checksum is not that of what it holds, so bytes were changed")
     return about, arrays
+
+
+def _header(raw: bytes, path: Path) -> dict[str, str]:
+    """The entries of a safetensors header; a file that has none, or is shorter than it says, is refused."""
+    end = 8 + int.from_bytes(raw[:8], "little")
+    if raw[8:9] != b"{":
+        start = f"it starts with {raw[:8]!r}" if raw else "it is empty"
+        raise ModelFileError(
+            f"{path} is no model file: {start}. Name a file that dr.save or `deltarule train` wrote; on "
+            "the command line the model comes before the table"
+        )
+    try:
+        found = json.loads(raw[8:end])
+        named = found.pop("__metadata__", {})
+        end += max((array["data_offsets"][1] for array in found.values()), default=0)
+        entries = {str(name): str(value) for name, value in named.items()}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        cut = f"it ends after {len(raw)} bytes, within its header" if len(raw) < end else ""
+        raise _damaged(path, cut or "its header cannot be read") from None
+    if len(raw) < end:
+        raise _damaged(path, f"it is cut short, {len(raw)} of {end} bytes are there")
+    return entries
+
+
+def _damaged(path: Path, what: str) -> ModelFileError:
+    return ModelFileError(f"{path} is damaged: {what}. Take an undamaged copy, or train again")

@@ -27,13 +27,21 @@ from deltarule.train.figures import SPEED
 from deltarule.train.habits import FIT, hints
 from deltarule.train.judge import Judge
 from deltarule.train.order import BLOCK_ROWS, MANY, Orders
+from deltarule.train.outputs import check_outputs
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
 from deltarule.train.resume import first_carry
 from deltarule.train.run import INTERRUPTED, Run
-from deltarule.train.settings import callbacks_of, one_array, seed_of, trainable, whole_number
+from deltarule.train.settings import (
+    callbacks_of,
+    one_array,
+    seed_of,
+    trainable,
+    truth,
+    whole_number,
+)
 
 
 @hints(FIT)
@@ -71,7 +79,7 @@ def fit(
     X : array (rows, ...)
         Inputs.
     y : array (rows,) or (rows, outputs)
-        Targets: floats, or class indices for cross_entropy.
+        Targets: floats; or class indices for cross_entropy, focal and hinge.
     loss : str or callable
         mse, half_squared_error, mae, huber, cross_entropy, binary_cross_entropy (both from raw
         outputs), or a function (outputs, targets) -> a number, or one per row, in NumPy. Such a
@@ -180,6 +188,7 @@ class Training:
     ) -> None:
         whole_number("epochs", epochs, 0)
         whole_number("batch_size", batch_size, 1)
+        truth("shuffle", shuffle)
         self.net = trainable(net)
         self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
@@ -225,15 +234,17 @@ class Training:
 
     def _check_types(self, inputs: ArrayType, targets: ArrayType) -> None:
         with network_types():
-            (outputs,) = stage(lambda x: [one_array(self.net(x))], [inputs]).graph.result_types
+            graph = stage(lambda x: [one_array(self.net(x))], [inputs]).graph
+            (outputs,) = graph.result_types
             if outputs.shape[:1] != inputs.shape[:1]:
                 raise ShapeError(
                     f"the network returned shape {outputs.shape} for inputs of shape "
                     f"{inputs.shape}; its first axis must count the rows"
                 )
+            check_outputs(self.loss, graph.outputs[0])
             check_pairing(self.loss, outputs, targets)
             if self.loss.classes:
-                check_classes(self.data, outputs.shape)
+                check_classes(self.data, outputs.shape, self.loss)
             stage(lambda y, t: [self.loss(y, t)], [outputs, targets])
 
     def _first_record(self, resume: Run | None) -> Run:

@@ -103,7 +103,7 @@ def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
     """Area under the ROC curve: how often a row of a class outranks one of another.
 
     More than two classes: each against all others, mean over the classes (macro). NaN where a class
-    has no rows, or all.
+    has no rows, or all, and where outputs are not finite.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -118,7 +118,7 @@ def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
     else:
         shown = found.probabilities if loss.named and loss.name in LOGITS else scores
         columns = [(found.true == j, shown[:, j]) for j in range(scores.shape[1])]
-    if any(true.all() or not true.any() for true, _ in columns):
+    if any(true.all() or not true.any() or not np.isfinite(s).all() for true, s in columns):
         return float("nan")
     return float(np.mean([roc_auc_score(true, score) for true, score in columns]))
 
@@ -163,11 +163,21 @@ def rmse(outputs: Any, targets: Any, loss: Loss) -> float:
 def r2(outputs: Any, targets: Any, loss: Loss) -> float:
     """Share of the target's variance that is explained: 1 - sum (y - t)^2 / sum (t - mean t)^2.
 
-    NaN where all targets are equal.
+    Of several outputs the mean, each with a mean t of its own. NaN where all targets of an output
+    are equal.
     """
-    y, t = numbers_of(outputs, targets, loss, "r2")
-    spread = np.sum((t - t.mean()) ** 2)
-    return float(1 - np.sum((y - t) ** 2) / spread) if spread else float("nan")
+
+    def one(y: Any, t: Any) -> float:
+        return float(1 - np.sum((y - t) ** 2) / np.sum((t - t.mean()) ** 2))
+
+    return _by_output(one, *numbers_of(outputs, targets, loss, "r2"))
+
+
+def _by_output(score: Metric, y: Any, t: Any) -> float:
+    """The mean of a score over outputs; NaN where the targets of an output are equal."""
+    columns = zip(y.reshape(len(y), -1).T, t.reshape(len(t), -1).T, strict=True)
+    nan = float("nan")
+    return float(np.mean([nan if (t == t[0]).all() else score(y, t) for y, t in columns]))
 
 
 def mape(outputs: Any, targets: Any, loss: Loss) -> float:
@@ -186,22 +196,24 @@ def explained_deviance(outputs: Any, targets: Any, loss: Loss) -> float:
     """1 - D(y, t) / D(mean t, t), D the deviance that belongs to the loss.
 
     Of poisson, gamma and tweedie theirs; of losses on classes -2 ln p; of others the squared error,
-    so that it is r2. NaN where the targets have no deviance from their mean.
+    so that it is r2. Of several outputs, or questions, the mean. NaN where the targets of one have
+    no deviance from their mean.
     """
     name = loss.name if loss.named else ""
     if name in LOGITS or name in LOGITS_BINARY:
         found = answers(outputs, targets, loss, "explained_deviance")
-        spread = found.entropy()
-        return 1 + float(np.mean(found.log_probability())) / spread if spread else float("nan")
+        spread, explained = found.entropy(), np.atleast_1d(found.log_probability().mean(0))
+        return float(np.mean(1 + explained / spread)) if spread.all() else float("nan")
     if name not in LOG_MEAN:
         return r2(outputs, targets, loss)
     from sklearn.metrics import d2_tweedie_score
 
-    y, t = numbers_of(outputs, targets, loss, "explained_deviance")
-    if (t == t.flat[0]).all():
-        return float("nan")
     power = {"poisson": 1.0, "gamma": 2.0}.get(name) or loss.settings.get("power", 1.5)
-    return float(d2_tweedie_score(t.ravel(), y.ravel(), power=power))
+
+    def one(y: Any, t: Any) -> float:
+        return float(d2_tweedie_score(t, y, power=power))
+
+    return _by_output(one, *numbers_of(outputs, targets, loss, "explained_deviance"))
 
 
 METRICS: dict[str, Callable[..., float]] = {

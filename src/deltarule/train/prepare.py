@@ -6,7 +6,6 @@ training and validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -16,8 +15,9 @@ import numpy as np
 from deltarule.data.split import split
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.nn.arrays import as_numbers, in_dtype, shown
 from deltarule.nn.losses.classes import check_labels
-from deltarule.nn.losses.targets import check_targets
+from deltarule.nn.losses.targets import check_indices, check_targets, warn_of_idle
 from deltarule.train.weights import Array, mean_one, row_weights
 
 
@@ -122,7 +122,7 @@ def _parts(rows: int, fraction: Any, seed: int, strata: Array | None = None) -> 
     if not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
         raise DataError(
             "validation is a function of the network, a fraction between 0 and 1, a pair (X, y), or "
-            f"None, not {fraction!r}"
+            f"None, not {shown(fraction)}"
         )
     if rows < 2:
         raise DataError(f"validation={fraction} needs 2 rows or more, {rows} is given")
@@ -146,42 +146,26 @@ def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Ar
     if len(inputs) != len(targets):
         raise DataError(
             f"{name}X has {len(inputs)} rows, {name}y has {len(targets)}; each row of one belongs "
-            "to one of the other"
+            f"to one of the other{_turned(inputs, targets, name)}"
         )
     return inputs, targets
 
 
+def _turned(inputs: Array, targets: Array, name: str) -> str:
+    """What to do where one of the two lies on its side."""
+    if inputs.ndim == 2 and inputs.shape[1] == len(targets):
+        return f". {name}X has shape {inputs.shape}: are its rows columns? Give {name}X.T"
+    if targets.shape == (1, len(inputs)):
+        return f". {name}y has shape {targets.shape}: give {name}y.reshape(-1)"
+    return ""
+
+
 def _array(x: Any, name: str) -> Array:
     """A finite array of numbers with at least one row."""
-    if cure := _no_array(x):
-        raise DataError(f"{name} is {type(x).__name__} object, which is no array: {cure}")
-    try:
-        x = np.asarray(x)
-    except ValueError:
-        raise DataError(f"{name} is no array: its rows have different lengths") from None
-    if x.dtype.kind not in "biuf":
-        labels = f" For class names give their numbers, np.unique({name}, return_inverse=True)[1]."
-        raise DataError(
-            f"{name} has dtype {x.dtype}; numbers are needed.{labels if x.ndim == 1 else ''} For "
-            "tables with text use dr.train_table or the command line"
-        )
+    x = as_numbers(x, name)
     if x.ndim == 0 or x.size == 0:
         raise DataError(f"{name} has shape {x.shape}: there is nothing to train on")
     return _finite(x, name)
-
-
-def _no_array(x: Any) -> str:
-    """What to do with an object that only looks like rows; empty for all others."""
-    if hasattr(x, "toarray"):
-        return "make a sparse matrix dense with .toarray()"
-    if hasattr(x, "__array__") or isinstance(x, (Sequence, int, float)):
-        return ""
-    if hasattr(x, "__next__") or hasattr(x, "__iter__"):
-        return (
-            "fit goes through rows in an order of its own, many times. Collect them in an array, "
-            "np.array(list(...)); rows that do not fit in memory can stand in a file, np.memmap"
-        )
-    return ""
 
 
 def _finite(x: Array, name: str) -> Array:
@@ -209,9 +193,7 @@ def _inputs(X: Any, net: Module, name: str) -> Array:
 
 def _converted(x: Array, net: Module, name: str) -> Array:
     """In the network's float type, which may be too narrow for the numbers."""
-    with np.errstate(over="ignore"):
-        narrow = x.astype(net.dtype, copy=False)
-    return np.ascontiguousarray(_finite(narrow, f"as {net.dtype}, {name}"))
+    return np.ascontiguousarray(in_dtype(x, net.dtype, name))
 
 
 def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
@@ -219,19 +201,21 @@ def _targets(y: Any, net: Module, loss: Loss, name: str) -> Array:
     t = _array(y, name)
     if t.dtype.kind in "iub" and (loss.classes or not loss.named):
         return np.ascontiguousarray(t.astype(np.int64))
-    if loss.classes and t.ndim == 1:
-        raise DataError(
-            f"{name} has dtype {t.dtype}; {loss.name} takes class indices 0, 1, ... as integers: "
-            f"{name}.astype(int)"
-        )
+    if loss.classes:
+        check_indices(t, loss.name, name)
     if loss.named:
         check_targets(t, loss.name, name)
     return _converted(t, net, name)
 
 
-def check_classes(data: Data, outputs: tuple[int, ...]) -> None:
-    """Raise where a class index is none of the outputs."""
+def check_classes(data: Data, outputs: tuple[int, ...], loss: Loss) -> None:
+    """Raise where integers are no classes of the outputs, nor what the loss takes of each output."""
     held = [] if data.held is None else [(data.held.targets, "validation y")]
     for targets, name in ((data.targets, "y"), *held):
-        if targets.dtype.kind == "i" and outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
+        if targets.dtype.kind != "i":
+            continue
+        if outputs[-1] > 1 and targets.shape[1:] != outputs[1:]:
             check_labels(targets, outputs[-1], name)
+        elif outputs[-1] > 1 or loss.name == "hinge":
+            check_targets(targets, loss.name, name)
+    warn_of_idle(outputs[-1], [data.targets, *(targets for targets, _ in held)])

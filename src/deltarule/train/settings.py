@@ -23,6 +23,12 @@ def whole_number(name: str, value: Any, least: int) -> None:
         raise DataError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
+def truth(name: str, value: Any) -> None:
+    """Raise where a setting is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise DataError(f"{name} is True or False, not {value!r}")
+
+
 def seed_of(seed: int | None, resume: Run | None) -> int:
     """The seed of a training: given, that of the run to continue, or drawn."""
     if seed is not None:

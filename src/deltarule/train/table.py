@@ -16,11 +16,13 @@ from deltarule.data import (
     METRICS,
     Baseline,
     Preprocessor,
+    check_values,
     only_with_target,
     read_table,
     split,
     task_of,
 )
+from deltarule.data.table import place_of
 from deltarule.errors import DataError, TableError
 from deltarule.nn import Dense, Sequential
 from deltarule.optim import Adam
@@ -78,7 +80,7 @@ class Predictions:
         for name, values in further.items():
             if name in table.column_names:
                 raise TableError(
-                    f"The table already has a column {name!r}. Rename or drop it first."
+                    f"{place_of(table)} already has a column {name!r}. Rename or drop it first."
                 )
             table = table.append_column(name, [values])
         return table
@@ -148,14 +150,15 @@ def train_table(
     NonFiniteLoss
         Training diverged.
     """
-    if min(validation, test) < 0 or validation + test >= 1:
+    if not (min(validation, test) >= 0 and validation + test < 1):  # so that NaN is refused, too
         raise DataError(
             f"validation is {validation:g} and test is {test:g} of the rows; "
             "both must be 0 or more and together below 1, so that rows are left to train on."
         )
-    table, dropped = only_with_target(
-        read_table(source, header=header, categories=categories), target
-    )
+    ignore = (ignore,) if isinstance(ignore, str) else ignore
+    whole = read_table(source, header=header, categories=categories)
+    check_values(whole, target, task, ignore)
+    table, dropped = only_with_target(whole, target)
     if task == "auto":
         task = task_of(target, table[target])
     labels = table[target].to_numpy() if task == "classification" else None
@@ -212,9 +215,9 @@ def evaluate_table(model: Module, source: Any, *, header: bool = True) -> Evalua
     """Score a network on a table with its target column, beside the training rows' best constant."""
     prepared = preprocessor_of(model)
     names = (*prepared.categories, *prepared.target.categories)
-    table, dropped = only_with_target(
-        read_table(source, header=header, categories=names), prepared.target.name
-    )
+    whole = read_table(source, header=header, categories=names)
+    prepared.check(whole)
+    table, dropped = only_with_target(whole, prepared.target.name)
     inputs, notes = prepared.encode(table)
     return Evaluation(
         target=prepared.target.name,
