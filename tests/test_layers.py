@@ -81,6 +81,7 @@ def training(net, **options):
         "batch_size": 16,
         "validation": None,
         "metrics": (),
+        "train_metrics": (),
         "sample_weight": None,
         "class_weight": None,
         "shuffle": True,

@@ -321,11 +321,11 @@ def test_what_is_no_array_is_told_the_cure():
     def batches():
         yield X, Y
 
-    with pytest.raises(DataError, match=r"X is generator object, which is no array: .*np.memmap"):
+    with pytest.raises(DataError, match=r"X is a generator.*np.memmap"):
         dr.fit(mlp(), batches(), Y)
-    with pytest.raises(DataError, match=r"y is set object"):
+    with pytest.raises(DataError, match=r"y is a set"):
         dr.fit(mlp(), X, set(Y))
-    with pytest.raises(DataError, match=r"X is csr_array object.*\.toarray\(\)"):
+    with pytest.raises(DataError, match=r"X is a sparse csr_array.*\.toarray\(\)"):
         dr.fit(mlp(), sparse.csr_array(X), Y)
 
 

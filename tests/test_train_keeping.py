@@ -216,6 +216,7 @@ def test_a_file_whose_run_is_damaged_is_refused(path):
     with safe_open(str(path), framework="numpy") as file:
         about = file.metadata()
     lost = next(name for name in arrays if name.startswith("opt_state"))
+    about.pop("crc32")  # without one, the file is read as those of old are
     save_file({n: x for n, x in arrays.items() if n != lost}, str(path), about)
     with pytest.raises(ModelFileError, match="its run cannot be read, KeyError"):
         dr.Run.load(path)

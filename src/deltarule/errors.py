@@ -206,6 +206,13 @@ class ArgumentError(DeltaruleError, TypeError):
 
     Cause: ``dr.fit(net, X, y, verbose=1)``, a habit from elsewhere, or a misspelt name.
     Cure: the message names the argument that does what was meant.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> dr.fit(dr.Sequential(dr.Dense(1)), [[0.0]], [0.0], learning_rate=0.1)
+    Traceback (most recent call last):
+    deltarule.errors.ArgumentError: ...
     """
 
 

@@ -123,7 +123,8 @@ def _refuse_others(x: Any, name: str) -> None:
         raise DataError(f"{name} is a {kind}, which has no order; give an array, its rows in order")
     if isinstance(x, Iterable) and not hasattr(x, "__len__") and not hasattr(x, "__array__"):
         raise DataError(
-            f"{name} is a {kind}, which gives its rows once; collect them: np.array(list({name}))"
+            f"{name} is a {kind}, which gives its rows once; collect them: np.array(list({name})). "
+            "Rows that do not fit in memory can stand in a file: np.memmap"
         )
 
 
