@@ -108,7 +108,7 @@ class Matrices:
     def _given(self, whole: Whole, found: Pass, end: str = "") -> None:
         named = [("X", "input", found.inputs), ("T", "target", found.targets)]
         for path, node in {**found.weights, **found.held}.items():
-            trained = path in found.weights
+            trained = path in found.trained
             name = self.weights.get(path, ".".join(path))
             named.append((name + (end if trained else ""), "weight", node))
         for name, role, node in named:

@@ -20,7 +20,7 @@ from deltarule.explain.record import Layout, Worked
 from deltarule.explain.single import one_weight
 from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.optim import grouped, optimizer_of
 
 SMALL = 150  # numbers in weights, sums and outputs of a network that is explained neuron by neuron
 ONE_WEIGHT = (
@@ -74,6 +74,10 @@ def work_network(
         x, y = x[None], y[None]
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
+    if not net.trainable:
+        raise DataError(
+            f"all weights of {net!r} are frozen: a step changes nothing; net.unfreeze('dense1')"
+        )
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
     if weight is not None:
         (one, _), *_ = trace_steps(task, 1)
@@ -129,7 +133,8 @@ def _rate(rule: Any) -> float | None:
 def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
     """The traced steps, and after each the same forward pass with the new weights."""
     params, state = doubled(task.net.params), doubled(task.net.state)
-    memory = doubled(task.rule.init(params))
+    tuned = task.tuned
+    memory = doubled(grouped(task.rule, tuned.factors).init(tuned.trained(params)))
     done = []
     with np.errstate(all="ignore"):
         for count in range(steps):

@@ -17,6 +17,7 @@ import numpy as np
 from deltarule.derive.trace import STATE
 from deltarule.errors import DataError, DeltaruleError
 from deltarule.nn.nested import Path, Tree
+from deltarule.nn.tuning import activity_of, activity_penalty
 from deltarule.program import random
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -42,6 +43,8 @@ class Call:
         Set while weights are being declared.
     drawn : list
         The weights that were declared: layer, name, initializer.
+    penalties : list or None
+        Takes the penalties on the outputs of layers, where they are wanted.
     """
 
     places: dict[int, Path]
@@ -54,13 +57,17 @@ class Call:
     building: Any = None
     drawn: list[Any] = field(default_factory=list)
     draws: dict[Path, int] = field(default_factory=dict)
+    penalties: list[Any] | None = None
 
     def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
         """Run the code of a layer; nodes made inside carry its path, and errors name it."""
         path = self.places[id(layer)]
         outer, STATE.scope = STATE.scope, ".".join(path)
         try:
-            return code(layer, *args, **named)
+            y = code(layer, *args, **named)
+            if self.penalties is not None and activity_of(layer):
+                self.penalties.append(activity_penalty(layer, y))
+            return y
         except Exception as error:
             if path and not hasattr(error, "layer"):
                 _locate(error, f"layer {'.'.join(path)}, {layer!r}")

@@ -19,14 +19,16 @@ from deltarule.derive.tree import flatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn.call import FLOATS, Call, as_input, as_output, bound, current, narrowed
+from deltarule.nn.named import nearest
 from deltarule.nn.nested import Path, Slot, Tree, at, flat, matched, merged, nested, put
+from deltarule.nn.tuning import Tunable
 from deltarule.program import ops, random
 from deltarule.program.types import ArrayType
 
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
-PLACES = ("_arrays", "_states", "_given")
-SETTABLE = ("params", "state", "preprocessor", "input_shape")
+PLACES = ("_arrays", "_states", "_given", "_tuning")
+SETTABLE = ("params", "state", "preprocessor", "input_shape", "trainable", "frozen")
 
 
 class State:
@@ -69,7 +71,7 @@ def _entry(code: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class Module:
+class Module(Tunable):
     """The base of networks and layers.
 
     Attributes that are layers (or lists, tuples, dicts of layers), float arrays, or ``State`` are
@@ -80,6 +82,11 @@ class Module:
     ``net(X)`` evaluates it with its own weights, on plain arrays, in chunks of rows, in its float
     type. ``net(X, params=p)`` is the pure call of these weights, for tracing; ``train=True`` makes
     it that of a training step (dropout is on), which takes random numbers from ``key``.
+
+    Layers by name
+    --------------
+    ``net["dense1"]`` is a layer, by its path (``"encoder.dense1"``); ``net["dense1"].weight = W`` sets
+    a weight. ``tune`` and ``freeze`` say how weights are trained.
 
     Examples
     --------
@@ -145,6 +152,8 @@ class Module:
         """Set an attribute that is no state yet."""
         call = current()
         running = call is not None and id(self) in call.places
+        if name in self._arrays and self.built and not running and not isinstance(value, State):
+            value = self._fitting(name, value)
         weight = isinstance(value, np.ndarray) and value.dtype.kind == "f"
         if isinstance(value, Tracer) or (weight and running):
             raise ShapeError(
@@ -170,7 +179,19 @@ class Module:
         for kind in ("_states", "_arrays"):
             if name in own.get(kind, ()):
                 return self._bound(kind, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        layer = name in dict(self.children()) if "_arrays" in own else False
+        cure = f"; the layer of this name is net[{name!r}]" if layer else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cure}")
+
+    def _fitting(self, name: str, value: Any) -> Any:
+        """A new value of a weight, as floats."""
+        held, new = self._arrays[name], np.asarray(value)
+        if new.shape != held.shape or new.dtype.kind not in "biuf":
+            raise ShapeError(
+                f"{type(self).__name__}.{name} is a weight of shape {held.shape}; "
+                f"{new.dtype}{list(new.shape)} is assigned"
+            )
+        return new.astype(held.dtype)
 
     def _bound(self, kind: str, name: str) -> Any:
         call = current()
@@ -212,6 +233,16 @@ class Module:
                 yield name, value
             elif isinstance(value, (list, tuple, dict)) and name not in PLACES:
                 yield from _layers(name, value, type(self).__name__)
+
+    def __getitem__(self, name: str) -> Module:
+        """The layer of a path, such as ``"dense1"`` or ``"encoder.dense1"``."""
+        layers = {".".join(path): module for path, module in self.walk() if path}
+        if name not in layers:
+            raise DataError(
+                f"{type(self).__name__} has no layer {name!r}; its layers: "
+                f"{', '.join(layers) or 'none'}{nearest(name, layers)}"
+            )
+        return layers[name]
 
     def walk(self) -> Iterator[tuple[Path, Module]]:
         """All modules with their paths, this one first; one that is shared comes once."""
@@ -257,9 +288,13 @@ class Module:
         """Take over arrays, after a check of names, shapes and kinds."""
         word = "weights" if kind == "_arrays" else "state"
         places = dict(self._leaves(kind))
+        if kind == "_arrays" and not places:
+            self._ready()
         held = {path: place[path[-1]] for path, place in places.items()}
         values = {path: np.array(value) for path, value in matched(word, held, new).items()}
         for path, value in values.items():
+            if kind == "_arrays" and value.dtype.kind in "biu":
+                value = values[path] = value.astype(self.dtype)
             if value.dtype.kind != held[path].dtype.kind:
                 raise ShapeError(
                     f"{word} {'.'.join(path)} are {held[path].dtype}; {value.dtype} was given"
@@ -273,7 +308,10 @@ class Module:
         """Take the float type of new weights; states follow."""
         if len(given) > 1 or not given <= set(FLOATS):
             names = " and ".join(sorted(dtype.name for dtype in given))
-            raise ShapeError(f"weights are all float32 or all float64; {names} were given")
+            raise ShapeError(
+                f"weights are all float32 or all float64; {names} were given: give them one type, "
+                f"x.astype({self.dtype.name!r})"
+            )
         (dtype,) = given
         for _, module in self.walk():
             if module._dtype is None or module._dtype != dtype:
@@ -308,9 +346,12 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether the call is one of a training step: dropout is on, running statistics move."""
+        """Whether the call is one of a training step: dropout is on, running statistics move.
+
+        Not so in a frozen layer.
+        """
         call = current()
-        return call is not None and call.train
+        return call is not None and call.train and not self.frozen
 
     @property
     def built(self) -> bool:
@@ -431,11 +472,13 @@ class Module:
         train: bool = False,
         key: Any = None,
         step: Any = 0,
+        penalties: list[Any] | None = None,
         **named: Any,
     ) -> tuple[Any, Tree]:
         """The pure call: outputs and new state from weights, state and inputs.
 
-        Plain arrays of floats are taken in the float type of the weights.
+        Plain arrays of floats are taken in the float type of the weights. In a training step the
+        penalties on outputs of layers (``tune``) are appended to a list that is given for them.
         """
         leaves = matched("weights", dict(flat(self.params)), params).values()
         matched("state", dict(flat(self.state)), state)
@@ -443,9 +486,12 @@ class Module:
         if len(kinds) == 1:
             args = tuple(narrowed(x, *kinds) for x in args)
         call = Call(self._places(), params, state, train=train, key=key, step=step)
+        call.penalties = penalties if train else None
         with bound(call):
             y = self(*args, **named)
-        return y, merged(state, call.new_state)
+        still = {path for path, module in self.walk() if train and module.frozen}
+        new = ((path, x) for path, x in flat(call.new_state) if path[:-1] not in still)
+        return y, merged(state, nested(new))
 
     def _ready(self) -> Self:
         if not self.built:

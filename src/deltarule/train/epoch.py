@@ -22,6 +22,9 @@ from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.nn.nested import merged
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped
 from deltarule.program import Graph, Node, type_of
 from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
@@ -34,21 +37,46 @@ COMPILE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What a step takes and gives: weights, state, the rule's state, number of steps done."""
+    """What a step takes and gives.
+
+    Attributes
+    ----------
+    params, state : nested dict
+        Weights and state of the network.
+    opt_state : tree
+        What the update rule keeps for the weights that are trained.
+    count : integer
+        Steps done.
+    penalty : float or None
+        Sum over steps of rows times what ``net.tune`` adds to the loss; None where it adds nothing.
+    """
 
     params: Any
     state: Any
     opt_state: Any
     count: Any
+    penalty: Any = None
 
 
 def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carry, Any]]:
-    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, loss)."""
+    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, loss).
+
+    The gradient is that of the loss and the penalties, with respect to the weights that are trained.
+    """
+    tuned = Tunings.of(net)
+    rule = grouped(optimizer, tuned.factors)
 
     def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, Any]:
-        def objective(params: Any) -> tuple[Any, Any]:
+        def objective(trained: Any) -> tuple[Any, Any]:
+            params, penalties = merged(carry.params, trained), tuned.penalties(trained)
             outputs, state = net.apply(
-                params, carry.state, x, train=True, key=key, step=carry.count
+                params,
+                carry.state,
+                x,
+                train=True,
+                key=key,
+                step=carry.count,
+                penalties=penalties,
             )
             with scope(f"the loss {loss.name}"):
                 found = loss(outputs, y, w)
@@ -57,12 +85,15 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
                     f"the loss {loss.name} does not depend on the network's weights: there is "
                     "nothing to train, or dr.value cuts the gradient"
                 )
-            return found, state
+            return sum(penalties, found), (state, found, sum(penalties))
 
-        (value, state), grads = value_and_grad(objective, has_aux=True)(carry.params)
+        trained = tuned.trained(carry.params)
+        (_, (state, value, penalty)), grads = value_and_grad(objective, has_aux=True)(trained)
         with scope("the optimizer's step"):
-            params, opt_state = optimizer.step(carry.params, grads, carry.opt_state)
-        return Carry(params, state, opt_state, carry.count + np.int64(1)), value
+            new, opt_state = rule.step(trained, grads, carry.opt_state)
+            params = merged(carry.params, tuned.bounded(new))
+        total = None if carry.penalty is None else carry.penalty + x.shape[0] * penalty
+        return Carry(params, state, opt_state, carry.count + np.int64(1), total), value
 
     return step
 

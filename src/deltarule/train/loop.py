@@ -17,7 +17,8 @@ from deltarule.derive.tree import flatten, tree_map, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped, optimizer_of
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
@@ -30,12 +31,12 @@ from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
+from deltarule.train.resume import continued
 from deltarule.train.run import Run
 from deltarule.train.settings import (
     callbacks_of,
     one_array,
     seed_of,
-    shapes_of,
     trainable,
     whole_number,
 )
@@ -65,7 +66,8 @@ def fit(
     Each epoch goes once through the rows in an order that is a function of (seed, epoch), in
     batches; each batch is one step: forward, loss, backward, update. The last batch may be smaller.
     Losses are means over the rows of a batch; that of an epoch in the history is the mean over its
-    rows, each taken before the update of its step.
+    rows, each taken before the update of its step. Where ``net.tune`` adds penalties, what is minimized
+    is loss + penalty: the history has both, and loss stays comparable with val_loss.
 
     Parameters
     ----------
@@ -182,6 +184,7 @@ class Training:
         self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
+        self.tuned = Tunings.of(net)
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
         carry = self._first_carry(resume)
         self.leaves, self.spec = flatten(carry)
@@ -190,7 +193,9 @@ class Training:
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
         self.last = self.record.epochs + epochs
-        self.watched = bool(self.callbacks or self.metrics or self.data.held)
+        self.watched = bool(
+            self.callbacks or self.metrics or self.data.held or self.tuned.penalized
+        )
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
         many = self.epochs.native and epochs * self.data.rows >= MANY
@@ -200,6 +205,7 @@ class Training:
         self.pace = Pace(self.epochs.one.seconds, every)
         self.steps = int(carry.count)
         self.reason = ""
+        self.penalty = 0.0  # the carry's, when an epoch was recorded last
         self.stretches: list[Stretch] = []
         self.evaluation: Evaluation | None = None  # made when it is wanted first
 
@@ -210,6 +216,11 @@ class Training:
             net.init((self.batch, *data.inputs.shape[1:]), self.seed, net.dtype)
         if not net.params:
             raise DataError(f"{net!r} has no weights: there is nothing to train")
+        if not net.trainable:
+            raise DataError(
+                f"all weights of {net!r} are frozen: there is nothing to train; unfreeze some, "
+                "net.unfreeze('dense2')"
+            )
         for inputs, targets in ((data.inputs, data.targets), data.held or (None, None)):
             if inputs is not None:
                 self._check_types(type_of(inputs), type_of(targets))
@@ -229,17 +240,15 @@ class Training:
 
     def _first_carry(self, resume: Run | None) -> Carry:
         params, state = self.net.params, self.net.state
-        fresh = Carry(params, state, self.optimizer.init(params), np.int64(0))
+        rule = grouped(self.optimizer, self.tuned.factors)
+        opt_state, count = rule.init(self.tuned.trained(params)), np.int64(0)
         if resume is not None:
-            old = resume.carry
-            if old is None:
+            if resume.carry is None:
                 raise DataError("resume: the run holds no state of an optimizer to continue from")
-            if shapes_of(old.opt_state) != shapes_of(fresh.opt_state):
-                raise DataError(
-                    "resume: the optimizer or the network is of another kind than in the run to "
-                    "continue"
-                )
-            fresh = Carry(params, state, old.opt_state, old.count)
+            opt_state = continued(resume.carry, params, opt_state)
+            count = resume.carry.count
+        penalty = np.float64(0) if self.tuned.penalized else None
+        fresh = Carry(params, state, opt_state, count, penalty)
         return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
 
     def _first_record(self, resume: Run | None) -> Run:
@@ -258,7 +267,8 @@ class Training:
         """Names of what an epoch records."""
         held = self.data.held is not None
         metrics = [f"val_{name}" if held else name for name in self.metrics]
-        return ("loss", *(["val_loss"] if held else []), *metrics, "rows_per_second")
+        penalty = ["penalty"] if self.tuned.penalized else []
+        return ("loss", *penalty, *(["val_loss"] if held else []), *metrics, "rows_per_second")
 
     # --- epochs ---
 
@@ -297,7 +307,7 @@ class Training:
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
         means = mean_losses(losses, self.data.rows, self.batch)
-        others = {**self._evaluate(), "rows_per_second": speed}
+        others = {**self._penalty(), **self._evaluate(), "rows_per_second": speed}
         self.record.history["loss"] += means
         for name, value in others.items():
             self.record.history[name] += [value] * count
@@ -307,6 +317,13 @@ class Training:
             self._publish()
             self._call("on_epoch", moment, self.callbacks)
         return moment
+
+    def _penalty(self) -> dict[str, float]:
+        """The mean over rows of what was added to the loss since it was asked for last."""
+        if self.carry.penalty is None:
+            return {}
+        before, self.penalty = self.penalty, float(self.carry.penalty)
+        return {"penalty": (self.penalty - before) / self.data.rows}
 
     def _moment(self, logs: dict[str, float]) -> Moment:
         """What a hook is given now."""
@@ -366,6 +383,11 @@ class Training:
         for callback in callbacks:
             getattr(callback, hook)(moment)
         self.reason = self.reason or moment.reason
+        if hook == "on_epoch" and Tunings.of(self.net) != self.tuned:
+            raise DataError(
+                f"{hook} of a callback changed how weights are trained, which holds from the next fit "
+                "on: end this one, and go on with dr.fit(..., resume=run)"
+            )
         if callbacks:
             pairs = zip(self.slots, self.leaves, strict=False)
             found = [_like(slot.read(), value, hook) for slot, value in pairs]

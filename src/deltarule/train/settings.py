@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.tree import flatten
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn import Module
 from deltarule.train.callbacks import Callback
@@ -64,9 +63,3 @@ def trainable(net: Any) -> Module:
             "into a network of its class, dr.load(path, net)"
         )
     return net
-
-
-def shapes_of(tree: Any) -> Any:
-    """The structure of a tree, and the shapes of its leaves."""
-    leaves, spec = flatten(tree)
-    return spec, [np.shape(x) for x in leaves]

@@ -1,0 +1,397 @@
+"""How each weight is trained: whether at all, how fast, with which penalties and within which bound.
+
+In: settings given to a layer, or to weights by name. Out: ``Tuning`` of every weight of a network; its
+weights in two parts, trained and frozen; the penalty that is added to the loss; the bound that holds
+after an update.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+
+from deltarule.errors import DataError, ShapeError
+from deltarule.nn.named import nearest
+from deltarule.nn.nested import Path, Tree, flat, nested
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How one weight w is trained; the defaults change nothing.
+
+    Attributes
+    ----------
+    trainable : bool
+        Whether it is trained; otherwise it has no gradient, no update and no optimizer state.
+    rate, decay : float
+        Factors of the optimizer's learning rate and of its weight_decay.
+    l1, l2, orthogonal : float
+        Penalties that are added to the loss, see ``penalty``.
+    max_norm : float or None
+        The longest that each unit's weights may be after an update, see ``bounded``.
+    """
+
+    trainable: bool = True
+    rate: float = 1.0
+    decay: float = 1.0
+    l1: float = 0.0
+    l2: float = 0.0
+    orthogonal: float = 0.0
+    max_norm: float | None = None
+
+    @property
+    def penalized(self) -> bool:
+        """Whether anything is added to the loss."""
+        return any(getattr(self, name) for name in PENALTIES)
+
+    def penalty(self, w: Any) -> Any:
+        """l1 sum |w| + l2/2 sum w^2 + orthogonal/2 sum (G - I)^2.
+
+        The derivatives are l1 sign(w), l2 w and 2 orthogonal w (G - I). G = w^T w, or w w^T where
+        that is smaller (soft orthogonality of Bansal, Chen and Wang 2018).
+        """
+        total = 0.0
+        if self.l1:
+            total = total + self.l1 * np.sum(abs(w))
+        if self.l2:
+            total = total + self.l2 / 2 * np.sum(w * w)
+        if self.orthogonal:
+            m = w.reshape(-1, w.shape[-1])
+            gram = m.T @ m if m.shape[0] >= m.shape[1] else m @ m.T
+            apart = gram - np.eye(gram.shape[0], dtype=w.dtype)
+            total = total + self.orthogonal / 2 * np.sum(apart * apart)
+        return total
+
+    def bounded(self, w: Any) -> Any:
+        """Each unit's weights at most max_norm long: w_j <- w_j min(1, max_norm / |w_j|).
+
+        The units are the last axis, |w_j| is over the others (Srivastava and others 2014).
+        """
+        limit = self.max_norm
+        if limit is None:
+            return w
+        square = np.sum(w * w, axis=tuple(range(len(w.shape) - 1)), keepdims=True)
+        within = np.sqrt(np.maximum(square, limit * limit))
+        return np.where(square > limit * limit, w * (limit / within), w)
+
+
+PLAIN = Tuning()
+PENALTIES = ("l1", "l2", "orthogonal")
+OF_MATRICES = (*PENALTIES, "max_norm")  # given for a layer, they mean its matrices
+ONLY_MATRICES = ("orthogonal", "max_norm")
+OF_OUTPUTS = ("activity_l1", "activity_l2")  # of a layer, not of a weight
+OF_WEIGHTS = tuple(field.name for field in fields(Tuning))
+KNOWN = (*OF_WEIGHTS, *OF_OUTPUTS)
+
+
+def check_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in plain Python types; DataError where one is unknown or out of range."""
+    return {name: _checked(owner, name, value) for name, value in settings.items()}
+
+
+def _checked(owner: str, name: str, value: Any) -> Any:
+    if name not in KNOWN:
+        raise DataError(
+            f"{owner} has no setting {name!r}; known: {', '.join(KNOWN)}{nearest(name, KNOWN)}"
+        )
+    if name == "trainable":
+        if not isinstance(value, (bool, np.bool_)):
+            raise DataError(f"{owner}: trainable is True or False, not {value!r}")
+        return bool(value)
+    if name == "max_norm" and value is None:
+        return None
+    number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    positive = name in ("rate", "max_norm")
+    if not number or not (0 < value if positive else 0 <= value) or not math.isfinite(value):
+        cure = "; to leave weights as they are, freeze them" if name == "rate" else ""
+        kind = "a positive number" if positive else "0 or a positive number"
+        raise DataError(f"{owner}: {name} must be {kind}, not {value!r}{cure}")
+    return float(value)
+
+
+class Tunable:
+    """What a module offers to say how its weights are trained."""
+
+    _arrays: dict[str, Any]
+    _tuning: dict[str, dict[str, Any]]  # by the weight's name; "" is the layer as a whole
+
+    def walk(self) -> Iterator[tuple[Path, Any]]:
+        """All modules with their paths, this one first."""
+        raise NotImplementedError
+
+    def tune(self, *names: str, **settings: Any) -> Self:
+        """Say how weights are trained, from the next ``fit`` on.
+
+        Parameters
+        ----------
+        *names : str
+            Layers and weights by path, ``"dense1"`` or ``"dense1.bias"``, where ``*`` stands for any
+            characters: ``"*.bias"``. Without names, this layer, or the whole network. What is given
+            for a layer holds for all weights in it, and replaces what they had; l1, l2, orthogonal and
+            max_norm for those of two axes or more only, unless a weight is named.
+        trainable : bool
+            False: the weight is frozen. A frozen layer does as in evaluation, too.
+        rate, decay : float
+            Factors of the optimizer's learning rate (or schedule) and of its weight_decay. A rule
+            whose decay is multiplied by the learning rate, as AdamW, takes both factors there.
+        l1, l2, orthogonal : float
+            Penalties added to the loss: l1 sum |w|; l2/2 sum w^2, which is what weight_decay=l2 does
+            under ``dr.SGD``; orthogonal/2 sum (w^T w - I)^2.
+        max_norm : float or None
+            After each update, a unit whose weights are longer than this is scaled back to it.
+        activity_l1, activity_l2 : float
+            Penalties on a layer's outputs y in training: the mean over rows of activity_l1 sum |y| and
+            of activity_l2/2 sum y^2.
+
+        Returns
+        -------
+        Module
+            The network itself.
+
+        Raises
+        ------
+        DataError
+            Where no layer or weight has that name, no setting is known by it, or a value is out of
+            range.
+        ShapeError
+            Where orthogonal or max_norm are given for a weight of one axis, or a penalty for a layer
+            without matrices.
+
+        Examples
+        --------
+        >>> import deltarule as dr
+        >>> net = dr.Sequential(dr.Dense(8, "relu", l2=1e-3), dr.Dense(1)).init((1, 3))
+        >>> net = net.tune("*.bias", decay=0).tune("dense1", rate=0.1)
+        >>> net.tuned["dense1.weight"]
+        {'rate': 0.1, 'l2': 0.001}
+        >>> net.tuned["dense2.bias"]
+        {'decay': 0.0}
+        """
+        settings = check_settings(type(self).__name__, settings)
+        targets = [target for name in names for target in self._named(name)] if names else [self]
+        for target in targets:
+            module, name = target if isinstance(target, tuple) else (target, "")
+            if name:
+                module._tune_weight(name, settings)
+            else:
+                module._tune_layer(settings)
+        return self
+
+    def freeze(self, *names: str) -> Self:
+        """Leave layers or weights as they are in training, all without names.
+
+        They get no gradient work in the compiled step and no state of the optimizer. In a frozen
+        layer dropout is off and running statistics stay, as in evaluation. What is differentiated by
+        hand, with ``dr.grad``, is the caller's choice.
+
+        Parameters
+        ----------
+        *names : str
+            As in ``tune``.
+
+        Returns
+        -------
+        Module
+            The network itself.
+
+        Examples
+        --------
+        >>> import numpy as np, deltarule as dr
+        >>> net = dr.Sequential(dr.Dense(2), dr.Dense(1)).init((1, 3), seed=0).freeze("dense1")
+        >>> before = net.params["dense1"]["weight"].copy()
+        >>> run = dr.fit(net, np.ones((4, 3)), np.ones(4), epochs=2, seed=0)
+        >>> bool((net.params["dense1"]["weight"] == before).all()), list(run.carry.opt_state["m"])
+        (True, ['dense2'])
+        """
+        return self.tune(*names, trainable=False)
+
+    def unfreeze(self, *names: str) -> Self:
+        """Train layers or weights again, from the next ``fit`` on; the reverse of ``freeze``."""
+        return self.tune(*names, trainable=True)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any weight here is trained; setting it freezes all, or trains all."""
+        found = weights_of(self)
+        return any(one.trainable for one in found.values()) if found else not self.frozen
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.tune(trainable=value)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether this layer as a whole is frozen; setting it freezes all, or trains all."""
+        return not self._tuning.get("", {}).get("trainable", True)
+
+    @frozen.setter
+    def frozen(self, value: bool) -> None:
+        self.tune(trainable=not value if isinstance(value, (bool, np.bool_)) else value)
+
+    @property
+    def tuned(self) -> dict[str, dict[str, Any]]:
+        """What differs from the defaults, by the path of weights, and of layers for their outputs."""
+        found = {".".join(path): differing(one) for path, one in weights_of(self).items()}
+        for path, module in self.walk():
+            if own := activity_of(module):
+                found[".".join(path)] = {**found.get(".".join(path), {}), **own}
+        return {path: settings for path, settings in found.items() if settings}
+
+    # --- names ---
+
+    def _named(self, name: str) -> list[tuple[Any, str]]:
+        """Layers of a name or pattern, or else weights: a module each, and a name in it or none."""
+        modules = list(self.walk())
+        layers = {".".join(path): (module, "") for path, module in modules if path}
+        weights = {
+            ".".join((*path, own)): (module, own) for path, module in modules for own in module._arrays
+        }
+        for known in (layers, weights):
+            if found := [target for path, target in known.items() if fnmatchcase(path, name)]:
+                return found
+        what = f"layers {', '.join(layers) or 'none'}; weights {', '.join(weights) or 'none yet'}"
+        cure = "" if weights else ". Weights have names after net.init(X.shape) or dr.fit"
+        raise DataError(
+            f"no layer or weight is called {name!r}: there are {what}{cure}"
+            f"{nearest(name, (*layers, *weights))}"
+        )
+
+    def _tune_weight(self, name: str, settings: Mapping[str, Any]) -> None:
+        whole = [key for key in settings if key in OF_OUTPUTS]
+        if whole:
+            raise DataError(f"{whole[0]} is about the outputs of a layer; {name!r} is a weight")
+        if name in self._arrays:
+            _check_axes(name, self._arrays[name], settings)
+        self._tuning.setdefault(name, {}).update(settings)
+
+    def _tune_layer(self, settings: Mapping[str, Any]) -> None:
+        """Set for all weights in a layer, also those of layers inside it; outputs are its own."""
+        modules = [module for _, module in self.walk()]
+        arrays = [x for module in modules for x in module._arrays.values()]
+        useless = [key for key in settings if key in OF_MATRICES and settings[key]]
+        if useless and arrays and not any(x.ndim > 1 for x in arrays):
+            raise ShapeError(
+                f"{self!r}: {useless[0]} given for a layer is about weights of two axes or more, and "
+                "it has none; name the weight, as in net.tune('dense1.bias', l2=0.1)"
+            )
+        inner = {key: value for key, value in settings.items() if key not in OF_OUTPUTS}
+        for module in modules:
+            for own in module._tuning.values():
+                for key in inner:
+                    own.pop(key, None)
+            module._tuning.setdefault("", {}).update(inner)
+        self._tuning.setdefault("", {}).update(settings)
+
+
+def _check_axes(name: str, array: Any, settings: Mapping[str, Any]) -> None:
+    wrong = [key for key in ONLY_MATRICES if settings.get(key)]
+    if wrong and len(array.shape) < 2:
+        raise ShapeError(
+            f"{wrong[0]} is about weights of two axes or more; {name} has shape {array.shape}"
+        )
+
+
+def activity_of(module: Any) -> dict[str, float]:
+    """The penalties on a layer's outputs."""
+    whole = module._tuning.get("", {})
+    return {name: whole[name] for name in OF_OUTPUTS if whole.get(name)}
+
+
+def activity_penalty(module: Any, y: Any) -> Any:
+    """Mean over rows of activity_l1 sum |y| + activity_l2/2 sum y^2.
+
+    The derivatives are activity_l1 sign(y) / rows and activity_l2 y / rows.
+    """
+    if not getattr(y, "shape", ()):
+        raise ShapeError(
+            "activity_l1 and activity_l2 are about one array of outputs, rows first; the layer "
+            f"returned {type(y).__name__}"
+        )
+    total: Any = 0.0
+    for name, strength in activity_of(module).items():
+        size = np.sum(abs(y)) if name == "activity_l1" else np.sum(y * y) / 2
+        total = total + strength / y.shape[0] * size
+    return total
+
+
+def differing(one: Tuning) -> dict[str, Any]:
+    """Settings that are not the defaults."""
+    plain = asdict(PLAIN)
+    return {name: value for name, value in asdict(one).items() if value != plain[name]}
+
+
+def weights_of(net: Tunable) -> dict[Path, Tuning]:
+    """How each weight of a network is trained, by path."""
+    found = {}
+    for path, module in net.walk():
+        whole = module._tuning.get("", {})
+        for name, array in module._arrays.items():
+            matrix = len(array.shape) > 1
+            own = {
+                key: value
+                for key, value in whole.items()
+                if key in OF_WEIGHTS and (matrix or key not in OF_MATRICES)
+            }
+            own |= module._tuning.get(name, {})
+            _check_axes(".".join((*path, name)), array, own)
+            found[*path, name] = Tuning(**own)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tunings:
+    """How a network is trained: the tuning of each weight, by path.
+
+    Attributes
+    ----------
+    weights : dict
+        Path -> Tuning.
+    outputs : bool
+        Whether outputs of a layer have a penalty.
+    """
+
+    weights: dict[Path, Tuning]
+    outputs: bool
+
+    @classmethod
+    def of(cls, net: Tunable) -> Self:
+        """Those of a network now."""
+        weights = weights_of(net)
+        for name in OF_MATRICES:
+            wanted = any(module._tuning.get("", {}).get(name) for _, module in net.walk())
+            if wanted and not any(getattr(one, name) for one in weights.values()):
+                raise ShapeError(
+                    f"{name} given for a layer is about weights of two axes or more, and none of "
+                    f"these layers has one; name the weight, as in net.tune('dense1.bias', {name}=0.1)"
+                )
+        return cls(weights, any(activity_of(module) for _, module in net.walk()))
+
+    @property
+    def penalized(self) -> bool:
+        """Whether anything is added to the loss."""
+        trained = [one for one in self.weights.values() if one.trainable]
+        return self.outputs or any(one.penalized for one in trained)
+
+    def trained(self, params: Tree) -> Tree:
+        """The weights that are trained."""
+        return nested((path, w) for path, w in flat(params) if self.weights[path].trainable)
+
+    @property
+    def factors(self) -> dict[Path, tuple[float, float]]:
+        """Of the learning rate and of the weight decay, by path."""
+        return {path: (t.rate, t.decay) for path, t in self.weights.items()}
+
+    def penalties(self, trained: Tree) -> list[Any]:
+        """The penalties of weights that have some."""
+        found = ((self.weights[path], w) for path, w in flat(trained))
+        return [one.penalty(w) for one, w in found if one.penalized]
+
+    def bounded(self, trained: Tree) -> Tree:
+        """The weights within their bounds."""
+        return nested((path, self.weights[path].bounded(w)) for path, w in flat(trained))
