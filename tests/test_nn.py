@@ -496,7 +496,10 @@ def test_setting_weights_checks_names_shapes_and_types():
     good = net.params
     first, second = good["dense1"], good["dense2"]
     other = {"weight": np.ones((2, 1)), "bias": np.ones(1)}
-    square, whole = {**other, "weight": np.ones((2, 2))}, {**other, "weight": np.ones((2, 1), complex)}
+    square, whole = (
+        {**other, "weight": np.ones((2, 2))},
+        {**other, "weight": np.ones((2, 1), complex)},
+    )
     for wrong, words in [
         ({"dense1": first}, "missing dense2.bias, dense2.weight; unknown none"),
         ({**good, "dense3": second}, "unknown dense3.bias, dense3.weight"),

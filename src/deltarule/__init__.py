@@ -39,7 +39,7 @@ from deltarule.errors import (
     TypeRuleError,
 )
 from deltarule.explain import explain  # the function; the floor of that name by `from` only
-from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
+from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State, lsuv
 from deltarule.optim import (
     LAMB,
     SGD,
@@ -63,7 +63,17 @@ from deltarule.optim import (
     Warmup,
 )
 from deltarule.program import random
-from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train import (
+    Callback,
+    EarlyStopping,
+    Moment,
+    Run,
+    Transfer,
+    fit,
+    load,
+    save,
+    transfer,
+)
 from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table
 

@@ -54,6 +54,7 @@ class Matrices:
             whole.call(step.backward[node], f"dE/d{name}")
         for path, node in step.gradients.items():
             whole.call(node, f"dE/d{self.weights[path]}")
+        whole.call(found.loss, "E")
         self.between = whole.call_intermediates([*found.order, *step.between])
         return whole
 
@@ -177,6 +178,7 @@ class Matrices:
         marks = self.marks(self.after, "_new")
         for name, _, node in marks:
             whole.call(node, name)
+        whole.call(self.after.loss, "E_new")
         self.between = whole.call_intermediates(self.after.order)
         for node in self.between:
             whole.names[node] += "_new"

@@ -88,7 +88,18 @@ def work_network(
 
 def _facts(task: Task) -> dict[str, str]:
     """What is trained how, in a line each."""
-    return {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    facts = {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    tuned = {path: _tuned(own) for path, own in task.net.tuned.items()}
+    return facts | (
+        {"trained otherwise": "; ".join(map(": ".join, tuned.items()))} if tuned else {}
+    )
+
+
+def _tuned(settings: dict[str, Any]) -> str:
+    """How one weight is trained, where it is not as the others."""
+    if not settings.get("trainable", True):
+        return "frozen"
+    return ", ".join(f"{name.replace('_', ' ')} {_figure(x)}" for name, x in settings.items())
 
 
 def _said(rule: Any) -> str:

@@ -9,6 +9,7 @@ from deltarule.nn.activations import ACTIVATIONS, activation_of
 from deltarule.nn.initializers import INITIALIZERS, initializer
 from deltarule.nn.layers import Activation, Dense, Dropout, Sequential
 from deltarule.nn.losses import LOSSES, Loss, loss_of
+from deltarule.nn.lsuv import lsuv
 from deltarule.nn.module import Module, State
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "activation_of",
     "initializer",
     "loss_of",
+    "lsuv",
 ]

@@ -28,7 +28,7 @@ from deltarule.program.types import ArrayType
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
 PLACES = ("_arrays", "_states", "_given", "_tuning")
-SETTABLE = ("params", "state", "preprocessor", "input_shape", "trainable", "frozen")
+SETTABLE = ("params", "state", "preprocessor", "input_shape", "trainable", "frozen", "tuning")
 
 
 class State:

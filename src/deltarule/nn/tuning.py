@@ -243,6 +243,26 @@ class Tunable:
                 found[".".join(path)] = {**found.get(".".join(path), {}), **own}
         return {path: settings for path, settings in found.items() if settings}
 
+    @property
+    def tuning(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """All that ``tune`` set, for a model file: by layer, by weight in it ("" is the layer)."""
+        found = {".".join(path): module._tuning for path, module in self.walk()}
+        return {
+            path: {name: dict(own) for name, own in tuning.items() if own}
+            for path, tuning in found.items()
+            if any(tuning.values())
+        }
+
+    @tuning.setter
+    def tuning(self, saved: dict[str, dict[str, dict[str, Any]]]) -> None:
+        modules = {".".join(path): module for path, module in self.walk()}
+        for module in modules.values():
+            module._tuning.clear()
+        for path, own in saved.items():
+            for name, settings in own.items():
+                checked = check_settings(f"tuning of {path or 'the network'}", settings)
+                modules[path]._tuning[name] = checked
+
     # --- names ---
 
     def _named(self, name: str) -> list[tuple[Any, str]]:
@@ -250,7 +270,9 @@ class Tunable:
         modules = list(self.walk())
         layers = {".".join(path): (module, "") for path, module in modules if path}
         weights = {
-            ".".join((*path, own)): (module, own) for path, module in modules for own in module._arrays
+            ".".join((*path, own)): (module, own)
+            for path, module in modules
+            for own in module._arrays
         }
         for known in (layers, weights):
             if found := [target for path, target in known.items() if fnmatchcase(path, name)]:
@@ -328,20 +350,21 @@ def differing(one: Tuning) -> dict[str, Any]:
 
 def weights_of(net: Tunable) -> dict[Path, Tuning]:
     """How each weight of a network is trained, by path."""
-    found = {}
-    for path, module in net.walk():
-        whole = module._tuning.get("", {})
-        for name, array in module._arrays.items():
-            matrix = len(array.shape) > 1
-            own = {
-                key: value
-                for key, value in whole.items()
-                if key in OF_WEIGHTS and (matrix or key not in OF_MATRICES)
-            }
-            own |= module._tuning.get(name, {})
-            _check_axes(".".join((*path, name)), array, own)
-            found[*path, name] = Tuning(**own)
-    return found
+    return {
+        (*path, name): tuning_of(module, name)
+        for path, module in net.walk()
+        for name in module._arrays
+    }
+
+
+def tuning_of(module: Any, name: str) -> Tuning:
+    """How a weight of a layer is trained."""
+    array, whole = module._arrays[name], module._tuning.get("", {})
+    left_out = OF_OUTPUTS if array.ndim > 1 else (*OF_OUTPUTS, *OF_MATRICES)
+    own = {key: value for key, value in whole.items() if key not in left_out}
+    own |= module._tuning.get(name, {})
+    _check_axes(name, array, own)
+    return Tuning(**own)
 
 
 @dataclass(frozen=True, slots=True)

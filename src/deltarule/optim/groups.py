@@ -59,6 +59,7 @@ class Groups:
     def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """The rule's step, with each weight's own settings."""
         return self._chosen(params, lambda rule: rule.step(params, grads, state))
+
     def _chosen(self, params: Tree, results: Any) -> Tree:
         """What the rule gives, each weight's part of it from the rule with that weight's factors."""
         own = {path: self.factors.get(path, PLAIN) for path, _ in flat(params)}

@@ -8,5 +8,16 @@ from deltarule.train.callbacks import Callback, EarlyStopping, Moment
 from deltarule.train.checkpoint import load, save
 from deltarule.train.loop import fit
 from deltarule.train.run import Run
+from deltarule.train.transfer import Transfer, transfer
 
-__all__ = ["Callback", "EarlyStopping", "Moment", "Run", "fit", "load", "save"]
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "Moment",
+    "Run",
+    "Transfer",
+    "fit",
+    "load",
+    "save",
+    "transfer",
+]

@@ -1,8 +1,8 @@
 """Model files: weights in the safetensors format, everything else as JSON in its header.
 
 In: a network. Out: one file, written whole or not at all; and back. The file holds the
-architecture, the graph of the evaluation of one row, the preprocessing, and the version of the
-format. It is data only: reading it executes nothing.
+architecture, how its weights are trained, the graph of the evaluation of one row, the preprocessing,
+and the version of the format. It is data only: reading it executes nothing.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def save(
         "format": FORMAT,
         "dtype": net.dtype.name,
         "architecture": architecture(net),
+        "tuning": net.tuning,
         "row": list(shape),
         "graph": evaluation_graph(net, tuple(shape)).to_text(),
         "preprocessor": None if preprocessor is None else preprocessor.to_json(),
@@ -249,6 +250,7 @@ def _network(about: Any, trees: Any, net: Module | None) -> Module:
     if not found.built:
         found.init((1, *about["row"]), 0, about["dtype"])
     found.params, found.state = trees["params"], trees["state"]
+    found.tuning = about.get("tuning", found.tuning)  # files of the first versions have none
     return found
 
 
