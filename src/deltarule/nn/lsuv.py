@@ -19,17 +19,19 @@ from deltarule.nn.module import Module
 from deltarule.nn.tuning import tuning_of
 from deltarule.program import random
 
+LEAST = 1e-6  # of the mean square is the least variance that says something
 ROUNDS = 10  # of scaling a layer; one is enough where its sums are proportional to its weights
 
 
 def lsuv(net: Module, X: Any, *, seed: int = 0, tolerance: float = 0.1) -> dict[str, float]:
     """Layer-sequential unit-variance initialization (Mishkin and Matas 2016).
 
-    Each layer's weights W start as a random matrix with orthonormal rows or columns; then, from the
-    first layer to the last, W <- W / sqrt(v), v the variance of the layer's sums x W + b (before its
-    activation) over all rows and units, until \\|v - 1\\| < tolerance. So signals neither vanish nor explode
-    at the start, with any activation and in any depth. Frozen layers and weights of one axis, such as
-    biases, stay as they are.
+    Each layer's weights W start as a random matrix with orthonormal rows or columns. Then, from the
+    first layer to the last, W <- W / sqrt(v) until v is within the tolerance of 1; v is the variance
+    over all rows and units of the layer's sums x W + b before its ``activation`` (of its outputs where
+    it has none). So signals keep their size in any depth. It suits activations whose outputs lie
+    around 0; after many logistic layers rows hardly differ, which is an error. Frozen weights, and
+    those of one axis, such as biases, stay as they are.
 
     Parameters
     ----------
@@ -50,7 +52,8 @@ def lsuv(net: Module, X: Any, *, seed: int = 0, tolerance: float = 0.1) -> dict[
     Raises
     ------
     DataError
-        Where X is not finite, or a layer's sums are the same for all rows and units.
+        Where X is not finite, a layer's sums are the same for all rows and units, or do not reach
+        variance 1; the weights are as they were.
 
     Examples
     --------
@@ -118,26 +121,34 @@ class Scaling(Call):
             drawn = orthogonal(key, (int(np.prod(w.shape[:-1])), w.shape[-1]))
             layer._arrays[name] = drawn.reshape(w.shape).astype(w.dtype)
         for _ in range(ROUNDS):
-            variance = self.reached[path] = _variance(layer, outputs)
-            if not np.isfinite(variance) or variance <= 0:
+            variance, square = _spread(layer, outputs)
+            self.reached[path] = variance
+            if not variance > LEAST * square:
                 raise DataError(
-                    f"lsuv: the sums of layer {path}, {layer!r}, have variance {variance:g} on these "
-                    "inputs; give more rows, which differ, of about the size 1"
+                    f"lsuv: the sums of layer {path}, {layer!r}, are nearly all the same: their variance "
+                    f"is {variance:.3g}, their mean square {square:.3g}. Give rows that differ, of about "
+                    "the size 1, and to layers before it an activation of mean 0, such as tanh"
                 )
             if abs(variance - 1) < self.tolerance:
-                break
+                return
             for name in names:
                 w = layer._arrays[name]
                 layer._arrays[name] = w / w.dtype.type(np.sqrt(variance))
+        raise DataError(
+            f"lsuv: after {ROUNDS} rounds the outputs of layer {path}, {layer!r}, have variance "
+            f"{variance:.3g}, not 1: they do not grow with its weights, as those of a tanh do not. "
+            f"net.freeze({path!r}) leaves it out"
+        )
 
 
-def _variance(layer: Any, outputs: Callable[[], Any]) -> float:
-    """Of what a layer puts into its activation, or else of its outputs."""
+def _spread(layer: Any, outputs: Callable[[], Any]) -> tuple[float, float]:
+    """Variance and mean square of what a layer puts into its activation, or else of its outputs."""
     activation = vars(layer).get("activation")
     if activation is not None:
         vars(layer)["activation"] = None
     try:
-        return float(np.var(np.asarray(outputs(), np.float64)))
+        y = np.asarray(outputs(), np.float64)
+        return float(np.var(y)), float(np.mean(y * y))
     finally:
         if activation is not None:
             vars(layer)["activation"] = activation

@@ -179,7 +179,7 @@ class Module(Tunable):
         for kind in ("_states", "_arrays"):
             if name in own.get(kind, ()):
                 return self._bound(kind, name)
-        layer = name in dict(self.children()) if "_arrays" in own else False
+        layer = not name.startswith("_") and name in dict(self.children())
         cure = f"; the layer of this name is net[{name!r}]" if layer else ""
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cure}")
 
@@ -292,9 +292,10 @@ class Module(Tunable):
             self._ready()
         held = {path: place[path[-1]] for path, place in places.items()}
         values = {path: np.array(value) for path, value in matched(word, held, new).items()}
+        floats = [value.dtype for value in values.values() if value.dtype.kind == "f"]
         for path, value in values.items():
             if kind == "_arrays" and value.dtype.kind in "biu":
-                value = values[path] = value.astype(self.dtype)
+                value = values[path] = value.astype(floats[0] if floats else self.dtype)
             if value.dtype.kind != held[path].dtype.kind:
                 raise ShapeError(
                     f"{word} {'.'.join(path)} are {held[path].dtype}; {value.dtype} was given"

@@ -58,7 +58,9 @@ class Groups:
 
     def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """The rule's step, with each weight's own settings."""
-        return self._chosen(params, lambda rule: rule.step(params, grads, state))
+        done: tuple[Tree, Tree]
+        done = self._chosen(params, lambda rule: rule.step(params, grads, state))
+        return done
 
     def _chosen(self, params: Tree, results: Any) -> Tree:
         """What the rule gives, each weight's part of it from the rule with that weight's factors."""

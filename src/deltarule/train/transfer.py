@@ -106,7 +106,9 @@ def transfer(
     if not isinstance(net, Module) or isinstance(net, Loaded):
         raise DataError(f"transfer sets weights of a network of dr.Module, not of {net!r}")
     own = {"params": _dotted(net._ready().params), "state": _dotted(net.state)}
-    given = {kind: _renamed(tree, rename or {}) for kind, tree in _arrays(source).items()}
+    given = _arrays(source)
+    _check_names(rename or {}, [name for tree in given.values() for name in tree])
+    given = {kind: _renamed(tree, rename or {}) for kind, tree in given.items()}
     wanted = _wanted(net, names) if names else [name for kind in own.values() for name in kind]
     held, found = {**own["params"], **own["state"]}, {**given["params"], **given["state"]}
     present = [name for name in wanted if name in found]
@@ -146,23 +148,32 @@ def _dotted(tree: Any) -> Arrays:
     return {".".join(path): x for path, x in flat(tree)}
 
 
+def _check_names(rename: Mapping[str, str], arrays: list[str]) -> None:
+    """Raise where a name to be replaced is none of the source's."""
+    for old in rename:
+        if not any(f"{path}.".startswith(f"{old}.") for path in arrays):
+            raise DataError(
+                f"transfer: rename has {old!r}, and the source no such name; it has "
+                f"{', '.join(arrays)}{nearest(old, arrays)}"
+            )
+
+
 def _renamed(arrays: Arrays, names: Mapping[str, str]) -> Arrays:
-    """Arrays under other names; of several that apply the longest counts."""
-    unused = [old for old in names if not any(f"{path}.".startswith(f"{old}.") for path in arrays)]
-    if unused and arrays:
-        raise DataError(
-            f"transfer: rename has {unused[0]!r}, and the source no such name; it has "
-            f"{', '.join(arrays)}{nearest(unused[0], arrays)}"
-        )
-    out: Arrays = {}
-    for path, x in arrays.items():
-        fits = [old for old in names if f"{path}.".startswith(f"{old}.")]
-        old = max(fits, key=len, default=None)
-        new = path if old is None else f"{names[old]}{path[len(old) :]}".removeprefix(".")
-        if new in out:
-            raise DataError(f"transfer: rename makes two arrays {new!r} of the source")
-        out[new] = x
-    return out
+    """Arrays under other names; where one was renamed to the name of another, that one gives way."""
+    new = {path: _new_name(path, names) for path in arrays}
+    taken = [name for path, name in new.items() if name != path]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise DataError(f"transfer: rename makes two arrays {name!r} of the source")
+    kept = {path for path, name in new.items() if name != path or path not in taken}
+    return {new[path] if path in kept else f"{path} (there)": x for path, x in arrays.items()}
+
+
+def _new_name(path: str, names: Mapping[str, str]) -> str:
+    """A name after ``rename``; of several that apply the longest counts."""
+    fits = [old for old in names if f"{path}.".startswith(f"{old}.")]
+    old = max(fits, key=len, default=None)
+    return path if old is None else f"{names[old]}{path[len(old) :]}".removeprefix(".")
 
 
 def _wanted(net: Module, names: Iterable[str]) -> list[str]:
