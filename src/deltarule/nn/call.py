@@ -36,11 +36,13 @@ class Call:
     new_state : nested dict
         What the layers assigned.
     train : bool
-        Whether it is a training step.
+        Whether it is a training step; False while the code of a frozen layer runs.
     key, step : array
         Random numbers are a function of key, step and site.
     building : dtype or None
         Set while weights are being declared.
+    trains : bool
+        Whether it is a training step, for every layer.
     drawn : list
         The weights that were declared: layer, name, initializer.
     penalties : list or None
@@ -58,11 +60,16 @@ class Call:
     drawn: list[Any] = field(default_factory=list)
     draws: dict[Path, int] = field(default_factory=dict)
     penalties: list[Any] | None = None
+    trains: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trains = self.train
 
     def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
         """Run the code of a layer; nodes made inside carry its path, and errors name it."""
         path = self.places[id(layer)]
         outer, STATE.scope = STATE.scope, ".".join(path)
+        around, self.train = self.train, self.trains and not layer.frozen
         try:
             y = code(layer, *args, **named)
             if self.penalties is not None and activity_of(layer):
@@ -73,7 +80,7 @@ class Call:
                 _locate(error, f"layer {'.'.join(path)}, {layer!r}")
             raise
         finally:
-            STATE.scope = outer
+            STATE.scope, self.train = outer, around
 
     def site(self, layer: Any) -> int:
         """The number of the place where a layer draws: its path, and its draws in this call."""

@@ -218,7 +218,7 @@ class Dropout(Module):
     def __call__(self, x: Any) -> Any:
         """x m / (1 - rate), or x in evaluation."""
         call = current()
-        if call is None or not self.training or not self.rate:
+        if call is None or not call.train or not self.rate:
             return x
         if call.key is None:
             raise DataError(

@@ -352,7 +352,7 @@ class Module(Tunable):
         Not so in a frozen layer.
         """
         call = current()
-        return call is not None and call.train and not self.frozen
+        return call is not None and call.train
 
     @property
     def built(self) -> bool:

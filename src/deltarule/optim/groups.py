@@ -64,13 +64,13 @@ class Groups:
 
     def _chosen(self, params: Tree, results: Any) -> Tree:
         """What the rule gives, each weight's part of it from the rule with that weight's factors."""
-        own = {path: self.factors.get(path, PLAIN) for path, _ in flat(params)}
+        own = {".".join(path): self.factors.get(path, PLAIN) for path, _ in flat(params)}
         kinds = list(dict.fromkeys([PLAIN, *own.values()]))
         found = [flatten(results(scaled(self.rule, factors))) for factors in kinds]
         spec = found[0][1]
         leaves = []
         for i, path in enumerate(optree.treespec_paths(spec)):
-            ends = (path[n:] for n in range(len(path)))
+            ends = (".".join(map(str, path[n:])) for n in range(len(path)))
             factors = next((own[end] for end in ends if end in own), PLAIN)
             leaves.append(found[kinds.index(factors)][0][i])
         return unflatten(spec, leaves)
@@ -86,9 +86,14 @@ def scaled(rule: Any, factors: Factors) -> Any:
     return copy
 
 
+def is_rule(x: Any) -> bool:
+    """Whether a setting is a rule inside a rule."""
+    return is_dataclass(x) and hasattr(x, "init") and hasattr(x, "step")
+
+
 def _scaled(name: str, value: Any, factors: Factors) -> Any:
     rate, decay = factors
-    if name == "rule":
+    if is_rule(value):
         return scaled(value, factors)
     if name == "learning_rate" and rate != 1:
         return Scaled(value, rate) if callable(value) else rate * value

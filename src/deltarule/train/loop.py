@@ -22,6 +22,7 @@ from deltarule.optim import grouped, optimizer_of
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
+from deltarule.train.continued import by_path, continued
 from deltarule.train.epoch import Carry, Epochs, Program, step_of
 from deltarule.train.evaluate import Evaluation
 from deltarule.train.failure import Stretch, find_failure, finite
@@ -31,7 +32,6 @@ from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
-from deltarule.train.resume import continued
 from deltarule.train.run import Run
 from deltarule.train.settings import (
     callbacks_of,
@@ -245,8 +245,9 @@ class Training:
         if resume is not None:
             if resume.carry is None:
                 raise DataError("resume: the run holds no state of an optimizer to continue from")
-            opt_state = continued(resume.carry, params, opt_state)
-            count = resume.carry.count
+            old = resume.carry
+            opt_state = continued(by_path(old.opt_state), old.params, params, opt_state)
+            count = old.count
         penalty = np.float64(0) if self.tuned.penalized else None
         fresh = Carry(params, state, opt_state, count, penalty)
         return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
