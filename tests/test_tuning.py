@@ -16,7 +16,7 @@ from deltarule.nn.nested import flat
 from deltarule.nn.tuning import PENALTIES, Tuning
 from deltarule.optim.rules import OPTIMIZERS
 from deltarule.train import epoch
-from networks import BACKENDS, LABELS, X, Y, assert_same_bits, choose, leaves, mlp
+from networks import BACKENDS, LABELS, X, Y, assert_same_bits, choose, leaves, mlp, statistics
 
 
 @pytest.fixture(params=BACKENDS)
@@ -83,7 +83,7 @@ def test_layers_and_weights_are_frozen_by_name_or_pattern(names, frozen):
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(name, words):
     net = deep()
-    for act in (net.freeze, net.unfreeze, net.tune):
+    for act in (net.freeze, net.unfreeze, lambda name: net.tune(name, rate=0.1)):
         with pytest.raises(DataError, match=words):
             act(name)
 
@@ -91,9 +91,10 @@ def test_a_misspelt_name_is_answered_with_the_nearest(name, words):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"l3": 1.0}, "no setting 'l3'; known: trainable"),
+        ({"l3": 1.0}, "no setting 'l3'; known: .*trainable"),
+        ({"activaton": "relu"}, "no setting 'activaton'"),
         ({"maxnorm": 0.1}, "no setting 'maxnorm'.*Did you mean 'max_norm'"),
-        ({"learning_rate": 0.1}, "no setting 'learning_rate'; known: trainable, rate"),
+        ({"learning_rate": 0.1}, "no setting 'learning_rate'; known: .*trainable, rate"),
         (
             {"rate": 0},
             "rate must be a positive number, not 0; to leave weights as they are, freeze",
@@ -136,6 +137,11 @@ def test_a_setting_that_would_do_nothing_is_an_error():
     net = dr.Sequential(dr.Dropout(0.1).tune(l2=0.1), Scale())
     with pytest.raises(ShapeError, match=r"l2 given for a layer.*none of these layers has one"):
         dr.fit(net, X, X, epochs=1, seed=0)
+    with pytest.raises(DataError, match=r"tune takes a setting, as in net.tune\(rate=0.1\)"):
+        net.tune()
+    with pytest.raises(DataError, match=r"Did you mean 'activation'"):
+        dr.Dense(2, activaton="relu")
+    assert not dr.Dense(2, bias=np.False_).bias_on
     with pytest.raises(DataError, match=r"names after net.init"):
         dr.Sequential(dr.Dense(2)).freeze("*.bias")
 
@@ -273,12 +279,10 @@ def test_nothing_left_to_train_is_an_error():
 
 
 def test_a_callback_cannot_change_what_is_compiled():
-    class Thaws(dr.Callback):
-        def on_epoch(self, moment):
-            moment.net.unfreeze()
-
-    with pytest.raises(DataError, match=r"holds from the next fit on.*resume=run"):
-        dr.fit(mlp().freeze("dense1"), X, Y, epochs=2, seed=0, callbacks=[Thaws()])
+    for hook in ("on_start", "on_epoch"):
+        thaws = type("Thaws", (dr.Callback,), {hook: lambda self, moment: moment.net.unfreeze()})
+        with pytest.raises(DataError, match=r"holds from the next fit on.*resume=run"):
+            dr.fit(mlp().freeze("dense1"), X, Y, epochs=2, seed=0, callbacks=[thaws()])
 
 
 def test_frozen_layers_stay_frozen_in_another_network():
@@ -467,6 +471,13 @@ def test_outputs_of_a_shared_layer_count_each_time():
     y = np.tanh(h @ layer.weight + layer.bias)
     expected = ((h**2).sum() + (y**2).sum()) / 2 / len(X)
     np.testing.assert_allclose(run.history["penalty"], [expected], rtol=1e-6)
+
+
+def test_outputs_inside_a_loop_cannot_be_penalized():
+    net = statistics()
+    net.tune("cell", activity_l2=0.1)
+    with pytest.raises(DataError, match=r"not for layers inside dr.scan.*in layer cell"):
+        dr.fit(net, X, Y, epochs=1, seed=0)
 
 
 def test_penalties_are_not_part_of_an_evaluation():

@@ -43,6 +43,8 @@ class Call:
         Set while weights are being declared.
     trains : bool
         Whether it is a training step, for every layer.
+    depth : int
+        How many traces are open around it.
     drawn : list
         The weights that were declared: layer, name, initializer.
     penalties : list or None
@@ -61,9 +63,10 @@ class Call:
     draws: dict[Path, int] = field(default_factory=dict)
     penalties: list[Any] | None = None
     trains: bool = field(init=False)
+    depth: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.trains = self.train
+        self.trains, self.depth = self.train, len(STATE.traces)
 
     def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
         """Run the code of a layer; nodes made inside carry its path, and errors name it."""
@@ -73,7 +76,7 @@ class Call:
         try:
             y = code(layer, *args, **named)
             if self.penalties is not None and activity_of(layer):
-                self.penalties.append(activity_penalty(layer, y))
+                self._penalize(layer, y)
             return y
         except Exception as error:
             if path and not hasattr(error, "layer"):
@@ -81,6 +84,15 @@ class Call:
             raise
         finally:
             STATE.scope, self.train = outer, around
+
+    def _penalize(self, layer: Any, y: Any) -> None:
+        if len(STATE.traces) > self.depth:
+            raise DataError(
+                "activity_l1 and activity_l2 are not for layers inside dr.scan or dr.vmap: penalize "
+                "what the loop returns, in dr.Activation('identity').tune(activity_l2=0.1) after it"
+            )
+        assert self.penalties is not None
+        self.penalties.append(activity_penalty(layer, y))
 
     def site(self, layer: Any) -> int:
         """The number of the place where a layer draws: its path, and its draws in this call."""

@@ -16,6 +16,7 @@ from deltarule.nn.activations import Function, activation_of
 from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
 from deltarule.nn.module import Module
+from deltarule.nn.tuning import check_known
 from deltarule.program import ops, random
 
 
@@ -72,15 +73,18 @@ class Dense(Module):
             raise ShapeError(f"Dense: units is the number of outputs, at least 1, not {units!r}")
         self.units = int(units)
         self.activation = activation
-        self.bias_on = bias is not False
+        plain = isinstance(bias, (bool, np.bool_))
+        self.bias_on = bool(bias) if plain else True
         self.initializer = initializer
         activation_of(activation)
         initializer_of(self)
         if weight is not None:
             self.weight = by_hand("weight", weight, (None, self.units))
-        if not isinstance(bias, (bool, np.bool_)):
+        if not plain:
             self.bias = by_hand("bias", bias, (self.units,))
-        self.tune(**settings)
+        if settings:
+            check_known("Dense", settings, ("activation", "bias", "initializer", "weight"))
+            self.tune(**settings)
 
     def __call__(self, x: Any) -> Any:
         """f(x W + b)."""

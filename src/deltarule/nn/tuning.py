@@ -8,7 +8,7 @@ after an update.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from numbers import Real
@@ -90,16 +90,23 @@ OF_WEIGHTS = tuple(field.name for field in fields(Tuning))
 KNOWN = (*OF_WEIGHTS, *OF_OUTPUTS)
 
 
+def check_known(owner: str, settings: Iterable[str], own: Iterable[str] = ()) -> None:
+    """Raise where a setting is none of these, nor of the owner's own."""
+    known = (*own, *KNOWN)
+    for name in settings:
+        if name not in known:
+            raise DataError(
+                f"{owner} has no setting {name!r}; known: {', '.join(known)}{nearest(name, known)}"
+            )
+
+
 def check_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings in plain Python types; DataError where one is unknown or out of range."""
+    check_known(owner, settings)
     return {name: _checked(owner, name, value) for name, value in settings.items()}
 
 
 def _checked(owner: str, name: str, value: Any) -> Any:
-    if name not in KNOWN:
-        raise DataError(
-            f"{owner} has no setting {name!r}; known: {', '.join(KNOWN)}{nearest(name, KNOWN)}"
-        )
     if name == "trainable":
         if not isinstance(value, (bool, np.bool_)):
             raise DataError(f"{owner}: trainable is True or False, not {value!r}")
@@ -173,7 +180,9 @@ class Tunable:
         >>> net.tuned["dense2.bias"]
         {'decay': 0.0}
         """
-        settings = check_settings(type(self).__name__, settings)
+        if not settings:
+            raise DataError(f"tune takes a setting, as in net.tune(rate=0.1): {', '.join(KNOWN)}")
+        settings = check_settings("tune", settings)
         targets = [target for name in names for target in self._named(name)] if names else [self]
         for target in targets:
             module, name = target if isinstance(target, tuple) else (target, "")

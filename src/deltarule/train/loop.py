@@ -384,7 +384,7 @@ class Training:
         for callback in callbacks:
             getattr(callback, hook)(moment)
         self.reason = self.reason or moment.reason
-        if hook == "on_epoch" and Tunings.of(self.net) != self.tuned:
+        if hook in ("on_start", "on_epoch") and Tunings.of(self.net) != self.tuned:
             raise DataError(
                 f"{hook} of a callback changed how weights are trained, which holds from the next fit "
                 "on: end this one, and go on with dr.fit(..., resume=run)"
