@@ -598,6 +598,60 @@ def test_a_weight_used_by_two_layers_is_one_and_its_gradients_add(tmp_path, back
     np.testing.assert_array_equal(again(X), again(X, params=again.params))
 
 
+def test_tied_weights_are_one(tmp_path, backend):
+    layers = dr.Dense(2, "tanh"), dr.Dense(3)
+    net = dr.Sequential(*layers).init((1, 3), dtype="float64")
+    net.tie("dense2.weight", "dense1.weight", transpose=True)
+    assert [*net.params["dense1"], *net.params["dense2"]] == ["weight", "bias", "bias"]
+    w, b, shift = layers[0].weight, layers[0].bias, layers[1].bias
+    np.testing.assert_array_equal(layers[1].weight, w.T)
+
+    def error(first, second):
+        return np.mean(np.mean((np.tanh(X @ first + b) @ second.T + shift - X) ** 2, axis=1))
+
+    expected = sum(dr.grad(error, argnums=(0, 1))(w, w))
+    dr.save(net, tmp_path / "net.dr")
+    again = dr.load(tmp_path / "net.dr")
+    for one in (net, again):
+        dr.fit(one, X, X, optimizer=dr.SGD(0.1), epochs=1, batch_size=37, seed=0)
+        found = one.params["dense1"]["weight"]
+        np.testing.assert_allclose(found, w - 0.1 * expected, rtol=1e-9)
+        np.testing.assert_array_equal(one["dense2"].weight, found.T)
+    assert_same_bits(net, again)
+    net.init((1, 3), seed=3, dtype="float64")
+    np.testing.assert_array_equal(net["dense2"].weight, net["dense1"].weight.T)
+    assert "b_o1" in dr.explain(net, X[:1], X[:1]).values
+
+
+def test_ties_are_checked():
+    net = dr.Sequential(dr.Dense(2), dr.Dense(3), dr.Dense(2)).init((1, 3))
+    for names, words in [
+        (
+            ("dense2.weight", "dense1.weight"),
+            r"shape \(2, 3\), dense1.weight has shape \(3, 2\); transpose",
+        ),
+        (("dense1.bias", "dense2.bias"), r"has shape \(2,\), dense2.bias has shape \(3,\)"),
+        (("dense1", "dense3"), "names of single weights, such as 'dense1.weight', not 'dense1'"),
+        (("dense1.weight", "dense1.weight"), "cannot be tied to itself"),
+        (("dense1.weigt", "dense3.weight"), "Did you mean 'dense1.weight'"),
+    ]:
+        with pytest.raises((DataError, ShapeError), match=words):
+            net.tie(*names)
+    net.tie("dense3.weight", "dense1.weight")
+    with pytest.raises(
+        ShapeError, match=r"weight of Dense\(2\) is weight of Dense\(2\): set that one"
+    ):
+        net["dense3"].weight = np.ones((3, 2))
+    with pytest.raises(DataError, match=r"no layer or weight is called 'dense3.weight'"):
+        net.tie("dense1.weight", "dense3.weight")
+    alone = dr.Sequential(net["dense3"])
+    with pytest.raises(ShapeError, match=r"tied to those of Dense\(2\), which is no layer"):
+        alone.init((1, 3))
+    np.testing.assert_array_equal(net["dense3"](X), net["dense1"](X) + net["dense3"].bias)
+    with pytest.raises(DataError, match=r"names after net.init"):
+        dr.Sequential(dr.Dense(2), dr.Dense(2)).tie("dense2.weight", "dense1.weight")
+
+
 def test_a_layer_used_twice_has_one_weight_also_after_loading(tmp_path):
     layer = dr.Dense(3, "tanh", l2=0.1)
     net = dr.Sequential(layer, dr.Dropout(0.1), layer).init((1, 3), dtype="float64")

@@ -104,9 +104,8 @@ class Dense(Module):
         return activation_of(self.activation)(z + self.bias if self.bias_on else z)
 
     def _build(self, inputs: int) -> None:
-        if "weight" not in self._arrays:
-            self.declare("weight", (inputs, self.units), initializer_of(self))
-        if self.bias_on and "bias" not in self._arrays:
+        self.declare("weight", (inputs, self.units), initializer_of(self))
+        if self.bias_on:
             self.declare("bias", (self.units,), initializer("zeros"))
 
     def config(self) -> dict[str, Any]:

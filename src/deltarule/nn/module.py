@@ -19,15 +19,15 @@ from deltarule.derive.tree import flatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn.call import FLOATS, Call, as_input, as_output, bound, current, narrowed
-from deltarule.nn.named import nearest
 from deltarule.nn.nested import Path, Slot, Tree, at, flat, matched, merged, nested, put
-from deltarule.nn.tuning import Tunable
+from deltarule.nn.tunable import Tunable
+from deltarule.nn.tying import Tie, tie
 from deltarule.program import ops, random
 from deltarule.program.types import ArrayType
 
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
-PLACES = ("_arrays", "_states", "_given", "_tuning")
+PLACES = ("_arrays", "_states", "_given", "_tuning", "_ties")
 SETTABLE = ("params", "state", "preprocessor", "input_shape", "trainable", "frozen", "tuning")
 
 
@@ -106,6 +106,7 @@ class Module(Tunable):
     _arrays: dict[str, Any]
     _states: dict[str, Any]
     _given: dict[str, Any]
+    _ties: dict[str, Tie]
     _dtype: np.dtype[Any] | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -152,6 +153,9 @@ class Module(Tunable):
         """Set an attribute that is no state yet."""
         call = current()
         running = call is not None and id(self) in call.places
+        if name in self._ties:
+            one = self._ties[name]
+            raise ShapeError(f"{name} of {self!r} is {one.name} of {one.holder!r}: set that one")
         if name in self._arrays and self.built and not running and not isinstance(value, State):
             value = self._fitting(name, value)
         weight = isinstance(value, np.ndarray) and value.dtype.kind == "f"
@@ -179,6 +183,8 @@ class Module(Tunable):
         for kind in ("_states", "_arrays"):
             if name in own.get(kind, ()):
                 return self._bound(kind, name)
+        if name in own.get("_ties", ()):
+            return self._ties[name].read(self)
         layer = not name.startswith("_") and name in dict(self.children())
         cure = f"; the layer of this name is net[{name!r}]" if layer else ""
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cure}")
@@ -233,16 +239,6 @@ class Module(Tunable):
                 yield name, value
             elif isinstance(value, (list, tuple, dict)) and name not in PLACES:
                 yield from _layers(name, value, type(self).__name__)
-
-    def __getitem__(self, name: str) -> Module:
-        """The layer of a path, such as ``"dense1"`` or ``"encoder.dense1"``."""
-        layers = {".".join(path): module for path, module in self.walk() if path}
-        if name not in layers:
-            raise DataError(
-                f"{type(self).__name__} has no layer {name!r}; its layers: "
-                f"{', '.join(layers) or 'none'}{nearest(name, layers)}"
-            )
-        return layers[name]
 
     def walk(self) -> Iterator[tuple[Path, Module]]:
         """All modules with their paths, this one first; one that is shared comes once."""
@@ -433,7 +429,7 @@ class Module(Tunable):
         ``init`` then gives it its first value, ``initial(key, shape)``.
         """
         call = current()
-        if name in self._arrays:
+        if name in self._arrays or name in self._ties:
             return
         if call is None or call.building is None or id(self) not in call.places:
             raise ShapeError(
@@ -442,6 +438,43 @@ class Module(Tunable):
             )
         self._arrays[name] = np.zeros(shape, call.building)
         call.drawn.append((self, name, initial))
+
+    def tie(self, weight: str, to: str, transpose: bool = False) -> Self:
+        """Let two layers share one weight: from now on ``weight`` is ``to``, or its transpose.
+
+        It is held once, under the name ``to``; its gradient is the sum over both places. A layer that
+        stands in two places of a network shares all its weights without that.
+
+        Parameters
+        ----------
+        weight, to : str
+            Names of two weights, after ``init``: ``"dense2.weight"``.
+        transpose : bool
+            Whether ``weight`` is ``to`` with its axes turned round, as in the decoder of an
+            autoencoder.
+
+        Returns
+        -------
+        Module
+            The network itself.
+
+        Raises
+        ------
+        DataError
+            Where there is no such weight.
+        ShapeError
+            Where the shapes differ.
+
+        Examples
+        --------
+        >>> import deltarule as dr
+        >>> net = dr.Sequential(dr.Dense(2, "tanh"), dr.Dense(5)).init((1, 5))
+        >>> net = net.tie("dense2.weight", "dense1.weight", transpose=True)
+        >>> {name: list(layer) for name, layer in net.params.items()}
+        {'dense1': ['weight', 'bias'], 'dense2': ['bias']}
+        """
+        tie(self, weight, to, transpose)
+        return self
 
     # --- calls ---
 

@@ -22,6 +22,7 @@ from deltarule.nn import Activation, Dense, Dropout, Module, Sequential
 from deltarule.nn.call import current
 from deltarule.nn.nested import Path as Names
 from deltarule.nn.nested import flat, matched, nested
+from deltarule.nn.tying import ties_of
 from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
@@ -86,6 +87,7 @@ def save(
         "dtype": net.dtype.name,
         "architecture": architecture(net),
         "tuning": net.tuning,
+        "ties": ties_of(net),
         "row": list(shape),
         "graph": evaluation_graph(net, tuple(shape)).to_text(),
         "preprocessor": None if preprocessor is None else preprocessor.to_json(),
@@ -249,8 +251,11 @@ def _network(about: Any, trees: Any, net: Module | None) -> Module:
     found = build(about["architecture"]) if net is None else net
     if not found.built:
         found.init((1, *about["row"]), 0, about["dtype"])
+    for one in about.get("ties", ()):  # files of the first versions have no ties, and no tuning
+        if one not in ties_of(found):
+            found.tie(*one)
     found.params, found.state = trees["params"], trees["state"]
-    found.tuning = about.get("tuning", found.tuning)  # files of the first versions have none
+    found.tuning = about.get("tuning", found.tuning)
     return found
 
 
