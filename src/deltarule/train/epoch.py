@@ -47,26 +47,24 @@ class Carry:
         What the update rule keeps for the weights that are trained.
     count : integer
         Steps done.
-    penalty : float or None
-        Sum over steps of rows times what ``net.tune`` adds to the loss; None where it adds nothing.
     """
 
     params: Any
     state: Any
     opt_state: Any
     count: Any
-    penalty: Any = None
 
 
-def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carry, Any]]:
-    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, loss).
+def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carry, list[Any]]]:
+    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, figures).
 
-    The gradient is that of the loss and the penalties, with respect to the weights that are trained.
+    The figures are the penalty, where there is one, and the loss. The gradient is that of their sum,
+    with respect to the weights that are trained.
     """
     tuned = Tunings.of(net)
     rule = grouped(optimizer, tuned.factors)
 
-    def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, Any]:
+    def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, list[Any]]:
         def objective(trained: Any) -> tuple[Any, Any]:
             params, penalties = merged(carry.params, trained), tuned.penalties(trained)
             outputs, state = net.apply(
@@ -85,15 +83,15 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
                     f"the loss {loss.name} does not depend on the network's weights: there is "
                     "nothing to train, or dr.value cuts the gradient"
                 )
-            return sum(penalties, found), (state, found, sum(penalties))
+            penalty = [sum(penalties) if penalties else np.zeros_like(found)] if tuned.penalized else []
+            return sum(penalties, found), (state, [*penalty, found])
 
         trained = tuned.trained(carry.params)
-        (_, (state, value, penalty)), grads = value_and_grad(objective, has_aux=True)(trained)
+        (_, (state, figures)), grads = value_and_grad(objective, has_aux=True)(trained)
         with scope("the optimizer's step"):
             new, opt_state = rule.step(trained, grads, carry.opt_state)
             params = merged(carry.params, tuned.bounded(new))
-        total = None if carry.penalty is None else carry.penalty + x.shape[0] * penalty
-        return Carry(params, state, opt_state, carry.count + np.int64(1), total), value
+        return Carry(params, state, opt_state, carry.count + np.int64(1)), figures
 
     return step
 
@@ -108,10 +106,16 @@ class Program:
     run: Callable[..., tuple[Any, ...]]
     fixed: tuple[Any, ...]
 
-    def __call__(self, leaves: Sequence[Array], batches: Array) -> tuple[list[Array], Array]:
-        """Train on the rows that each of ``batches`` names: new leaves of the carry, and losses."""
+    def __call__(
+        self, leaves: Sequence[Array], batches: Array
+    ) -> tuple[list[Array], Array, Array | None]:
+        """Train on the rows that each of ``batches`` names.
+
+        Returns new leaves of the carry, the losses, and the penalties where there are some.
+        """
         *out, losses = self.run(*self.fixed, *leaves, batches)
-        return out, losses
+        n = len(leaves)
+        return out[:n], losses, out[n] if len(out) > n else None
 
 
 def stage_step(
@@ -121,8 +125,8 @@ def stage_step(
     data: Data,
     rows: int,
 ) -> Staged:
-    """The graph of one step: key, data, leaves of the carry and indices of rows in; carry and loss
-    out."""
+    """The graph of one step: key, data, leaves of the carry and indices of rows in; carry and figures
+    out, the loss last."""
     leaves, spec = flatten(carry)
     fixed = [key, *data.arrays()]
 
@@ -131,8 +135,8 @@ def stage_step(
         *now, chosen = values[len(fixed) :]
         with network_types():
             batch = X[chosen], y[chosen], w[0][chosen] if w else None
-            after, loss = step(unflatten(spec, now), key, *batch)
-        return [*flatten(after)[0], loss]
+            after, figures = step(unflatten(spec, now), key, *batch)
+        return [*flatten(after)[0], *figures]
 
     types = [type_of(x) for x in (*fixed, *leaves)]
     return stage(run, [*types, ArrayType((rows,), INT)])

@@ -193,9 +193,7 @@ class Training:
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
         self.last = self.record.epochs + epochs
-        self.watched = bool(
-            self.callbacks or self.metrics or self.data.held or self.tuned.penalized
-        )
+        self.watched = bool(self.callbacks or self.metrics or self.data.held)
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
         many = self.epochs.native and epochs * self.data.rows >= MANY
@@ -205,7 +203,7 @@ class Training:
         self.pace = Pace(self.epochs.one.seconds, every)
         self.steps = int(carry.count)
         self.reason = ""
-        self.penalty = 0.0  # the carry's, when an epoch was recorded last
+        self.penalties: list[Array] = []  # of the steps since an epoch was recorded
         self.stretches: list[Stretch] = []
         self.evaluation: Evaluation | None = None  # made when it is wanted first
 
@@ -248,8 +246,7 @@ class Training:
             old = resume.carry
             opt_state = continued(by_path(old.opt_state), old.params, params, opt_state)
             count = old.count
-        penalty = np.float64(0) if self.tuned.penalized else None
-        fresh = Carry(params, state, opt_state, count, penalty)
+        fresh = Carry(params, state, opt_state, count)
         return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
 
     def _first_record(self, resume: Run | None) -> Run:
@@ -308,23 +305,26 @@ class Training:
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
         means = mean_losses(losses, self.data.rows, self.batch)
-        others = {**self._penalty(), **self._evaluate(), "rows_per_second": speed}
-        self.record.history["loss"] += means
+        each = {"loss": means, **self._penalties(count)}
+        others = {**self._evaluate(), "rows_per_second": speed}
+        for name, values in each.items():
+            self.record.history[name] += values
         for name, value in others.items():
             self.record.history[name] += [value] * count
-        display.epochs(first, means, others)
-        moment = self._moment({"loss": means[-1], **others})
+        now = {name: values[-1] for name, values in each.items()} | others
+        display.epochs(first, means, now if count == 1 else others)
+        moment = self._moment(now)
         if self.callbacks:
             self._publish()
             self._call("on_epoch", moment, self.callbacks)
         return moment
 
-    def _penalty(self) -> dict[str, float]:
-        """The mean over rows of what was added to the loss since it was asked for last."""
-        if self.carry.penalty is None:
+    def _penalties(self, count: int) -> dict[str, list[float]]:
+        """The mean over rows of what was added to the loss in each epoch, where something is."""
+        if not self.tuned.penalized:
             return {}
-        before, self.penalty = self.penalty, float(self.carry.penalty)
-        return {"penalty": (self.penalty - before) / self.data.rows}
+        found, self.penalties = np.concatenate(self.penalties), []
+        return {"penalty": mean_losses(found.reshape(count, -1), self.data.rows, self.batch)}
 
     def _moment(self, logs: dict[str, float]) -> Moment:
         """What a hook is given now."""
@@ -343,10 +343,11 @@ class Training:
         """The losses of some steps, done by one call of native code."""
         self.stretches = [*self.stretches[-1:], piece]
         start = time.perf_counter()
-        self.leaves, losses = piece.program(piece.start, piece.batches)
+        self.leaves, losses, penalties = piece.program(piece.start, piece.batches)
         self.pace.saw(len(losses), time.perf_counter() - start)
         if not np.isfinite(losses).all():
             self._fail()
+        self.penalties += [] if penalties is None else [penalties]
         self.steps += len(losses)
         if due := [c for c in self.steppers if self.steps % c.every == 0]:
             self._publish()
