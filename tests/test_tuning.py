@@ -83,6 +83,9 @@ def test_layers_and_weights_are_frozen_by_name_or_pattern(names, frozen):
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(name, words):
     net = deep()
+    for wrong in (["dense1"], 1, dr.Dense(1), None):
+        with pytest.raises(DataError, match=r"given one by one, by name or as layers of this"):
+            net.freeze(wrong)
     for act in (net.freeze, net.unfreeze, lambda name: net.tune(name, rate=0.1)):
         with pytest.raises(DataError, match=words):
             act(name)
@@ -158,12 +161,14 @@ def test_what_is_given_for_a_layer_replaces_what_its_weights_had():
 def test_layers_are_frozen_by_attribute_too():
     net = deep()
     net["dense1"].trainable = False
-    net["block1"].frozen = True
+    net.freeze(net["block1"])
     assert not net["block1.inner"].trainable and net["block1.inner"].frozen and net.trainable
     net["block1.inner"].trainable = True
     assert net["block1"].trainable and not net["block1.inner"].frozen
     net.trainable = False
     assert net.frozen and not net.trainable and not net["dense2"].trainable
+    net.frozen = False
+    assert net.trainable and not net["block1"].frozen and not net.tuned
     layer = dr.Dense(3, trainable=False)
     assert layer.frozen and not layer.trainable
     with pytest.raises(DataError, match=r"trainable is True or False"):
@@ -454,6 +459,25 @@ def test_the_penalty_l2_is_the_weight_decay_of_sgd():
     dr.fit(plain, X, Y, optimizer=dr.SGD(0.1, weight_decay=0.1), epochs=5, seed=0)
     for a, b in zip(leaves(net), leaves(plain), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+def test_a_run_goes_on_where_penalties_come_and_go():
+    net = mlp().tune("dense1", l2=0.1).freeze("dense1")
+    one = dr.fit(net, X, Y, epochs=2, seed=0)
+    assert "penalty" not in one.history
+    two = dr.fit(net.unfreeze(), X, Y, epochs=1, resume=one)
+    assert two.history["penalty"][:2] == [0, 0] and two.history["penalty"][2] > 0
+    three = dr.fit(net.tune("dense1", l2=0), X, Y, epochs=1, resume=two)
+    assert three.history["penalty"] == [*two.history["penalty"], 0]
+
+
+@pytest.mark.parametrize("callbacks", [(), (dr.EarlyStopping(99, "penalty"),)])
+def test_short_epochs_have_their_own_penalties(callbacks):
+    net = mlp().tune(l1=0.1, activity_l1=0.1)
+    run = dr.fit(net, X, Y, optimizer=dr.SGD(0.05), epochs=30, seed=0, callbacks=callbacks)
+    penalties = np.array(run.history["penalty"])
+    assert len(penalties) == 30 and (np.diff(penalties) != 0).all()
+    assert penalties[-1] < 0.8 * penalties[0]
 
 
 def test_a_frozen_weight_has_no_penalty():

@@ -41,7 +41,7 @@ class Tunable:
 
         Parameters
         ----------
-        *names : str
+        *names : str or Module
             Layers and weights by path, ``"dense1"`` or ``"dense1.bias"``, where ``*`` stands for any
             characters: ``"*.bias"``. Without names, this layer, or the whole network. What is given
             for a layer holds for all weights in it, and replaces what they had; l1, l2, orthogonal and
@@ -101,11 +101,12 @@ class Tunable:
 
         They get no gradient work in the compiled step and no state of the optimizer. In a frozen
         layer dropout is off and running statistics stay, as in evaluation. What is differentiated by
-        hand, with ``dr.grad``, is the caller's choice.
+        hand, with ``dr.grad``, is the caller's choice. The average of ``dr.Averaged`` is that of the
+        trained weights; ``dr.transfer(net, average)`` sets them.
 
         Parameters
         ----------
-        *names : str
+        *names : str or Module
             As in ``tune``.
 
         Returns
@@ -188,9 +189,16 @@ class Tunable:
             )
         return layers[name]
 
-    def _named(self, name: str) -> list[tuple[Any, str]]:
+    def _named(self, name: Any) -> list[tuple[Any, str]]:
         """Layers of a name or pattern, or else weights: a module each, and a name in it or none."""
         modules = list(self.walk())
+        if any(name is module for _, module in modules):
+            return [(name, "")]
+        if not isinstance(name, str):
+            raise DataError(
+                f"layers and weights are given one by one, by name or as layers of this network, "
+                f"not as {name!r}"
+            )
         layers = {".".join(path): (module, "") for path, module in modules if path}
         weights = {
             ".".join((*path, own)): (module, own)

@@ -83,7 +83,9 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
                     f"the loss {loss.name} does not depend on the network's weights: there is "
                     "nothing to train, or dr.value cuts the gradient"
                 )
-            penalty = [sum(penalties) if penalties else np.zeros_like(found)] if tuned.penalized else []
+            penalty = (
+                [sum(penalties) if penalties else np.zeros_like(found)] if tuned.penalized else []
+            )
             return sum(penalties, found), (state, [*penalty, found])
 
         trained = tuned.trained(carry.params)

@@ -185,6 +185,8 @@ class Training:
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
         self.tuned = Tunings.of(net)
+        before = {} if resume is None else resume.history
+        self.with_penalty = self.tuned.penalized or "penalty" in before
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
         carry = self._first_carry(resume)
         self.leaves, self.spec = flatten(carry)
@@ -253,19 +255,22 @@ class Training:
         names = self._figures()
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
-        if set(resume.history) != set(names):
+        old = resume.history
+        if "penalty" in names:
+            old = {"penalty": [0.0] * resume.epochs, **old}  # none before there was one
+        if set(old) != set(names):
             raise DataError(
-                f"resume: the run recorded {', '.join(resume.history)}, this call records "
+                f"resume: the run recorded {', '.join(old)}, this call records "
                 f"{', '.join(names)}; give the same validation and metrics"
             )
-        history = {name: list(values) for name, values in resume.history.items()}
+        history = {name: list(old[name]) for name in names}
         return Run(history, self.seed, resume.seconds)
 
     def _figures(self) -> tuple[str, ...]:
         """Names of what an epoch records."""
         held = self.data.held is not None
         metrics = [f"val_{name}" if held else name for name in self.metrics]
-        penalty = ["penalty"] if self.tuned.penalized else []
+        penalty = ["penalty"] if self.with_penalty else []
         return ("loss", *penalty, *(["val_loss"] if held else []), *metrics, "rows_per_second")
 
     # --- epochs ---
@@ -322,7 +327,7 @@ class Training:
     def _penalties(self, count: int) -> dict[str, list[float]]:
         """The mean over rows of what was added to the loss in each epoch, where something is."""
         if not self.tuned.penalized:
-            return {}
+            return {"penalty": [0.0] * count} if self.with_penalty else {}
         found, self.penalties = np.concatenate(self.penalties), []
         return {"penalty": mean_losses(found.reshape(count, -1), self.data.rows, self.batch)}
 
