@@ -471,7 +471,7 @@ def test_a_run_goes_on_where_penalties_come_and_go():
     assert three.history["penalty"] == [*two.history["penalty"], 0]
 
 
-@pytest.mark.parametrize("callbacks", [(), (dr.EarlyStopping(99, "penalty"),)])
+@pytest.mark.parametrize("callbacks", [(), (dr.EarlyStopping(99, "loss"),)])
 def test_short_epochs_have_their_own_penalties(callbacks):
     net = mlp().tune(l1=0.1, activity_l1=0.1)
     run = dr.fit(net, X, Y, optimizer=dr.SGD(0.05), epochs=30, seed=0, callbacks=callbacks)
