@@ -5,6 +5,8 @@ In: networks tuned by name. Out: what the same arithmetic by hand gives.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from deltarule.errors import DataError, ModelFileError, ShapeError
 from deltarule.nn import loss_of
 from deltarule.nn.nested import flat
 from deltarule.nn.tuning import PENALTIES, Tuning
+from deltarule.optim.rule import Rule
 from deltarule.optim.rules import OPTIMIZERS
 from deltarule.train import epoch
 from networks import BACKENDS, LABELS, X, Y, assert_same_bits, choose, leaves, mlp, statistics
@@ -305,6 +308,7 @@ RULES = {name: rule() for name, rule in OPTIMIZERS.items()} | {
     "decayed": dr.AdamW(0.02, weight_decay=0.3),
     "coupled": dr.Adam(0.02, weight_decay=0.3),
     "schedule": dr.SGD(dr.CosineDecay(0.1, 20), weight_decay=0.1),
+    "function": dr.SGD(lambda step: 0.1 / (1 + step)),
     "clipped": dr.Clip(dr.SGD(0.1, weight_decay=0.1), norm=0.1),
     "averaged": dr.Averaged(dr.Lion(0.01, weight_decay=0.1), decay=0.5),
 }
@@ -373,6 +377,59 @@ def test_a_rule_of_ones_own_has_no_rate_to_change():
     ):
         dr.fit(mlp().tune("dense1", rate=0.1), X, Y, optimizer=Own(), epochs=1)
     dr.fit(mlp().freeze("dense1"), X, Y, optimizer=Own(), epochs=1, seed=0)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A learning rate that stands in the rule's state."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
+class Held(Rule):
+    """Descent whose rate may be changed between epochs."""
+
+    learning_rate: Start
+
+    def __post_init__(self):
+        pass
+
+    def _counters(self):
+        return {"plateau": {"rate": np.float64(self.learning_rate.rate)}}
+
+    def _advanced(self, state):
+        return {"plateau": {"rate": state["plateau"]["rate"] * 0.5}}
+
+    def _rate_at(self, counters):
+        return counters["plateau"]["rate"]
+
+    def _update(self, scalars, p, g):
+        return (p - scalars[0] * g,)
+
+
+def test_a_rate_in_the_state_of_the_rule_is_multiplied_there(backend):
+    net, other = mlp().tune("dense1", rate=0.5), mlp().tune("dense1", rate=0.5)
+    run = dr.fit(
+        net, X, Y, optimizer=dr.Clip(Held(Start(0.2)), norm=1.0), epochs=1, batch_size=10, seed=0
+    )
+    halved = dr.Clip(dr.SGD(lambda step: 0.2 * 0.5 ** (step + 1)), norm=1.0)
+    dr.fit(other, X, Y, optimizer=halved, epochs=1, batch_size=10, seed=0)
+    for a, b in zip(leaves(net), leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    assert run.carry.opt_state["plateau"]["rate"] == 0.2 / 16
+
+
+def test_a_rule_that_searches_along_a_line_has_one_rate():
+    @dataclass(frozen=True)
+    class Search(Rule):
+        learning_rate: float = 1.0
+
+        def descend(self):
+            pass
+
+    with pytest.raises(DataError, match=r"no settings to change for one weight"):
+        dr.fit(mlp().tune("dense1", rate=0.1), X, Y, optimizer=Search(), epochs=1)
 
 
 def test_factors_of_one_change_nothing():

@@ -6,7 +6,7 @@ do with its learning rate and weight decay times the weight's factors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from deltarule.optim.rule import Rule, Tree
 
 Factors = tuple[float, float]  # of the learning rate, of the weight decay
 PLAIN: Factors = (1.0, 1.0)
+RATE_HELD = ("plateau", "rate")  # where a rate that moves between epochs stands in a rule's state
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,23 @@ class Groups:
 
     def init(self, params: Tree) -> Tree:
         """The state of the rule."""
-        return self._chosen(params, lambda rule: rule.init(params))
+        return self._chosen(params, lambda factors: scaled(self.rule, factors).init(params))
 
     def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """The rule's step, with each weight's own settings."""
-        done: tuple[Tree, Tree]
-        done = self._chosen(params, lambda rule: rule.step(params, grads, state))
+
+        def stepped(factors: Factors) -> Any:
+            kept = at_rate(state, factors[0])
+            return scaled(self.rule, factors).step(params, grads, kept)
+
+        done: tuple[Tree, Tree] = self._chosen(params, stepped)
         return done
 
-    def _chosen(self, params: Tree, results: Any) -> Tree:
+    def _chosen(self, params: Tree, results: Callable[[Factors], Tree]) -> Tree:
         """What the rule gives, each weight's part of it from the rule with that weight's factors."""
         own = {".".join(path): self.factors.get(path, PLAIN) for path, _ in flat(params)}
         kinds = list(dict.fromkeys([PLAIN, *own.values()]))
-        found = [flatten(results(scaled(self.rule, factors))) for factors in kinds]
+        found = [flatten(results(factors)) for factors in kinds]
         spec = found[0][1]
         leaves = []
         for i, path in enumerate(optree.treespec_paths(spec)):
@@ -74,6 +79,17 @@ class Groups:
             factors = next((own[end] for end in ends if end in own), PLAIN)
             leaves.append(found[kinds.index(factors)][0][i])
         return unflatten(spec, leaves)
+
+
+def at_rate(state: Tree, factor: float) -> Tree:
+    """A rule's state; where that holds the learning rate, with the rate multiplied."""
+    leaves, spec = flatten(state)
+    held = [path[-2:] == RATE_HELD for path in optree.treespec_paths(spec)]
+    if factor == 1 or not any(held):
+        return state
+    return unflatten(
+        spec, [factor * x if is_rate else x for x, is_rate in zip(leaves, held, strict=True)]
+    )
 
 
 def scaled(rule: Any, factors: Factors) -> Any:
@@ -96,7 +112,8 @@ def _scaled(name: str, value: Any, factors: Factors) -> Any:
     if is_rule(value):
         return scaled(value, factors)
     if name == "learning_rate" and rate != 1:
-        return Scaled(value, rate) if callable(value) else rate * value
+        held = is_dataclass(value) and not callable(value)  # it stands in the state, see at_rate
+        return value if held else Scaled(value, rate) if callable(value) else rate * value
     if name == "weight_decay" and decay != 1:
         return decay * value
     return value
@@ -108,7 +125,8 @@ def grouped(rule: Any, factors: Mapping[Path, Factors]) -> Any:
     Raises
     ------
     DataError
-        Where the rule is of another kind, of which no learning rate or decay is known.
+        Where the rule is of another kind, of which no learning rate or decay is known, or moves all
+        weights along one line.
     """
     changed = {path: own for path, own in factors.items() if own != PLAIN}
     if not changed:
@@ -116,7 +134,7 @@ def grouped(rule: Any, factors: Mapping[Path, Factors]) -> Any:
     inner = rule
     while is_dataclass(inner) and not isinstance(inner, Rule) and hasattr(inner, "rule"):
         inner = inner.rule
-    if not isinstance(inner, Rule):
+    if not isinstance(inner, Rule) or hasattr(inner, "descend"):
         path = ".".join(next(iter(changed)))
         raise DataError(
             f"{path} has a learning rate or weight decay of its own, and {inner!r} has no settings "
