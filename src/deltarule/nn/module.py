@@ -319,7 +319,9 @@ class Module(Tunable):
     def params(self) -> Tree:
         """Weights by name, nested as the layers are.
 
-        Setting them checks names and shapes; their float type becomes the network's.
+        Setting them checks names and shapes; their float type becomes the network's. The dicts are
+        made anew each time: give them back, ``net.params = p``, or set one weight by
+        ``net["dense1"].weight = W``.
         """
         return self._tree("_arrays")
 
