@@ -211,7 +211,7 @@ class Module(Tunable):
         return (self._states if kind == "_states" else self._arrays)[name]
 
     def _set_state(self, name: str, value: Any) -> None:
-        held, call = self._states[name], current()
+        held, call = self._bound("_states", name), current()
         value = value if hasattr(value, "shape") else np.asarray(value)
         fits = value.shape == held.shape and np.can_cast(value.dtype, held.dtype, "same_kind")
         if not fits:
@@ -441,6 +441,18 @@ class Module(Tunable):
         self._arrays[name] = np.zeros(shape, call.building)
         call.drawn.append((self, name, initial))
 
+    def declare_state(self, name: str, shape: tuple[int, ...], value: float) -> None:
+        """Declare a ``State`` whose shape is known only now, inside a call; it starts at a number."""
+        call = current()
+        if name not in self._states and call is not None and call.building is not None:
+            self._states[name] = np.full(shape, value, call.building)
+
+    def check_inputs(self, x: np.ndarray[Any, Any]) -> None:
+        """Raise where rows of inputs hold what the network cannot take, before it is trained on them.
+
+        Layers of numbers take all; ``Embedding`` takes categories only.
+        """
+
     def tie(self, weight: str, to: str, transpose: bool = False) -> Self:
         """Let two layers share one weight: from now on ``weight`` is ``to``, or its transpose.
 
@@ -541,6 +553,8 @@ class Module(Tunable):
         """Outputs for plain arrays, in chunks of rows so that memory stays bounded."""
         dtype = self._ready().dtype
         xs = [as_input(x, dtype) for x in args]
+        if len(xs) == 1:
+            self.check_inputs(xs[0])
         places = self._places()
 
         def outputs(*part: Any) -> Any:
