@@ -58,6 +58,7 @@ from deltarule.nn import (
     Residual,
     Sequential,
     State,
+    lsuv,
 )
 from deltarule.optim import (
     LAMB,
@@ -90,9 +91,11 @@ from deltarule.train import (
     Moment,
     Run,
     TimeLimit,
+    Transfer,
     fit,
     load,
     save,
+    transfer,
 )
 from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table

@@ -53,6 +53,19 @@ class Backward:
     def __init__(self, sheet: Sheet, step: Step, names: Names) -> None:
         self.sheet, self.step, self.names = sheet, step, names
         self.readers: dict[str, list[str]] = {}
+        self.direct = self._read_by_error()
+
+    def _read_by_error(self) -> set[str]:
+        """What the error depends on not only through the layers above: outputs, penalized weights."""
+        found = self.sheet.found
+        waiting = [name for name, q in found.items() if q.role in ("loss", "loss_part")]
+        read: set[str] = set()
+        while waiting:
+            term = found[waiting.pop()].term
+            new = set(() if term is None else symbols(term)) - read
+            read |= new
+            waiting += [name for name in new if found[name].role == "value"]
+        return read
 
     def work(self) -> None:
         """All layers, from the last to the first."""
@@ -121,7 +134,7 @@ class Backward:
         links = []
         for reader in self.readers.get(name, []):
             above = self._derivative_of(reader)
-            if above is None:
+            if above is None or name in self.direct:
                 return None
             links.append(multiply(Symbol(above), Symbol(f"d{reader}/d{name}")))
         return add(*links) if links else None
@@ -155,6 +168,8 @@ class Backward:
             word, _, unit = reader.partition("_")
             slope, last = f"dout_{unit}/dnet_{unit}", Symbol(f"d{reader}/d{name}")
             above = self._derivative_of(reader)
+            if name in self.direct:
+                return None
             alone = self.readers.get(reader) == [
                 f"out_{unit}"
             ]  # else others depend on the sum, too

@@ -23,7 +23,8 @@ def name_given(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
     inputs, targets = found.inputs, found.targets
     sheet.call(inputs, rowed(names.inputs, inputs.type.shape, "{}"), "input")
     for path, node in found.weights.items():
-        sheet.call(node, around(names.weights[path], "", end), "weight")
+        new = end if path in found.trained else ""
+        sheet.call(node, around(names.weights[path], "", new), "weight")
     for path, node in found.held.items():
         if path in names.weights:
             sheet.call(node, names.weights[path], "weight")
@@ -46,7 +47,7 @@ def given(sheet: Sheet, step: Step, names: Names) -> None:
     found = step.forward
     _numbers(sheet, found.inputs, "input")
     for path, node in found.weights.items():
-        _weights(sheet, node, names.weights[path], names, trained=True)
+        _weights(sheet, node, names.weights[path], names, trained=path in found.trained)
     for path, node in found.held.items():
         if path in names.weights:
             _weights(sheet, node, names.weights[path], names, trained=False)

@@ -55,6 +55,7 @@ class Matrices:
                 whole.call(step.backward[node], f"dE/d{name}")
         for path, node in step.gradients.items():
             whole.call(node, f"dE/d{self.weights[path]}")
+        whole.call(found.loss, "E")
         self.between = whole.call_intermediates([*found.order, *step.between])
         return whole
 
@@ -109,7 +110,7 @@ class Matrices:
     def _given(self, whole: Whole, found: Pass, end: str = "") -> None:
         named = [("X", "input", found.inputs), ("T", "target", found.targets)]
         for path, node in {**found.weights, **found.held}.items():
-            trained = path in found.weights
+            trained = path in found.trained
             name = self.weights.get(path, ".".join(path))
             named.append((name + (end if trained else ""), "weight", node))
         for name, role, node in named:
@@ -184,6 +185,7 @@ class Matrices:
         marks = self.marks(self.after, "_new")
         for name, _, node in marks:
             whole.call(node, name)
+        whole.call(self.after.loss, "E_new")
         self.between = whole.call_intermediates(self.after.order)
         for node in self.between:
             whole.names[node] += "_new"

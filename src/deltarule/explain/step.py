@@ -20,7 +20,9 @@ from deltarule.errors import DataError
 from deltarule.explain.blocks import Block, blocks
 from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
-from deltarule.nn.nested import Path, flat, nested
+from deltarule.nn.nested import Path, flat, merged, nested
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped
 from deltarule.program import Node, random, type_of
 from deltarule.program.graph import sort
 
@@ -34,7 +36,8 @@ class Pass:
 
     inputs: Node
     targets: Node
-    weights: Leaves
+    weights: Leaves  # all
+    trained: set[Path]
     blocks: list[Block]  # of nodes of the inner trace
     at: dict[Node, Node]  # a node of the inner trace -> that of the outer
     output: Node
@@ -57,7 +60,7 @@ class Step:
         Node of the forward pass -> node of the loss's derivative with respect to it, where one is
         computed: not before the first weight.
     gradients, updated : dict
-        Of each weight, by path.
+        Of each weight that is trained, by path.
     memory, remembered : dict
         What the update rule keeps: before and after.
     settings : dict
@@ -97,6 +100,11 @@ class Task:
     rule: Any
     seed: int = 0
 
+    @property
+    def tuned(self) -> Tunings:
+        """How each weight is trained."""
+        return Tunings.of(self.net)
+
 
 def doubled(tree: Any) -> Any:
     """A tree of arrays in float64."""
@@ -123,14 +131,16 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         marks = [node for node in named if node in inner.active]
         known = len(outer.values)
         with scope("backward"):
-            shapes = {path: x.shape for path, x in given.items()}
+            shapes = {path: x.shape for path, x in given.items() if path in found.trained}
             grads, cts = _backward(outer, traced, shapes, marks)
         between = list(outer.values)[known:]
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
-        tree = nested(given.items())
+        trained, tuned = nested((path, given[path]) for path in shapes), task.tuned
         with scope("the optimizer's step"):
-            updated, new_state = rule.step(tree, nested(grads.items()), nested(memory.items()))
+            rule = grouped(rule, tuned.factors)
+            updated, new_state = rule.step(trained, nested(grads.items()), nested(memory.items()))
+            updated = tuned.bounded(updated)
         nodes = {k: _node(outer, v) for k, v in flat(updated)}
         remembered = {k: _node(outer, v) for k, v in flat(new_state)}
         backward = {found.at[mark]: ct for mark, ct in cts.items()}
@@ -144,7 +154,7 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         remembered,
         settings,
         between,
-        nested((k, values[v]) for k, v in nodes.items()),
+        merged(params, nested((k, values[v]) for k, v in nodes.items())),
         nested((k, values[v]) for k, v in remembered.items()),
     )
 
@@ -171,21 +181,29 @@ def _forward(
 ) -> tuple[Any, Pass]:
     """Run the network in a trace inside ``outer``."""
     x, y = _input(outer, task.x), _input(outer, task.y)
-    held = _inputs(outer, state)
+    held, tuned = _inputs(outer, state), task.tuned
+    trained = {path for path, one in tuned.weights.items() if one.trainable}
     with tracing(known=True) as inner:
         tree = {
-            path: inner.input(v.node.type, v, active=True, scalar=v.shape == ())
+            path: inner.input(v.node.type, v, active=path in trained, scalar=v.shape == ())
             for path, v in given.items()
         }
         data = inner.input(x.node.type, x, active=False)
         kept = nested((path, inner.constant(v)) for path, v in held.items())
         key, at_step = random.key(task.seed), np.int64(count)
+        penalties = tuned.penalties(nested((path, tree[path]) for path in tree if path in trained))
         output, new_state = task.net.apply(
-            nested(tree.items()), kept, data, train=True, key=key, step=at_step
+            nested(tree.items()),
+            kept,
+            data,
+            train=True,
+            key=key,
+            step=at_step,
+            penalties=penalties,
         )
         _check(output, inner, "the network's output")
         with scope(f"the loss {task.loss.name}"):
-            error = task.loss(output, inner.constant(y))
+            error = sum(penalties, task.loss(output, inner.constant(y)))
         _check(error, inner, f"the loss {task.loss.name}")
         order = list(sort((), (error.node,)))
         after = {path: inner.values[_node(inner, v)] for path, v in flat(new_state)}
@@ -200,6 +218,7 @@ def _forward(
         x.node,
         y.node,
         weights,
+        trained,
         cut,
         at,
         at[ends[1]],

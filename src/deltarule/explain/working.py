@@ -22,7 +22,7 @@ from deltarule.explain.record import Worked
 from deltarule.explain.single import one_weight
 from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.optim import grouped, optimizer_of
 
 SMALL = 150  # numbers in weights, sums and outputs of a network that is explained neuron by neuron
 ONE_WEIGHT = (
@@ -78,6 +78,10 @@ def work_network(
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
     net.check_inputs(x)
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
+    if not net.trainable:
+        raise DataError(
+            f"all weights of {net!r} are frozen: a step changes nothing; net.unfreeze('dense1')"
+        )
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
     if weight is not None:
         (one, _), *_ = trace_steps(task, 1)
@@ -88,7 +92,18 @@ def work_network(
 
 def _facts(task: Task) -> dict[str, str]:
     """What is trained how, in a line each."""
-    return {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    facts = {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    tuned = {path: _tuned(own) for path, own in task.net.tuned.items()}
+    return facts | (
+        {"trained otherwise": "; ".join(map(": ".join, tuned.items()))} if tuned else {}
+    )
+
+
+def _tuned(settings: dict[str, Any]) -> str:
+    """How one weight is trained, where it is not as the others."""
+    if not settings.get("trainable", True):
+        return "frozen"
+    return ", ".join(f"{name.replace('_', ' ')} {_figure(x)}" for name, x in settings.items())
 
 
 def _said(rule: Any) -> str:
@@ -133,7 +148,8 @@ def _rate(rule: Any) -> float | None:
 def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
     """The traced steps, and after each the same forward pass with the new weights."""
     params, state = doubled(task.net.params), doubled(task.net.state)
-    memory = doubled(task.rule.init(params))
+    tuned = task.tuned
+    memory = doubled(grouped(task.rule, tuned.factors).init(tuned.trained(params)))
     done = []
     with np.errstate(all="ignore"):
         for count in range(steps):

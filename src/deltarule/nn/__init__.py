@@ -11,6 +11,7 @@ from deltarule.nn.embedding import Columns, Embedding
 from deltarule.nn.initializers import INITIALIZERS, initializer
 from deltarule.nn.layers import Activation, Dense, Dropout
 from deltarule.nn.losses import LOSSES, Loss, loss_of
+from deltarule.nn.lsuv import lsuv
 from deltarule.nn.module import Module, State
 from deltarule.nn.noise import GaussianNoise
 from deltarule.nn.normalization import BatchNorm, LayerNorm
@@ -40,4 +41,5 @@ __all__ = [
     "activation_of",
     "initializer",
     "loss_of",
+    "lsuv",
 ]

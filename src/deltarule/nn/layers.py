@@ -16,6 +16,7 @@ from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
 from deltarule.nn.module import Module
 from deltarule.nn.named import name_of, shown
+from deltarule.nn.tuning import check_known
 from deltarule.program import ops, random
 
 
@@ -32,11 +33,15 @@ class Dense(Module):
     activation : str or callable, optional
         f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), with settings
         ``dr.nn.activation_of("leaky_relu", slope=0.1)``, or a NumPy function.
-    bias : bool
-        Whether there is a b.
+    bias : bool or array
+        Whether there is a b, or b itself.
     initializer : str or callable, optional
         Of W (``dr.nn.INITIALIZERS``, or a function of (key, shape)); by default ``he_normal`` for
         relu and leaky_relu, ``lecun_normal`` for selu, else ``glorot_uniform``. b starts at zero.
+    weight : array, optional
+        W by hand; b by hand is an array as ``bias``.
+    **settings
+        How W and b are trained, as in ``tune``: ``l2=1e-4``, ``max_norm=3``, ``trainable=False`` ...
 
     Shapes
     ------
@@ -49,6 +54,9 @@ class Dense(Module):
     >>> layer.params = {"weight": np.ones((3, 2)), "bias": np.array([0.0, 1.0])}
     >>> layer(np.array([[1.0, 2.0, 3.0]]))
     array([[6., 7.]])
+    >>> layer = dr.Dense(2, weight=[[1, 0], [0, 1], [1, 1]], bias=False, l2=1e-4).init((1, 3))
+    >>> layer(np.array([[1.0, 2.0, 3.0]]))
+    array([[4., 5.]], dtype=float32)
     """
 
     def __init__(
@@ -56,17 +64,27 @@ class Dense(Module):
         units: int,
         activation: str | Function | None = None,
         *,
-        bias: bool = True,
+        bias: Any = True,
         initializer: str | Initializer | None = None,
+        weight: Any = None,
+        **settings: Any,
     ) -> None:
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ShapeError(f"Dense: units is the number of outputs, at least 1, not {units!r}")
         self.units = int(units)
         self.activation = activation
-        self.bias_on = bool(bias)
+        plain = isinstance(bias, (bool, np.bool_))
+        self.bias_on = bool(bias) if plain else True
         self.initializer = initializer
         activation_of(activation)
         initializer_of(self)
+        if weight is not None:
+            self.weight = by_hand("weight", weight, (None, self.units))
+        if not plain:
+            self.bias = by_hand("bias", bias, (self.units,))
+        if settings:
+            check_known("Dense", settings, ("activation", "bias", "initializer", "weight"))
+            self.tune(**settings)
 
     def __call__(self, x: Any) -> Any:
         """f(x W + b)."""
@@ -86,8 +104,6 @@ class Dense(Module):
         return activation_of(self.activation)(z + self.bias if self.bias_on else z)
 
     def _build(self, inputs: int) -> None:
-        if "weight" in self._arrays:
-            return
         self.declare("weight", (inputs, self.units), initializer_of(self))
         if self.bias_on:
             self.declare("bias", (self.units,), initializer("zeros"))
@@ -105,6 +121,21 @@ class Dense(Module):
         return (
             f"Dense({self.units}{'' if self.activation is None else f', {shown(self.activation)}'})"
         )
+
+
+def by_hand(name: str, given: Any, shape: tuple[int | None, ...]) -> Any:
+    """A weight that the user gives, as floats; None in a shape is any size."""
+    array = np.asarray(given)
+    fits = array.ndim == len(shape) and all(
+        n in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in "biuf":
+        wanted = ", ".join("inputs" if n is None else str(n) for n in shape)
+        raise ShapeError(
+            f"Dense: {name} has shape ({wanted}{',' * (len(shape) == 1)}); {array.dtype} of shape "
+            f"{array.shape} is given"
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 SUITS = {"relu": "he_normal", "leaky_relu": "he_normal", "selu": "lecun_normal"}

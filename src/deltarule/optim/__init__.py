@@ -6,6 +6,7 @@ hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 """
 
 from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.groups import grouped
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
 from deltarule.optim.rules import optimizer_of, settings
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
@@ -41,6 +42,7 @@ __all__ = [
     "Rprop",
     "StepDecay",
     "Warmup",
+    "grouped",
     "optimizer_of",
     "settings",
 ]

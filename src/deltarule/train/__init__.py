@@ -10,8 +10,9 @@ from deltarule.train.keeping import Checkpoint, Log
 from deltarule.train.loop import fit
 from deltarule.train.run import Run
 from deltarule.train.stopping import EarlyStopping, TimeLimit
+from deltarule.train.transfer import Transfer, transfer
 
 __all__ = [
     *("Callback", "Checkpoint", "EarlyStopping", "Log", "Moment", "Run", "TimeLimit"),
-    *("fit", "load", "save"),
+    *("Transfer", "fit", "load", "save", "transfer"),
 ]

@@ -1,8 +1,8 @@
 """Model files: weights in the safetensors format, everything else as JSON in its header.
 
 In: a network. Out: one file, written whole or not at all; and back. The file holds the
-architecture, the graph of the evaluation of one row, the preprocessing, and the version of the
-format. It is data only: reading it executes nothing.
+architecture, how its weights are trained, the graph of the evaluation of one row, the preprocessing,
+and the version of the format. It is data only: reading it executes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from deltarule.nn import Module
 from deltarule.nn.call import current
 from deltarule.nn.nested import Path as Names
 from deltarule.nn.nested import flat, matched, nested
+from deltarule.nn.tying import ties_of
 from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
@@ -100,6 +101,8 @@ def save(
         "format": FORMAT,
         "dtype": net.dtype.name,
         "architecture": architecture(net),
+        "tuning": net.tuning,
+        "ties": ties_of(net),
         "row": list(shape),
         "graph": evaluation_graph(net, tuple(shape)).to_text(),
         "preprocessor": None if preprocessor is None else preprocessor.to_json(),
@@ -261,7 +264,11 @@ def _network(about: Any, trees: Any, net: Module | None) -> Module:
     found = build(about["architecture"]) if net is None else net
     if not found.built:
         found.init((1, *about["row"]), 0, about["dtype"])
+    for one in about.get("ties", ()):  # files of the first versions have no ties, and no tuning
+        if one not in ties_of(found):
+            found.tie(*one)
     found.params, found.state = trees["params"], trees["state"]
+    found.tuning = about.get("tuning", found.tuning)
     return found
 
 

@@ -17,7 +17,8 @@ from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped, optimizer_of
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
@@ -70,7 +71,8 @@ def fit(
     Each epoch goes once through the rows in an order that is a function of (seed, epoch), in
     batches; each batch is one step: forward, loss, backward, update. The last batch may be smaller.
     Losses are means over the rows of a batch; that of an epoch in the history is the mean over its
-    rows, each taken before the update of its step.
+    rows, each taken before the update of its step. Where ``net.tune`` adds penalties, what is minimized
+    is loss + penalty: the history has both, and loss stays comparable with val_loss.
 
     Parameters
     ----------
@@ -200,9 +202,12 @@ class Training:
         self.judge = Judge(net, self.data, self.loss, *given)
         self.batch = min(batch_size, self.data.rows)
         self._initialize()
+        self.tuned = Tunings.of(net)
+        before = {} if resume is None else resume.history
+        self.with_penalty = self.tuned.penalized or "penalty" in before
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
-        params, state = net.params, net.state
-        carry = first_carry(params, state, self.optimizer.init(params), resume)
+        rule, params = grouped(self.optimizer, self.tuned.factors), net.params
+        carry = first_carry(params, net.state, rule.init(self.tuned.trained(params)), resume)
         self.leaves, self.spec = flatten(carry)
         self.dtype = net.dtype
         self.slots = flatten(net.slots())[0]  # of the first leaves
@@ -219,6 +224,7 @@ class Training:
         self.pace = Pace(self.epochs.one.seconds, every)
         self.steps = int(carry.count)
         self.reason = ""
+        self.penalties: list[Array] = []  # of the steps since an epoch was recorded
         self.stretches: list[Stretch] = []
 
     def _initialize(self) -> None:
@@ -228,6 +234,11 @@ class Training:
             net.init((self.batch, *data.inputs.shape[1:]), self.seed, net.dtype)
         if not net.params:
             raise DataError(f"{net!r} has no weights: there is nothing to train")
+        if not net.trainable:
+            raise DataError(
+                f"all weights of {net!r} are frozen: there is nothing to train; unfreeze some, "
+                "net.unfreeze('dense2')"
+            )
         self._check_types(type_of(data.inputs), type_of(data.targets))
         if data.held is not None:
             self._check_types(type_of(data.held.inputs), type_of(data.held.targets))
@@ -251,20 +262,24 @@ class Training:
         names = self._figures()
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
-        if not set(names) <= set(resume.history) or (
-            self.judge.function is None and len(names) < len(resume.history)
-        ):
+        old = resume.history
+        if "penalty" in names:
+            old = {"penalty": [0.0] * resume.epochs, **old}  # none before there was one
+        fewer = self.judge.function is None and len(names) < len(old)
+        if fewer or not set(names) <= set(old):
             raise DataError(
-                f"resume: the run recorded {', '.join(resume.history)}, this call records "
+                f"resume: the run recorded {', '.join(old)}, this call records "
                 f"{', '.join(names)}; give the same validation and metrics"
             )
-        history = {name: list(values) for name, values in resume.history.items()}
+        order = (*names, *(name for name in old if name not in names))
+        history = {name: list(old[name]) for name in order}
         done = resume.seconds, resume.stopped
         return Run(history, self.seed, *done, kept=dict(resume.kept))
 
     def _figures(self) -> tuple[str, ...]:
         """Names of what an epoch records, as far as they are known before it."""
-        return ("loss", *self.judge.names, SPEED)
+        penalty = ["penalty"] if self.with_penalty else []
+        return ("loss", *penalty, *self.judge.names, SPEED)
 
     # --- epochs ---
 
@@ -315,27 +330,41 @@ class Training:
         means = mean_losses(losses, self.data.rows, self.batch)
         if self.watched:
             self._publish()
+        each = {"loss": means, **self._penalties(count)}
         others = {**self.judge(self.carry, self.last), SPEED: speed}
-        self._record(means, others)
-        display.epochs(first, means, others)
-        moment = self._moment({"loss": means[-1], **others})
+        self._record(each, others)
+        now = {name: values[-1] for name, values in each.items()} | others
+        display.epochs(first, means, now if count == 1 else others)
+        moment = self._moment(now)
         self._call("on_epoch", moment, self.callbacks)
         return moment
 
-    def _record(self, losses: list[float], others: dict[str, float]) -> None:
-        """Add epochs to the history; a function of the network names its figures at the first."""
+    def _record(self, each: dict[str, list[float]], others: dict[str, float]) -> None:
+        """Add epochs to the history: figures of each, and those that all have in common.
+
+        A function of the network names its figures at the first epoch.
+        """
         history = self.record.history
         if not self.record.epochs:
-            self.record.history = history = {name: [] for name in ("loss", *others)}
-        if len(history) != len(others) + 1 or not history.keys() > others.keys():
+            self.record.history = history = {name: [] for name in (*each, *others)}
+        if len(history) != len(others) + len(each) or not history.keys() > others.keys():
             raise DataError(
                 f"validation gave {', '.join(others)} after epoch {self.record.epochs + 1}, and "
-                f"{', '.join(name for name in history if name != 'loss')} before: the figures of all "
-                "epochs have the same names"
+                f"{', '.join(name for name in history if name not in each)} before: the figures of "
+                "all epochs have the same names"
             )
-        history["loss"] += losses
+        count = len(each["loss"])
         for name, value in others.items():
-            history[name] += [value] * len(losses)
+            history[name] += [value] * count
+        for name, values in each.items():
+            history[name] += values
+
+    def _penalties(self, count: int) -> dict[str, list[float]]:
+        """The mean over rows of what was added to the loss in each epoch, where something is."""
+        if not self.tuned.penalized:
+            return {"penalty": [0.0] * count} if self.with_penalty else {}
+        found, self.penalties = np.concatenate(self.penalties), []
+        return {"penalty": mean_losses(found.reshape(count, -1), self.data.rows, self.batch)}
 
     def _moment(self, logs: dict[str, float]) -> Moment:
         """What a hook is given now."""
@@ -356,10 +385,11 @@ class Training:
         """The losses of some steps, done by one call of native code."""
         self.stretches = [*self.stretches[-1:], piece]
         start = time.perf_counter()
-        self.leaves, losses = piece.program(piece.start, piece.batches)
+        self.leaves, losses, penalties = piece.program(piece.start, piece.batches)
         self.pace.saw(len(losses), time.perf_counter() - start)
         if not np.isfinite(losses).all():
             self._fail()
+        self.penalties += [] if penalties is None else [penalties]
         self.steps += len(losses)
         if due := [c for c in self.steppers if self.steps % c.every == 0]:
             self._publish()
@@ -383,6 +413,11 @@ class Training:
         for callback in callbacks:
             getattr(callback, hook)(moment)
         self.reason = self.reason or moment.reason
+        if hook in ("on_start", "on_epoch") and Tunings.of(self.net) != self.tuned:
+            raise DataError(
+                f"{hook} of a callback changed how weights are trained, which holds from the next fit "
+                "on: end this one, and go on with dr.fit(..., resume=run)"
+            )
         if callbacks:
             pairs = zip(self.slots, self.leaves, strict=False)
             found = [_like(slot.read(), value, hook) for slot, value in pairs]

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.tree import flatten, paths, tree_map, unflatten
+from deltarule.derive.tree import flatten, paths, tree_map
 from deltarule.errors import DataError
 from deltarule.nn.nested import flat, nested
+from deltarule.train.continued import continued
 from deltarule.train.epoch import Carry
 from deltarule.train.prepare import Array
 from deltarule.train.run import Kept, Run
@@ -42,13 +43,8 @@ def first_carry(params: Any, state: Any, opt_state: Any, resume: Run | None) -> 
                 "where dr.Checkpoint wrote it, or dr.save(net, path, run=run, resumable=True)"
             )
         kept = _kept(old.opt_state)
-        leaves, spec = flatten(opt_state)
-        if _kinds(kept) != _kinds(Stored(tuple(paths(spec)), tuple(leaves))):
-            raise DataError(
-                "resume: the optimizer or the network is of another kind than in the run to "
-                "continue"
-            )
-        fresh = Carry(params, state, unflatten(spec, kept.leaves), old.count)
+        before = dict(zip(kept.paths, kept.leaves, strict=True))
+        fresh = Carry(params, state, continued(before, old.params, params, opt_state), old.count)
     return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
 
 
@@ -57,11 +53,6 @@ def _kept(opt_state: Any) -> Stored:
         return opt_state
     leaves, spec = flatten(opt_state)
     return Stored(tuple(paths(spec)), tuple(map(np.asarray, leaves)))
-
-
-def _kinds(kept: Stored) -> list[tuple[str, Any, Any]]:
-    arrays = map(np.asarray, kept.leaves)
-    return [(path, x.shape, x.dtype) for path, x in zip(kept.paths, arrays, strict=True)]
 
 
 # --- in a file ---
