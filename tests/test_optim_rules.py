@@ -137,6 +137,10 @@ TRAINING = {
     "clip by norm": dr.Clip(dr.Adam(0.02), norm=0.1),
     "clip by layer": dr.Clip(dr.SGD(0.2, 0.5), layer_norm=0.1),
     "averaged": dr.Averaged(dr.Clip(dr.NAdam(0.02), norm=1.0), decay=0.9),
+    "accumulated": dr.Accumulate(dr.Adam(0.05), steps=2),
+    "accumulated and averaged": dr.Clip(dr.Averaged(dr.Accumulate(dr.SGD(0.3), 3), 0.9), norm=1.0),
+    "muon": dr.Muon(0.05, others=dr.Adam(0.03)),
+    "muon with a schedule": dr.Muon(dr.CosineDecay(0.1, 200), weight_decay=0.1, scale="adamw"),
     "sgd with a schedule": dr.SGD(dr.Warmup(dr.CosineDecay(0.3, 200), 5)),
     "adamw with a schedule": dr.AdamW(dr.OneCycle(0.05, 200)),
     "a user's schedule": dr.Lion(lambda count: 0.04 / np.sqrt(1.0 + count)),
@@ -205,7 +209,17 @@ def test_a_run_resumed_goes_on_along_the_schedule():
 
 
 def test_rules_have_names():
-    for name in ("adagrad", "adadelta", "rmsprop", "adamw", "nadam", "radam", "lion", "lamb"):
+    for name in (
+        "adagrad",
+        "adadelta",
+        "rmsprop",
+        "adamw",
+        "nadam",
+        "radam",
+        "lion",
+        "lamb",
+        "muon",
+    ):
         assert settings(optimizer_of(name))["name"].lower() == name
     net = mlp()
     loss = dr.fit(net, X, LABELS, optimizer="AdamW", loss="mse", epochs=2, seed=0).history["loss"]
@@ -297,6 +311,49 @@ def test_an_average_follows_the_weights():
     np.testing.assert_allclose(w, np.array([1.0, -2.0]) * 0.9**5, rtol=1e-14)
 
 
+# --- gradients of several batches ---
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        dr.SGD(0.1, 0.9),
+        dr.AdamW(dr.CosineDecay(0.05, 20)),
+        dr.Muon(0.05),
+        dr.Clip(dr.NAdam(0.05), norm=0.1),
+        dr.Averaged(dr.Adam(0.05), decay=0.9),
+    ],
+)
+def test_batches_gathered_are_one_large_batch(rule, monkeypatch):
+    choose("native", monkeypatch)
+    whole, parts = mlp(), mlp()
+    rows = np.arange(64) % len(X)
+    for net, batch, used in ((whole, 32, rule), (parts, 8, dr.Accumulate(rule, steps=4))):
+        dr.fit(net, X[rows], Y[rows], optimizer=used, epochs=6, batch_size=batch, shuffle=False)
+    assert_close(whole, parts, rtol=1e-9, atol=1e-12)
+
+
+def test_a_sum_is_carried_over_the_end_of_an_epoch():
+    """Three batches an epoch, the last smaller; an update after every second."""
+    rule, net = dr.Accumulate(dr.SGD(0.1), steps=2), mlp()
+    run = dr.fit(net, X[:20], Y[:20], optimizer=rule, epochs=1, batch_size=8, shuffle=False)
+    assert int(run.carry.opt_state["gathered"]) == 1
+    assert any(g.any() for g in flatten(run.carry.opt_state["gradient"])[0])
+    run = dr.fit(net, X[:20], Y[:20], optimizer=rule, epochs=1, batch_size=8, resume=run)
+    assert int(run.carry.opt_state["gathered"]) == 0
+    assert not any(g.any() for g in flatten(run.carry.opt_state["gradient"])[0])
+
+
+def test_weights_rest_between_updates_and_the_rule_counts_its_own():
+    rule = dr.Accumulate(dr.AdamW(0.1), steps=3)
+    w, state = np.float32([1.0, -1.0]), rule.init(np.float32([1.0, -1.0]))
+    for i in range(1, 8):
+        before = w
+        w, state = rule.step(w, np.float32([1.0, np.nan if i == 7 else 0.5]), state)
+        assert np.array_equal(w, before) == (i % 3 != 0)
+        assert int(state["count"]) == i // 3 and w.dtype == np.float32
+
+
 # --- explained ---
 
 SHOWN = {
@@ -377,6 +434,11 @@ class Odd:
             lambda: dr.Averaged(dr.SGD()).step(1.0, 1.0, {}),
             "Averaged.step takes a state of average",
         ),
+        (lambda: dr.Accumulate(dr.SGD(), 0), "steps is a number of batches, 1 or more, not 0"),
+        (lambda: dr.Accumulate(dr.SGD(), 2.5), "not 2.5"),
+        (lambda: dr.Accumulate(dr.SGD), "Accumulate: rule must be an instance"),
+        (lambda: dr.Accumulate(dr.Accumulate(dr.SGD())).init(1.0), "give more steps"),
+        (lambda: dr.Accumulate(dr.SGD()).step(1.0, 1.0, {}), "Accumulate.step takes a state of"),
         (lambda: dr.NAdam().step(1.0, 1.0, {"count": 1}), "state of count, product, m, v"),
     ],
 )

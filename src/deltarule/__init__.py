@@ -43,6 +43,7 @@ from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import (
     LAMB,
     SGD,
+    Accumulate,
     Adadelta,
     Adagrad,
     Adam,
@@ -53,6 +54,7 @@ from deltarule.optim import (
     ExponentialDecay,
     InverseTimeDecay,
     Lion,
+    Muon,
     NAdam,
     OneCycle,
     PolynomialDecay,

@@ -34,6 +34,7 @@ def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quan
     _forward(sheet, found, names, "", "forward")
     _error(sheet, found, names, "", "error")
     Backward(sheet, step, names).work()
+    sheet.call_intermediates(step.products, "u", _numbered(names, found), glance=1)
     _update(sheet, step, names)
     before = sheet.turn(after.values)
     name_given(sheet, after, names, "_new")
@@ -154,9 +155,9 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
             continue
         own = memory_names(names, path, node.type.shape, "_new")
         sheet.call(node, own, "memory_new")
-        of = names.weights.get(path[1:])
-        fits = of is not None and of.shape == own.shape
-        _changed(sheet, node, own, of if fits else own, "memory_new", names)
+        ends = (names.weights.get(path[i:]) for i in range(1, len(path)))
+        of = next((each for each in ends if each is not None and each.shape == own.shape), own)
+        _changed(sheet, node, own, of, "memory_new", names)
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)

@@ -21,7 +21,7 @@ from deltarule.explain.blocks import Block, blocks
 from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
 from deltarule.nn.nested import Path, flat, nested
-from deltarule.program import Node, random, type_of
+from deltarule.program import Node, ops, random, type_of
 from deltarule.program.graph import sort
 
 FLOAT = np.dtype(np.float64)
@@ -71,6 +71,7 @@ class Step:
     remembered: Leaves
     settings: dict[str, Node]
     between: list[Node]  # of the backward pass, in order
+    products: list[Node]  # of the update, in order, where it multiplies matrices; else none
     params: Any
     opt_state: Any
 
@@ -121,8 +122,10 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
         tree = nested(given.items())
+        known = len(outer.values)
         with scope("the optimizer's step"):
             updated, new_state = rule.step(tree, nested(grads.items()), nested(memory.items()))
+        changes = list(outer.values)[known:]
         nodes = {k: _node(outer, v) for k, v in flat(updated)}
         remembered = {k: _node(outer, v) for k, v in flat(new_state)}
         backward = {found.at[mark]: ct for mark, ct in cts.items()}
@@ -136,9 +139,16 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         remembered,
         settings,
         between,
+        changes if any(map(_multiplies, changes)) else [],
         nested((k, values[v]) for k, v in nodes.items()),
         nested((k, values[v]) for k, v in remembered.items()),
     )
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a product of matrices."""
+    shapes = [arg.type.shape for arg in node.args] if node.primitive is ops.matmul else []
+    return bool(shapes) and all(len(shape) == 2 for shape in shapes)
 
 
 def _inputs(trace: Trace, tree: Any) -> dict[Path, Any]:

@@ -6,6 +6,7 @@ hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 """
 
 from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
 from deltarule.optim.rules import optimizer_of, settings
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
@@ -18,11 +19,12 @@ from deltarule.optim.schedules import (
     StepDecay,
     Warmup,
 )
-from deltarule.optim.wrappers import Averaged, Clip
+from deltarule.optim.wrappers import Accumulate, Averaged, Clip
 
 __all__ = [
     "LAMB",
     "SGD",
+    "Accumulate",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -33,6 +35,7 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "Lion",
+    "Muon",
     "NAdam",
     "OneCycle",
     "PolynomialDecay",

@@ -67,6 +67,17 @@ def check_schedule(owner: Any, name: str) -> None:
         )
 
 
+def check_rule(owner: Any, name: str = "rule") -> None:
+    """Raise where what stands inside a rule is no rule."""
+    rule = getattr(owner, name)
+    whole = callable(getattr(rule, "init", None)) and callable(getattr(rule, "step", None))
+    if isinstance(rule, type) or not whole:
+        raise DataError(
+            f"{type(owner).__name__}: {name} must be an instance with init and step, such as "
+            f"dr.Adam(), not {rule!r}"
+        )
+
+
 class Settings:
     """The base of frozen dataclasses whose fields are settings: checks of their ranges."""
 

@@ -11,12 +11,26 @@ from typing import Any
 
 from deltarule.errors import DataError
 from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
 
 OPTIMIZERS = {
     rule.__name__.lower(): rule
-    for rule in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, RAdam, Lion, LAMB, Rprop)
+    for rule in (
+        SGD,
+        Adagrad,
+        Adadelta,
+        RMSprop,
+        Adam,
+        AdamW,
+        NAdam,
+        RAdam,
+        Lion,
+        LAMB,
+        Rprop,
+        Muon,
+    )
 }
 
 
