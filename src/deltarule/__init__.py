@@ -8,6 +8,7 @@ train, keep.
 from deltarule.compile.jit import compile  # the function; the floor of that name by `from` only
 from deltarule.derive import (
     check_grads,
+    cond,
     custom_vjp,
     grad,
     hessian,
@@ -20,6 +21,7 @@ from deltarule.derive import (
     value_and_grad,
     vjp,
     vmap,
+    while_loop,
 )
 from deltarule.errors import (
     BranchError,

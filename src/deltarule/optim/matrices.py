@@ -159,7 +159,8 @@ class Muon(Rule):
 
     def _sorted(self, leaves: list[Any], places: list[Place]) -> tuple[list[int], list[int]]:
         """Numbers of the matrices to orthogonalize, and of all other weights."""
-        matrices, others = [], []
+        matrices: list[int] = []
+        others: list[int] = []
         for i, (p, place) in enumerate(zip(leaves, places, strict=True)):
             mine = len(shape_of(p)) == 2 and 0 not in shape_of(p) and not self._excepted(place)
             (matrices if mine else others).append(i)
