@@ -44,6 +44,7 @@ from deltarule.explain import explain  # the function; the floor of that name by
 from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
 from deltarule.optim import (
     LAMB,
+    LBFGS,
     SGD,
     Accumulate,
     Adadelta,

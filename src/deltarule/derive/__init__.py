@@ -23,11 +23,11 @@ __all__ = [
     "jacobian",
     "jvp",
     "scan",
-    "while_loop",
     "stage",
     "stop_gradient",
     "value",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]

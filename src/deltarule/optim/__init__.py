@@ -8,7 +8,8 @@ hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 from deltarule.optim.descent import SGD, Lion, Rprop
 from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
-from deltarule.optim.rules import optimizer_of, settings
+from deltarule.optim.quasi_newton import LBFGS
+from deltarule.optim.rules import check_batches, optimizer_of, searches, settings
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
 from deltarule.optim.schedules import (
     CosineDecay,
@@ -23,6 +24,7 @@ from deltarule.optim.wrappers import Accumulate, Averaged, Clip
 
 __all__ = [
     "LAMB",
+    "LBFGS",
     "SGD",
     "Accumulate",
     "Adadelta",
@@ -44,6 +46,8 @@ __all__ = [
     "Rprop",
     "StepDecay",
     "Warmup",
+    "check_batches",
     "optimizer_of",
+    "searches",
     "settings",
 ]

@@ -76,6 +76,11 @@ def check_rule(owner: Any, name: str = "rule") -> None:
             f"{type(owner).__name__}: {name} must be an instance with init and step, such as "
             f"dr.Adam(), not {rule!r}"
         )
+    if callable(getattr(rule, "descend", None)):
+        raise DataError(
+            f"{type(owner).__name__}: {name} is given gradients, and {type(rule).__name__} evaluates the "
+            f"loss itself: use {type(rule).__name__} alone"
+        )
 
 
 class Settings:

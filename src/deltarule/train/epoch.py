@@ -22,6 +22,7 @@ from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.optim import searches
 from deltarule.program import Graph, Node, type_of
 from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
@@ -59,10 +60,17 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
                 )
             return found, state
 
-        (value, state), grads = value_and_grad(objective, has_aux=True)(carry.params)
+        weights, kept, count = carry.params, carry.opt_state, carry.count + np.int64(1)
+        if searches(optimizer):  # it evaluates the loss itself, as often as it needs
+            with scope("the optimizer's step"):
+                params, kept, value, state = optimizer.descend(
+                    objective, weights, kept, aux=carry.state
+                )
+            return Carry(params, state, kept, count), value
+        (value, state), grads = value_and_grad(objective, has_aux=True)(weights)
         with scope("the optimizer's step"):
-            params, opt_state = optimizer.step(carry.params, grads, carry.opt_state)
-        return Carry(params, state, opt_state, carry.count + np.int64(1)), value
+            params, kept = optimizer.step(weights, grads, kept)
+        return Carry(params, state, kept, count), value
 
     return step
 
@@ -132,6 +140,17 @@ def work(graph: Graph) -> Work:
         flops += times * sum(w.flops for w in inner)
         nodes += 1 + times * sum(w.nodes for w in inner)
     return Work(flops, nodes)
+
+
+def is_random(graph: Graph) -> bool:
+    """Whether random numbers are drawn in a graph."""
+    waiting = [graph]
+    while waiting:
+        for node in waiting.pop().nodes:
+            if node.primitive.name == "random_bits":
+                return True
+            waiting += subgraphs(node)
+    return False
 
 
 def worth_compiling(seconds: float) -> bool:

@@ -17,11 +17,11 @@ from deltarule.derive.tree import flatten, tree_map, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.optim import check_batches, optimizer_of, searches
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
-from deltarule.train.epoch import Carry, Epochs, Program, step_of
+from deltarule.train.epoch import Carry, Epochs, Program, is_random, step_of
 from deltarule.train.evaluate import Evaluation
 from deltarule.train.failure import Stretch, find_failure, finite
 from deltarule.train.metrics import Metric, metrics_of
@@ -30,6 +30,7 @@ from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
+from deltarule.train.recall import recalled
 from deltarule.train.run import Run
 from deltarule.train.settings import (
     callbacks_of,
@@ -49,7 +50,7 @@ def fit(
     loss: Any = "mse",
     optimizer: Any = "adam",
     epochs: int = 20,
-    batch_size: int = 32,
+    batch_size: int | None = 32,
     validation: Any = None,
     metrics: Any = (),
     sample_weight: Any = None,
@@ -82,8 +83,10 @@ def fit(
     optimizer : str or rule
         "adam", "sgd" or another's name; ``dr.AdamW(1e-3)``, ``dr.SGD(dr.CosineDecay(0.1, 5000))``,
         ``dr.Clip(dr.Adam(), norm=1.0)``; or an object with ``init`` and ``step``.
-    epochs, batch_size : int
-        Passes through the rows, and rows per step.
+    epochs : int
+        Passes through the rows.
+    batch_size : int or None
+        Rows per step; None takes all, which ``dr.LBFGS`` and ``dr.Rprop`` need.
     validation : float, (X, y), or None
         A fraction of the rows held out, or other rows; val_loss and metrics are taken there.
     metrics : str, callable, or a sequence of these
@@ -160,7 +163,7 @@ class Training:
         loss: Any,
         optimizer: Any,
         epochs: int,
-        batch_size: int,
+        batch_size: int | None,
         validation: Any,
         metrics: Any,
         sample_weight: Any,
@@ -171,7 +174,8 @@ class Training:
         resume: Run | None,
     ) -> None:
         whole_number("epochs", epochs, 0)
-        whole_number("batch_size", batch_size, 1)
+        if batch_size is not None:
+            whole_number("batch_size", batch_size, 1)
         self.net = trainable(net)
         self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
@@ -180,7 +184,8 @@ class Training:
         self.seed = seed_of(seed, resume)
         weights = sample_weight, class_weight
         self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
-        self.batch = min(batch_size, self.data.rows)
+        self.batch = min(batch_size or self.data.rows, self.data.rows)
+        check_batches(self.optimizer, self.data.rows, self.batch)
         self._initialize()
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
         carry = self._first_carry(resume)
@@ -193,6 +198,11 @@ class Training:
         self.watched = bool(self.callbacks or self.metrics or self.data.held)
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
+        if searches(self.optimizer) and is_random(self.epochs.staged[self.batch].graph):
+            raise DataError(
+                f"{type(self.optimizer).__name__} compares losses at several weights, and this network "
+                "or loss draws random numbers (dropout, noise): leave them out, or use dr.Adam()"
+            )
         many = self.epochs.native and epochs * self.data.rows >= MANY
         self.orders = Orders(self.seed, self.data.rows, shuffle, many)
         self.steppers = tuple(callback for callback in self.callbacks if callback.steps)
@@ -240,6 +250,9 @@ class Training:
                     "continue"
                 )
             fresh = Carry(params, state, old.opt_state, old.count)
+            if searches(self.optimizer):
+                given = self.net, self.loss, self.optimizer, self.data
+                fresh = recalled(*given, fresh, self.key)
         return tree_map(np.asarray, fresh)  # type: ignore[no-any-return]
 
     def _first_record(self, resume: Run | None) -> Run:

@@ -98,7 +98,9 @@ def copy(f: Function, source: str, target: str, nbytes: int) -> None:
         with f.between("0", str(count)) as index:
             at = f.now(f"mul nuw nsw i64 {index}, {width}")
             at = f.now(f"add nuw nsw i64 {at}, {first}")
-            places = [f.now(f"getelementptr i8, ptr {place}, i64 {at}") for place in (source, target)]
+            places = [
+                f.now(f"getelementptr i8, ptr {place}, i64 {at}") for place in (source, target)
+            ]
             word = f.now(f"load {kind}, ptr {places[0]}, align 1")
             f.do(f"store {kind} {word}, ptr {places[1]}, align 1")
 

@@ -362,7 +362,7 @@ class Function:
 
     @contextmanager
     def repeat(self, carried: Sequence[Value]) -> Iterator[tuple[Loop, str]]:
-        """A loop that is left at ``go_on_if``, and the label behind it, where ``loop.carried`` still holds."""
+        """A loop that is left at ``go_on_if``, and the label behind it; ``loop.carried`` holds there."""
         before, start, after = self._block, self.name_block(), self.name_block()
         self.do(f"br label %{start}")
         self.label(start)

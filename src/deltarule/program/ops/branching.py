@@ -133,7 +133,9 @@ def _while_samples(rng: np.random.Generator) -> list[Sample]:
 def _no_truth() -> ErrorSample:
     one = ArrayType((), np.dtype("f8"))
     graph = Graph((), ())
-    return ErrorSample((np.float64(1),), {"body": graph, "consts": 0}, f"is a {TRUTH!r}, not {one!r}")
+    return ErrorSample(
+        (np.float64(1),), {"body": graph, "consts": 0}, f"is a {TRUTH!r}, not {one!r}"
+    )
 
 
 while_loop: Primitive = Primitive(
@@ -235,7 +237,9 @@ cond: Primitive = Primitive(
     samples=_cond_samples,
     errors=(
         ErrorSample(
-            (np.float64(1),), {"on_true": Graph((), ()), "on_false": Graph((), ())}, "cond decides by"
+            (np.float64(1),),
+            {"on_true": Graph((), ()), "on_false": Graph((), ())},
+            "cond decides by",
         ),
     ),
     joint=True,
