@@ -150,7 +150,9 @@ def while_loop(test: Callable[[Any], Any], f: Callable[[Any], Any], init: Any) -
     graph, k = staged.graph, 1 + len(carry)
     ordered = Graph((*graph.inputs[k:], *graph.inputs[:k]), graph.outputs)
     given = [*staged.captured, go, *carry]
-    out = ops.while_loop(*given, body=ordered, consts=len(staged.captured))
+    attrs = {"body": ordered, "consts": len(staged.captured)}
+    ops.while_loop.type_rule(*map(type_of, given), **attrs)
+    out = ops.while_loop(*given, **attrs)
     return unflatten(spec, out[1:])
 
 
@@ -212,7 +214,9 @@ def cond(pred: Any, on_true: Callable[..., Any], on_false: Callable[..., Any], *
         "on_true": Graph((*a, *_unread(other.captured)), mine.outputs),
         "on_false": Graph((*b[:n], *_unread(captured[:m]), *b[n:]), theirs.outputs),
     }
-    return unflatten(specs[0], ops.cond(_truth(pred), *leaves, *captured, **graphs))
+    given = [_truth(pred), *leaves, *captured]
+    ops.cond.type_rule(*map(type_of, given), **graphs)
+    return unflatten(specs[0], ops.cond(*given, **graphs))
 
 
 def _unread(values: Any) -> list[Any]:
