@@ -60,6 +60,7 @@ from deltarule.optim import (
     Muon,
     NAdam,
     OneCycle,
+    OnPlateau,
     PolynomialDecay,
     RAdam,
     RMSprop,
@@ -69,6 +70,7 @@ from deltarule.optim import (
 )
 from deltarule.program import random
 from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train.find_rate import RateRange, find_rate
 from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table
 

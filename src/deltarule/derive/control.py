@@ -127,9 +127,9 @@ def while_loop(test: Callable[[Any], Any], f: Callable[[Any], Any], init: Any) -
     ...     def test(x):
     ...         return np.abs(x * x - a) > 1e-12 * a
     ...     return dr.while_loop(test, lambda x: (x + a / x) / 2, a)
-    >>> root(2.0).round(12)
+    >>> print(root(2.0).round(12))
     1.414213562373
-    >>> dr.jvp(root, (2.0,), (1.0,))[1].round(12)  # 1 / (2 sqrt(2))
+    >>> print(dr.jvp(root, (2.0,), (1.0,))[1].round(12))  # 1 / (2 sqrt(2))
     0.353553390593
     """
     carry, spec = flatten(init)
@@ -186,8 +186,8 @@ def cond(pred: Any, on_true: Callable[..., Any], on_false: Callable[..., Any], *
     --------
     >>> import numpy as np, deltarule as dr
     >>> f = lambda x: dr.cond(x > 1.0, np.log, lambda x: x - 1.0, x)
-    >>> dr.grad(f)(4.0), dr.grad(f)(-4.0)
-    (0.25, 1.0)
+    >>> print(dr.grad(f)(4.0), dr.grad(f)(-4.0))
+    0.25 1.0
     """
     leaves, spec = flatten(args)
     leaves = [_array(x) for x in leaves]

@@ -8,6 +8,7 @@ hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 from deltarule.optim.descent import SGD, Lion, Rprop
 from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
+from deltarule.optim.plateau import OnPlateau, kept_at, plateaus, replaced
 from deltarule.optim.quasi_newton import LBFGS
 from deltarule.optim.rules import check_batches, optimizer_of, searches, settings
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
@@ -39,6 +40,7 @@ __all__ = [
     "Lion",
     "Muon",
     "NAdam",
+    "OnPlateau",
     "OneCycle",
     "PolynomialDecay",
     "RAdam",
@@ -47,7 +49,10 @@ __all__ = [
     "StepDecay",
     "Warmup",
     "check_batches",
+    "kept_at",
     "optimizer_of",
+    "plateaus",
+    "replaced",
     "searches",
     "settings",
 ]

@@ -112,16 +112,16 @@ class Muon(Rule):
         matrices, others = self._sorted(leaves, places)
         momentum = [np.zeros(shape_of(leaves[i]), dtype_of(leaves[i])) for i in matrices]
         return {
-            **self._counters(),
+            **self._begin(),
             "momentum": nested(places, matrices, momentum),
             "others": self.others.init(nested(places, others, [leaves[i] for i in others])),
         }
 
     def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """New weights and state after one step."""
-        check_state(self, state, (*self._counters(), "momentum", "others"))
+        check_state(self, state, (*self._begin(), "momentum", "others"))
         check_fitting(self, params, {"the gradient": grads})
-        counters = self._advanced(state)
+        counters = self._next(state)
         rate = self._rate_at(counters)
         (leaves, spec), (slopes, _) = flatten(params), flatten(grads)
         places = places_of(spec)

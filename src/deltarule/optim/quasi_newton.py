@@ -85,7 +85,7 @@ class LBFGS(Rule):
         dtype = np.result_type(*(dtype_of(p) for p in leaves))
         n = sum(int(np.prod(shape_of(p))) for p in leaves)
         return {
-            "count": np.int64(0),
+            **self._begin(),
             "since": np.int64(0),  # steps since the memory began
             "value": dtype.type(0),
             "gradient": np.zeros(n, dtype),
@@ -126,7 +126,8 @@ class LBFGS(Rule):
         aux : tree
             Where one was given: that of ``f`` at the new weights.
         """
-        check_state(self, state, ("count", "since", *KEPT))
+        check_state(self, state, (*self._begin(), "since", *KEPT))
+        counters = self._next(state)
         leaves, spec = flatten(params)
         dtype = state["point"].dtype
         x = _joined(leaves, dtype)
@@ -152,7 +153,7 @@ class LBFGS(Rule):
             lambda t: evaluate(x + t * direction),
             start,
             direction,
-            self._first_length(gradient, state),
+            self._first_length(gradient, counters, state),
             self.evaluations,
         )
         after = x + found.t * direction
@@ -164,9 +165,8 @@ class LBFGS(Rule):
         """The state for another function: loss and gradient of the last weights hold no more."""
         return {**state, "point": np.full_like(state["point"], np.nan)}
 
-    def _first_length(self, gradient: Any, state: Tree) -> Any:
-        dtype = gradient.dtype
-        rate = converted(_array(self._rate_at({"count": state["count"] + 1})), dtype)
+    def _first_length(self, gradient: Any, counters: dict[str, Any], state: Tree) -> Any:
+        rate = converted(_array(self._rate_at(counters)), gradient.dtype)
         total = np.maximum(np.sum(np.abs(gradient)), 1.0)
         return np.where(state["since"] == 0, rate / total, rate)
 
@@ -181,7 +181,7 @@ class LBFGS(Rule):
         scale = np.where(good, curvature / np.where(good, np.sum(y * y), 1.0), state["scale"])
         inverses = _pushed(good, state["inverses"], 1.0 / safe)
         return {
-            "count": state["count"] + 1,
+            **self._next(state),
             "since": np.where(moved, state["since"] + 1, 0),
             "value": found.value,
             "gradient": found.gradient,

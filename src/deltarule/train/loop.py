@@ -28,6 +28,7 @@ from deltarule.train.metrics import Metric, metrics_of
 from deltarule.train.order import BLOCK_ROWS, MANY, Orders
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
+from deltarule.train.plateaus import Plateaus
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
 from deltarule.train.recall import recalled
@@ -181,6 +182,7 @@ class Training:
         self.loss: Loss = loss_of(loss)
         self.metrics: dict[str, Metric] = metrics_of(metrics, self.loss)
         self.optimizer = optimizer_of(optimizer)
+        self.plateaus = Plateaus(self.optimizer)
         self.seed = seed_of(seed, resume)
         weights = sample_weight, class_weight
         self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
@@ -195,7 +197,8 @@ class Training:
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
         self.last = self.record.epochs + epochs
-        self.watched = bool(self.callbacks or self.metrics or self.data.held)
+        looks = self.callbacks, self.metrics, self.data.held, self.plateaus.places
+        self.watched = any(map(bool, looks))
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, epochs)
         if searches(self.optimizer) and is_random(self.epochs.staged[self.batch].graph):
@@ -257,6 +260,7 @@ class Training:
 
     def _first_record(self, resume: Run | None) -> Run:
         names = self._figures()
+        self.plateaus.check(names)
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
         if set(resume.history) != set(names):
@@ -271,7 +275,8 @@ class Training:
         """Names of what an epoch records."""
         held = self.data.held is not None
         metrics = [f"val_{name}" if held else name for name in self.metrics]
-        return ("loss", *(["val_loss"] if held else []), *metrics, "rows_per_second")
+        rate = ["learning_rate"] if self.plateaus.places else []
+        return ("loss", *(["val_loss"] if held else []), *metrics, *rate, "rows_per_second")
 
     # --- epochs ---
 
@@ -310,12 +315,14 @@ class Training:
         losses = self._train(runs, display).reshape(count, -1)
         speed = count * self.data.rows / (time.perf_counter() - start)
         means = mean_losses(losses, self.data.rows, self.batch)
-        others = {**self._evaluate(), "rows_per_second": speed}
+        others = {**self._evaluate(), **self.plateaus.rate(self.carry), "rows_per_second": speed}
         self.record.history["loss"] += means
         for name, value in others.items():
             self.record.history[name] += [value] * count
         display.epochs(first, means, others)
         moment = self._moment({"loss": means[-1], **others})
+        if self.plateaus.places:
+            self.leaves = flatten(self.plateaus.moved(self.carry, moment.logs))[0]
         if self.callbacks:
             self._publish()
             self._call("on_epoch", moment, self.callbacks)
