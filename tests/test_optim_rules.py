@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_tests
+from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.compile import build, jit
@@ -21,7 +24,7 @@ from deltarule.optim import optimizer_of, settings
 from deltarule.program import random
 from deltarule.train.epoch import Carry, stage_step, step_of
 from deltarule.train.prepare import prepare
-from networks import LABELS, X, Y, assert_close, choose, leaves, mlp
+from networks import LABELS, X, Y, assert_close, assert_same_bits, choose, leaves, mlp
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "optimizers.json").read_text())
 START, GOAL = (tuple(np.array(x) for x in GOLDEN[name]) for name in ("start", "goal"))
@@ -445,3 +448,54 @@ class Odd:
 def test_bad_settings(make, words):
     with pytest.raises(DataError, match=words):
         make()
+
+
+# --- any rules around any rule ---
+
+INNER = st.sampled_from(
+    [
+        dr.SGD(0.1, 0.9, nesterov=True),
+        dr.SGD(dr.Warmup(dr.CosineDecay(0.2, 9, restarts=True), 3)),
+        dr.Adagrad(0.1),
+        dr.Adadelta(),
+        dr.RMSprop(0.01, momentum=0.5, centered=True),
+        dr.Adam(0.02, amsgrad=True),
+        dr.AdamW(dr.OnPlateau(0.02, monitor="loss", patience=0, min_delta=0.1)),
+        dr.NAdam(0.02),
+        dr.RAdam(0.05),
+        dr.Lion(0.01),
+        dr.LAMB(0.03),
+        dr.Muon(
+            dr.OnPlateau(0.1, monitor="loss", patience=0), others=dr.Clip(dr.SGD(0.1), value=1)
+        ),
+        dr.Muon(0.05, except_=("dense1",)),
+    ]
+)
+AROUND = {
+    "clip": lambda rule: dr.Clip(rule, norm=0.5),
+    "clip by layer": lambda rule: dr.Clip(rule, layer_norm=0.2),
+    "average": lambda rule: dr.Averaged(rule, decay=0.9),
+    "accumulate": lambda rule: dr.Accumulate(rule, steps=3),
+}
+ORDERS = st.permutations(list(AROUND)).flatmap(
+    lambda names: st.integers(0, len(names)).map(lambda count: names[:count])
+)
+
+
+@settings_of_tests(max_examples=12, deadline=None)
+@given(rule=INNER, around=ORDERS, epochs=st.integers(1, 5), native=st.booleans())
+def test_a_run_cut_in_two_has_the_bits_of_one(rule, around, epochs, native):
+    """Seven epochs of five batches, the last smaller: cut after any of them, with any rules."""
+    for name in around:
+        rule = AROUND[name](rule)
+    whole, parts = mlp(dtype="float32"), mlp(dtype="float32")
+    given_to = {"optimizer": rule, "batch_size": 8, "seed": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        choose("native" if native else "interpreted", patch)
+        one = dr.fit(whole, X, Y, epochs=7, **given_to)
+        first = dr.fit(parts, X, Y, epochs=epochs, **given_to)
+        two = dr.fit(parts, X, Y, epochs=7 - epochs, resume=first, **given_to)
+    assert_same_bits(whole, parts)
+    assert one.history["loss"] == two.history["loss"]
+    for a, b in zip(flatten(one.carry.opt_state)[0], flatten(two.carry.opt_state)[0], strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -24,7 +24,7 @@ from deltarule.train.settings import trainable, whole_number
 
 LEAST_STEPS = 20
 WINDOW = 10  # neighbours of a step are one part in so many of all steps, to each side
-CLEAR = 6.0  # a slope is more than chance from so many times the noise on
+CLEAR = 4.0  # a fall is more than chance from so many times the noise of a mean on
 FAR = 4.0  # losses of more than so many times the first are cut off in the plot
 
 
@@ -61,8 +61,9 @@ class RateRange:
         """
         low = int(np.argmin(self.smoothed))
         falls = slopes(self.losses, self.reach)[: low + 1]
-        noise = np.median(np.abs(np.diff(self.losses))) / np.sqrt(2 * _squares(self.reach))
-        if not falls.min() < -CLEAR * noise:
+        noise = np.median(np.abs(np.diff(self.losses))) / np.sqrt(self.reach + 1)
+        before = self.losses[: 2 * self.reach + 1].mean()
+        if not (before - self.smoothed[low] > CLEAR * noise and falls.min() < 0):
             raise DataError(
                 f"the loss falls at no rate between {self.rates[0]:g} and {self.rates[-1]:g}: look at "
                 ".plot(); give find_rate a smaller lowest, more steps or larger batches"
