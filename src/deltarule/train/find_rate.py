@@ -61,8 +61,9 @@ class RateRange:
         """
         low = int(np.argmin(self.smoothed))
         falls = slopes(self.losses, self.reach)[: low + 1]
-        noise = np.median(np.abs(np.diff(self.losses))) / np.sqrt(self.reach + 1)
-        before = self.losses[: 2 * self.reach + 1].mean()
+        first = 2 * self.reach + 1
+        steps = np.abs(np.diff(self.losses[: max(first, low + 1)]))
+        noise, before = np.median(steps) / np.sqrt(self.reach + 1), self.losses[:first].mean()
         if not (before - self.smoothed[low] > CLEAR * noise and falls.min() < 0):
             raise DataError(
                 f"the loss falls at no rate between {self.rates[0]:g} and {self.rates[-1]:g}: look at "
