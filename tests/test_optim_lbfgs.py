@@ -224,3 +224,19 @@ def test_classes():
         metrics="accuracy",
     )
     assert run.history["accuracy"][-1] == 1.0
+
+
+def test_an_iteration_is_explained():
+    """The length and the direction come out of loops: they stand in the formulas as numbers."""
+    net = dr.Sequential(dr.Dense(2, "tanh"), dr.Dense(1)).init((1, 2), seed=1, dtype="float64")
+    x, y, rule = np.array([[1.0, 2.0], [0.0, 1.0]]), np.ones((2, 1)), dr.LBFGS(memory=2)
+    worked = dr.explain(net, x, y, loss="mse", optimizer=rule, steps=2)
+    params, state = net.params, rule.init(net.params)
+    for step in worked.steps:
+        params, state, _ = rule.descend(
+            lambda p: np.mean((net(x, params=p) - y) ** 2), params, state
+        )
+        found = {q.name: q.value for q in step}
+        np.testing.assert_allclose(found["w1_new"], params["dense1"]["weight"][0, 0], rtol=1e-9)
+        np.testing.assert_allclose(found["b_o1_new"], params["dense2"]["bias"][0], rtol=1e-9)
+    assert "LBFGS: learning rate 1, memory 2" in worked.text()

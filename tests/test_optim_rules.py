@@ -363,6 +363,7 @@ SHOWN = {
     **TRAINING,
     "rmsprop plain": dr.RMSprop(0.1),
     "clip by layer": dr.Clip(dr.SGD(0.1), layer_norm=0.1),
+    "plateau": dr.Adam(dr.OnPlateau(0.1)),
 }
 
 

@@ -6,6 +6,7 @@ In: a traced step and names. Out: quantities in the order in which a person comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -157,17 +158,29 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
         sheet.call(node, own, "memory_new")
         ends = (names.weights.get(path[i:]) for i in range(1, len(path)))
         of = next((each for each in ends if each is not None and each.shape == own.shape), own)
-        _changed(sheet, node, own, of, "memory_new", names)
+        many = of is own and node.type.size > 1  # of no weight: what searches remember
+        _changed(sheet, node, own, of, "memory_new", names, aside=many)
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)
 
 
-def _changed(sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names) -> None:
+def _changed(
+    sheet: Sheet,
+    node: Node,
+    own: Terms,
+    old: Terms,
+    role: str,
+    names: Names,
+    aside: bool = False,
+) -> None:
     terms, values = sheet.expansion.formula(node), sheet.numbers(node)
     for place in names.inorder(old):
         of = str(old[place])
-        more = names.spot(of)
-        sheet.put(
-            own[place], values[place], "update", role, term=terms[place], parameter=of, **more
-        )
+        more: dict[str, Any] = {
+            "term": terms[place],
+            "parameter": of,
+            "aside": aside,
+            **names.spot(of),
+        }
+        sheet.put(own[place], values[place], "update", role, **more)

@@ -6,6 +6,7 @@ each with its value in float64, and which of them are inputs, sums, outputs, gra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from deltarule.explain.blocks import Block, blocks
 from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
 from deltarule.nn.nested import Path, flat, nested
+from deltarule.optim import searches
 from deltarule.program import Node, ops, random, type_of
 from deltarule.program.graph import sort
 
@@ -124,7 +126,12 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         tree = nested(given.items())
         known = len(outer.values)
         with scope("the optimizer's step"):
-            updated, new_state = rule.step(tree, nested(grads.items()), nested(memory.items()))
+            kept = nested(memory.items())
+            if searches(rule):
+                objective = _objective(task, state, count)
+                updated, new_state, _ = rule.descend(objective, tree, kept)
+            else:
+                updated, new_state = rule.step(tree, nested(grads.items()), kept)
         changes = list(outer.values)[known:]
         nodes = {k: _node(outer, v) for k, v in flat(updated)}
         remembered = {k: _node(outer, v) for k, v in flat(new_state)}
@@ -149,6 +156,17 @@ def _multiplies(node: Node) -> bool:
     """Whether a node is a product of matrices."""
     shapes = [arg.type.shape for arg in node.args] if node.primitive is ops.matmul else []
     return bool(shapes) and all(len(shape) == 2 for shape in shapes)
+
+
+def _objective(task: Task, state: Any, count: int) -> Callable[[Any], Any]:
+    """The error as a function of the weights, for a rule that evaluates it at several."""
+
+    def error(params: Any) -> Any:
+        key, at_step = random.key(task.seed), np.int64(count)
+        output, _ = task.net.apply(params, state, task.x, train=True, key=key, step=at_step)
+        return task.loss(output, task.y)
+
+    return error
 
 
 def _inputs(trace: Trace, tree: Any) -> dict[Path, Any]:
