@@ -159,9 +159,10 @@ def while_loop(test: Callable[[Any], Any], f: Callable[[Any], Any], init: Any) -
 def cond(pred: Any, on_true: Callable[..., Any], on_false: Callable[..., Any], *args: Any) -> Any:
     """The results of one of two functions: on_true(args) if pred else on_false(args).
 
-    Only the branch that is taken is computed, by machine code as well; ``np.where`` computes both. Its
-    derivative is that of the branch. Under ``dr.vmap`` with a ``pred`` for each example both are
-    computed.
+    Only the branch that is taken is computed, by machine code as well; ``np.where`` computes both. What
+    a branch makes of other traced values than ``args`` stands before the choice and is always computed:
+    hand over what it works on. Its derivative is that of the branch. Under ``dr.vmap`` with a ``pred`` for
+    each example both are computed.
 
     Parameters
     ----------

@@ -143,8 +143,9 @@ class LBFGS(Rule):
         known = (state["count"] > 0) & np.all(state["point"] == x)
         value, gradient = cond(
             known,
-            lambda: (state["value"], state["gradient"]),
-            lambda: evaluate(x)[:2],
+            lambda x, value, gradient: (value, gradient),
+            lambda x, value, gradient: evaluate(x)[:2],
+            *(x, state["value"], state["gradient"]),
         )
         direction = -_times_inverse(gradient, state)
         slope = np.sum(gradient * direction)

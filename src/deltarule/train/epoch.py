@@ -62,10 +62,8 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
 
         weights, kept, count = carry.params, carry.opt_state, carry.count + np.int64(1)
         if searches(optimizer):  # it evaluates the loss itself, as often as it needs
-            with scope("the optimizer's step"):
-                params, kept, value, state = optimizer.descend(
-                    objective, weights, kept, aux=carry.state
-                )
+            found = optimizer.descend(objective, weights, kept, aux=carry.state)
+            params, kept, value, state = found
             return Carry(params, state, kept, count), value
         (value, state), grads = value_and_grad(objective, has_aux=True)(weights)
         with scope("the optimizer's step"):
