@@ -182,6 +182,8 @@ def test_what_it_does_not_take():
         dr.fit(mlp(), X, Y, optimizer="lbfgs", epochs=1)
     with pytest.raises(DataError, match=r"Rprop compares signs of gradients.* batch_size=None"):
         dr.fit(mlp(), X, Y, optimizer=dr.Clip(dr.Rprop(), norm=1.0), epochs=1, batch_size=8)
+    with pytest.raises(DataError, match="Rprop compares signs"):
+        dr.fit(mlp(), X, Y, optimizer=dr.Muon(others=dr.Rprop()), epochs=1, batch_size=8)
     with pytest.raises(DataError, match="draws random numbers"):
         dr.fit(mlp(dr.Dropout(0.5)), X, Y, optimizer="lbfgs", epochs=1, batch_size=None)
     with pytest.raises(DataError, match="Clip: rule is given gradients, and LBFGS evaluates"):

@@ -148,6 +148,11 @@ def test_a_figure_that_is_not_a_number_is_no_improvement():
         (lambda: dr.OnPlateau(0.1, mode="up"), "mode is 'min', 'max' or 'auto', not 'up'"),
         (lambda: dr.OnPlateau(0.1, min_rate=1.0), r"must be at most start, not 1 > 0\.1"),
         (lambda: dr.Rprop(dr.OnPlateau(0.1)), "Rprop: learning_rate must be a positive number"),
+        (lambda: dr.SGD(dr.OnPlateau), "is a class; give an instance, OnPlateau"),
+        (
+            lambda: train(0.1, callbacks=[dr.OnPlateau(0.1)]),
+            r"given as a learning rate, as dr\.Adam\(dr\.OnPlateau",
+        ),
         (lambda: train(dr.OnPlateau(0.1)), "OnPlateau watches 'val_loss', which is not recorded"),
         (lambda: train(dr.OnPlateau(0.1, monitor="los")), "did you mean 'loss'"),
         (

@@ -135,7 +135,8 @@ class Rule(Settings):
     @property
     def _waits(self) -> bool:
         """Whether the learning rate is an ``OnPlateau``."""
-        return hasattr(self.learning_rate, "begin") and hasattr(self.learning_rate, "seen")
+        rate = self.learning_rate
+        return hasattr(rate, "begin") and hasattr(rate, "seen") and not isinstance(rate, type)
 
     # --- the step ---
 

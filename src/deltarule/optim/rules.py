@@ -15,7 +15,7 @@ from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
 from deltarule.optim.quasi_newton import LBFGS
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
-from deltarule.optim.wrappers import Averaged, Clip
+from deltarule.optim.wrappers import Accumulate
 
 RULES: tuple[type[Any], ...] = (
     *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, RAdam),
@@ -50,16 +50,17 @@ def searches(rule: Any) -> bool:
 
 def check_batches(rule: Any, rows: int, batch: int) -> None:
     """Raise where a rule that needs all rows at every step is given a part of them."""
-    inside = rule
-    while isinstance(inside, (Clip, Averaged)):
-        inside = inside.rule
-    if isinstance(inside, (Rprop, LBFGS)) and batch < rows:
-        kind = type(inside).__name__
+    if batch >= rows or isinstance(rule, Accumulate) or not is_dataclass(rule):
+        return
+    if isinstance(rule, (Rprop, LBFGS)):
+        kind = type(rule).__name__
         why = "searches along a line" if kind == "LBFGS" else "compares signs of gradients"
         raise DataError(
             f"{kind} {why}, for which every step must see the same rows; batch_size={batch} is less "
             f"than the {rows} training rows: give batch_size=None, which takes all"
         )
+    for field in fields(rule):  # rules inside it
+        check_batches(getattr(rule, field.name), rows, batch)
 
 
 def settings(rule: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.derive.tree import flatten
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn import Module
+from deltarule.optim import OnPlateau
 from deltarule.train.callbacks import Callback
 from deltarule.train.checkpoint import Loaded
 from deltarule.train.run import Run
@@ -40,7 +41,11 @@ def callbacks_of(given: Any) -> tuple[Callback, ...]:
     callbacks = (given,) if isinstance(given, Callback) else tuple(given)
     for callback in callbacks:
         if not isinstance(callback, Callback):
-            raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}")
+            place = isinstance(callback, OnPlateau)
+            cure = (
+                "; it is given as a learning rate, as dr.Adam(dr.OnPlateau(0.01))" if place else ""
+            )
+            raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}{cure}")
         whole_number(f"every of {type(callback).__name__}", callback.every, 1)
     return callbacks
 
