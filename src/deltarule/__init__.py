@@ -8,6 +8,7 @@ train, keep.
 from deltarule.compile.jit import compile  # the function; the floor of that name by `from` only
 from deltarule.derive import (
     check_grads,
+    cond,
     custom_vjp,
     grad,
     hessian,
@@ -20,6 +21,7 @@ from deltarule.derive import (
     value_and_grad,
     vjp,
     vmap,
+    while_loop,
 )
 from deltarule.errors import (
     ArgumentError,
@@ -62,7 +64,9 @@ from deltarule.nn import (
 )
 from deltarule.optim import (
     LAMB,
+    LBFGS,
     SGD,
+    Accumulate,
     Adadelta,
     Adagrad,
     Adam,
@@ -73,8 +77,10 @@ from deltarule.optim import (
     ExponentialDecay,
     InverseTimeDecay,
     Lion,
+    Muon,
     NAdam,
     OneCycle,
+    OnPlateau,
     PolynomialDecay,
     RAdam,
     RMSprop,
@@ -97,6 +103,7 @@ from deltarule.train import (
     save,
     transfer,
 )
+from deltarule.train.find_rate import RateRange, find_rate
 from deltarule.train.profile import profile_fit
 from deltarule.train.table import evaluate_table, predict_table, train_table
 

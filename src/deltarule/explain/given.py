@@ -103,9 +103,10 @@ def _memory(sheet: Sheet, step: Step, names: Names) -> None:
 
 def memory_names(names: Names, path: Path, shape: tuple[int, ...], end: str = "") -> Terms:
     """Names of what the update rule keeps for each weight: velocity_w5."""
-    of = names.weights.get(path[1:])
-    if of is not None and of.shape == shape:
-        return around(of, f"{path[0]}_", end)
+    for i in range(1, len(path)):  # a rule inside a rule keeps its memory under a name of its own
+        of = names.weights.get(path[i:])
+        if of is not None and of.shape == shape:
+            return around(of, "_".join(path[:i]) + "_", end)
     out = np.empty(shape, object)
     for place in np.ndindex(shape):
         numbers = [str(i + 1) for i in place]

@@ -57,6 +57,7 @@ class Matrices:
             whole.call(node, f"dE/d{self.weights[path]}")
         whole.call(found.loss, "E")
         self.between = whole.call_intermediates([*found.order, *step.between])
+        self.between += whole.call_intermediates(step.products, 2, "u")
         return whole
 
     def _put(
@@ -73,8 +74,9 @@ class Matrices:
         term: Term | None = None
         if formula:
             own = whole.names.get(node)
-            term = whole.term(node) if own not in (None, name) else whole.formula(node)
-            self._need(whole, node, phase)
+            other = own not in (None, name)
+            term = whole.term(node) if other else whole.formula(node)
+            self._need(whole, [node] if other else list(node.args), phase)
             self._constants(whole, term)
         value = np.asarray(whole.values[node])[()]
         where = "" if node.origin is None else node.origin.scope
@@ -89,15 +91,15 @@ class Matrices:
                 value = np.asarray(whole.values[whole.constants[name]])[()]
                 self.found[name] = Quantity(name, value, "given", "value", self.number)
 
-    def _need(self, whole: Whole, node: Node, phase: str) -> None:
+    def _need(self, whole: Whole, stack: list[Node], phase: str) -> None:
         """Intermediate values that are read and not on the sheet yet, in the order of the graph."""
         names = {whole.names[n]: n for n in self.between if n in whole.names}
-        wanted, stack = set(), list(node.args)
+        wanted = set()
         while stack:
             top = stack.pop()
             name = whole.names.get(top)
             if name in names and name not in self.found and names[name] not in wanted:
-                wanted.add(names[name])
+                wanted.add(names[name])  # an equal node may bear the name as well
                 stack += top.args
             elif name is None:
                 stack += top.args
@@ -176,7 +178,10 @@ class Matrices:
                 self._put(whole, node, ".".join(path) + "_new", "update", "kept")
 
     def _memory(self, path: Path) -> str:
-        return f"{path[0]}_{self.weights[path[1:]]}" if path[1:] in self.weights else path[0]
+        for i in range(1, len(path)):
+            if path[i:] in self.weights:
+                return "_".join([*path[:i], self.weights[path[i:]]])
+        return "_".join(path)
 
     def _after(self) -> None:
         """The error with the new weights."""

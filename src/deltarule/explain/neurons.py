@@ -6,6 +6,7 @@ In: a traced step and names. Out: quantities in the order in which a person comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quan
     _forward(sheet, found, names, "", "forward")
     _error(sheet, found, names, "", "error")
     Backward(sheet, step, names).work()
+    sheet.call_intermediates(step.products, "u", _numbered(names, found), glance=1)
     _update(sheet, step, names)
     _kept(sheet, found, names)
     before = sheet.turn(after.values)
@@ -197,9 +199,10 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
             continue
         own = memory_names(names, path, node.type.shape, "_new")
         sheet.call(node, own, "memory_new")
-        of = names.weights.get(path[1:])
-        fits = of is not None and of.shape == own.shape
-        _changed(sheet, node, own, of if fits else own, "memory_new", names)
+        ends = (names.weights.get(path[i:]) for i in range(1, len(path)))
+        of = next((each for each in ends if each is not None and each.shape == own.shape), own)
+        many = of is own and node.type.size > 1  # of no weight: what searches remember
+        _changed(sheet, node, own, of, "memory_new", names, aside=many)
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)
@@ -218,11 +221,22 @@ def _kept(sheet: Sheet, found: Pass, names: Names) -> None:
             sheet.put(own[place], values[place], "update", "kept", term=terms[place])
 
 
-def _changed(sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names) -> None:
+def _changed(
+    sheet: Sheet,
+    node: Node,
+    own: Terms,
+    old: Terms,
+    role: str,
+    names: Names,
+    aside: bool = False,
+) -> None:
     terms, values = sheet.expansion.formula(node), sheet.numbers(node)
     for place in names.inorder(old):
         of = str(old[place])
-        more = names.spot(of)
-        sheet.put(
-            own[place], values[place], "update", role, term=terms[place], parameter=of, **more
-        )
+        more: dict[str, Any] = {
+            "term": terms[place],
+            "parameter": of,
+            "aside": aside,
+            **names.spot(of),
+        }
+        sheet.put(own[place], values[place], "update", role, **more)

@@ -75,7 +75,11 @@ class Sheet:
         return np.asarray(self.node_values[node])
 
     def call_intermediates(
-        self, nodes: Sequence[Node], letter: str, name: Callable[[str, Node, Terms], Terms]
+        self,
+        nodes: Sequence[Node],
+        letter: str,
+        name: Callable[[str, Node, Terms], Terms],
+        glance: int = GLANCE,
     ) -> None:
         """Name what is used in several places, or is too long to be part of another formula."""
         uses: dict[Node, int] = {}
@@ -92,7 +96,7 @@ class Sheet:
                 self.call(node, named[key], "value")
                 continue
             used = max((len(symbols(t)) for t in key), default=0)
-            if (uses.get(node, 0) > 1 and used >= GLANCE) or used > LONG:
+            if (uses.get(node, 0) > 1 and used >= glance) or used > LONG:
                 names = name(f"{letter}{len(named) + 1}", node, terms)
                 named[key] = names
                 self.call(node, names, "value")

@@ -6,6 +6,7 @@ each with its value in float64, and which of them are inputs, sums, outputs, gra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -22,8 +23,8 @@ from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
 from deltarule.nn.nested import Path, flat, merged, nested
 from deltarule.nn.tuning import Tunings
-from deltarule.optim import grouped
-from deltarule.program import Node, random, type_of
+from deltarule.optim import grouped, searches
+from deltarule.program import Node, ops, random, type_of
 from deltarule.program.graph import sort
 
 FLOAT = np.dtype(np.float64)
@@ -75,6 +76,7 @@ class Step:
     remembered: Leaves
     settings: dict[str, Node]
     between: list[Node]  # of the backward pass, in order
+    products: list[Node]  # of the update, in order, where it multiplies matrices; else none
     params: Any
     opt_state: Any
 
@@ -137,10 +139,16 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
         trained, tuned = nested((path, given[path]) for path in shapes), task.tuned
+        known = len(outer.values)
         with scope("the optimizer's step"):
-            rule = grouped(rule, tuned.factors)
-            updated, new_state = rule.step(trained, nested(grads.items()), nested(memory.items()))
+            kept, rule = nested(memory.items()), grouped(rule, tuned.factors)
+            if searches(rule):
+                objective = _objective(task, nested(given.items()), state, count)
+                updated, new_state, _ = rule.descend(objective, trained, kept)
+            else:
+                updated, new_state = rule.step(trained, nested(grads.items()), kept)
             updated = tuned.bounded(updated)
+        changes = list(outer.values)[known:]
         nodes = {k: _node(outer, v) for k, v in flat(updated)}
         remembered = {k: _node(outer, v) for k, v in flat(new_state)}
         backward = {found.at[mark]: ct for mark, ct in cts.items()}
@@ -154,9 +162,30 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         remembered,
         settings,
         between,
+        changes if any(map(_multiplies, changes)) else [],
         merged(params, nested((k, values[v]) for k, v in nodes.items())),
         nested((k, values[v]) for k, v in remembered.items()),
     )
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a product of matrices."""
+    shapes = [arg.type.shape for arg in node.args] if node.primitive is ops.matmul else []
+    return bool(shapes) and all(len(shape) == 2 for shape in shapes)
+
+
+def _objective(task: Task, params: Any, state: Any, count: int) -> Callable[[Any], Any]:
+    """The error, penalties included, as a function of the weights that are trained, for a rule that
+    evaluates it at several."""
+
+    def error(trained: Any) -> Any:
+        given = {"key": random.key(task.seed), "step": np.int64(count)}
+        penalties = task.tuned.penalties(trained)
+        weights = merged(params, trained)
+        output, _ = task.net.apply(weights, state, task.x, train=True, penalties=penalties, **given)
+        return sum(penalties, task.loss(output, task.y))
+
+    return error
 
 
 def _inputs(trace: Trace, tree: Any) -> dict[Path, Any]:

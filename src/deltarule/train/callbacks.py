@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import DataError
+from deltarule.optim import OnPlateau
 
 if TYPE_CHECKING:
     from deltarule.train.run import Run
@@ -133,6 +134,10 @@ def callback_of(given: Any) -> Callback:
         )
     if isinstance(given, Callback):
         return given
+    if isinstance(given, OnPlateau):
+        raise DataError(
+            "dr.OnPlateau is given as a learning rate, as dr.Adam(dr.OnPlateau(0.01)), not as a callback"
+        )
     if not callable(given):
         raise DataError(
             f"callbacks are objects of dr.Callback or functions of one argument, not {given!r}"

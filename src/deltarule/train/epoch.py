@@ -24,7 +24,7 @@ from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
 from deltarule.nn.nested import merged
 from deltarule.nn.tuning import Tunings
-from deltarule.optim import grouped
+from deltarule.optim import grouped, searches
 from deltarule.program import Graph, Node, type_of
 from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
@@ -88,12 +88,17 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
             )
             return sum(penalties, found), (state, [*penalty, found])
 
-        trained = tuned.trained(carry.params)
-        (_, (state, figures)), grads = value_and_grad(objective, has_aux=True)(trained)
+        trained, kept = tuned.trained(carry.params), carry.opt_state
+        if searches(rule):  # it evaluates the loss itself, as often as it needs
+            before = carry.state, [np.zeros((), net.dtype)] * (1 + bool(tuned.penalized))
+            new, kept, _, (state, figures) = rule.descend(objective, trained, kept, aux=before)
+        else:
+            (_, (state, figures)), grads = value_and_grad(objective, has_aux=True)(trained)
+            with scope("the optimizer's step"):
+                new, kept = rule.step(trained, grads, kept)
         with scope("the optimizer's step"):
-            new, opt_state = rule.step(trained, grads, carry.opt_state)
             params = merged(carry.params, tuned.bounded(new))
-        return Carry(params, state, opt_state, carry.count + np.int64(1)), figures
+        return Carry(params, state, kept, carry.count + np.int64(1)), figures
 
     return step
 
@@ -169,6 +174,17 @@ def work(graph: Graph) -> Work:
         flops += times * sum(w.flops for w in inner)
         nodes += 1 + times * sum(w.nodes for w in inner)
     return Work(flops, nodes)
+
+
+def is_random(graph: Graph) -> bool:
+    """Whether random numbers are drawn in a graph."""
+    waiting = [graph]
+    while waiting:
+        for node in waiting.pop().nodes:
+            if node.primitive.name == "random_bits":
+                return True
+            waiting += subgraphs(node)
+    return False
 
 
 def worth_compiling(seconds: float) -> bool:

@@ -18,11 +18,11 @@ from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, NonFiniteLoss, ShapeError
 from deltarule.nn import Loss, Module, loss_of
 from deltarule.nn.tuning import Tunings
-from deltarule.optim import grouped, optimizer_of
+from deltarule.optim import check_batches, grouped, optimizer_of, searches
 from deltarule.program import random, type_of
 from deltarule.program.types import ArrayType
 from deltarule.train.callbacks import Callback, Moment
-from deltarule.train.epoch import Carry, Epochs, Program, step_of
+from deltarule.train.epoch import Carry, Epochs, Program, is_random, step_of
 from deltarule.train.failure import Stretch, find_failure, finite
 from deltarule.train.figures import SPEED
 from deltarule.train.habits import FIT, hints
@@ -31,8 +31,10 @@ from deltarule.train.order import BLOCK_ROWS, MANY, Orders
 from deltarule.train.outputs import check_outputs
 from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
+from deltarule.train.plateaus import Plateaus
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
+from deltarule.train.recall import recalled
 from deltarule.train.resume import first_carry
 from deltarule.train.run import INTERRUPTED, Run
 from deltarule.train.settings import (
@@ -54,7 +56,7 @@ def fit(
     loss: Any = "mse",
     optimizer: Any = "adam",
     epochs: int = 20,
-    batch_size: int = 32,
+    batch_size: int | None = 32,
     validation: Any = None,
     metrics: Any = (),
     train_metrics: Any = (),
@@ -89,8 +91,10 @@ def fit(
     optimizer : str or rule
         "adam", "sgd" or another's name; ``dr.AdamW(1e-3)``, ``dr.SGD(dr.CosineDecay(0.1, 5000))``,
         ``dr.Clip(dr.Adam(), norm=1.0)``; or an object with ``init`` and ``step``.
-    epochs, batch_size : int
-        Passes through the rows, and rows per step.
+    epochs : int
+        Passes through the rows.
+    batch_size : int or None
+        Rows per step; None takes all, which ``dr.LBFGS`` and ``dr.Rprop`` need.
     validation : float, (X, y), (X, y, sample_weight), function, or None
         A fraction of the rows, drawn by the seed and in equal shares of each class; other rows; or a
         function of the network, called after every epoch, that returns a number or a dict of names
@@ -177,7 +181,7 @@ class Training:
         loss: Any,
         optimizer: Any,
         epochs: int,
-        batch_size: int,
+        batch_size: int | None,
         validation: Any,
         metrics: Any,
         train_metrics: Any,
@@ -189,18 +193,21 @@ class Training:
         resume: Run | None,
     ) -> None:
         whole_number("epochs", epochs, 0)
-        whole_number("batch_size", batch_size, 1)
+        if batch_size is not None:
+            whole_number("batch_size", batch_size, 1)
         truth("shuffle", shuffle)
         self.net = trainable(net)
         self.callbacks = callbacks_of(callbacks)
         self.loss: Loss = loss_of(loss)
         self.optimizer = optimizer_of(optimizer)
+        self.plateaus = Plateaus(self.optimizer)
         self.seed = seed_of(seed, resume)
         weights = sample_weight, class_weight
         self.data = prepare(net, X, y, self.loss, validation, *weights, self.seed)
         given = metrics, train_metrics, validation
         self.judge = Judge(net, self.data, self.loss, *given)
-        self.batch = min(batch_size, self.data.rows)
+        self.batch = min(batch_size or self.data.rows, self.data.rows)
+        check_batches(self.optimizer, self.data.rows, self.batch)
         self._initialize()
         self.tuned = Tunings.of(net)
         before = {} if resume is None else resume.history
@@ -208,15 +215,22 @@ class Training:
         self.key = random.fold_in(random.key(self.seed), random.site("training"))
         rule, params = grouped(self.optimizer, self.tuned.factors), net.params
         carry = first_carry(params, net.state, rule.init(self.tuned.trained(params)), resume)
+        if resume is not None and searches(rule):
+            carry = recalled(net, self.loss, rule, self.data, carry, self.key)
         self.leaves, self.spec = flatten(carry)
         self.dtype = net.dtype
         self.slots = flatten(net.slots())[0]  # of the first leaves
         self.record = self._first_record(resume)
         self.begun = self.record.epochs, int(carry.count)
         self.last = self.record.epochs + epochs
-        self.watched = bool(self.callbacks) or not self.judge.idle
+        self.watched = bool(self.callbacks or self.plateaus.places) or not self.judge.idle
         step = step_of(net, self.loss, self.optimizer)
         self.epochs = Epochs(step, carry, self.key, self.data, self.batch, self.last)
+        if searches(self.optimizer) and is_random(self.epochs.staged[self.batch].graph):
+            raise DataError(
+                f"{type(self.optimizer).__name__} compares losses at several weights, and this network "
+                "or loss draws random numbers (dropout, noise): leave them out, or use dr.Adam()"
+            )
         many = self.epochs.native and epochs * self.data.rows >= MANY
         self.orders = Orders(self.seed, self.data.rows, shuffle, many)
         self.steppers = tuple(callback for callback in self.callbacks if callback.steps)
@@ -260,6 +274,7 @@ class Training:
 
     def _first_record(self, resume: Run | None) -> Run:
         names = self._figures()
+        self.plateaus.check(names)
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
         old = resume.history
@@ -279,7 +294,8 @@ class Training:
     def _figures(self) -> tuple[str, ...]:
         """Names of what an epoch records, as far as they are known before it."""
         penalty = ["penalty"] if self.with_penalty else []
-        return ("loss", *penalty, *self.judge.names, SPEED)
+        rate = ["learning_rate"] if self.plateaus.places else []
+        return ("loss", *penalty, *self.judge.names, *rate, SPEED)
 
     # --- epochs ---
 
@@ -331,10 +347,13 @@ class Training:
         if self.watched:
             self._publish()
         each = {"loss": means, **self._penalties(count)}
-        others = {**self.judge(self.carry, self.last), SPEED: speed}
+        found, rate = self.judge(self.carry, self.last), self.plateaus.rate(self.carry)
+        others = {**found, **rate, SPEED: speed}
         self._record(each, others)
         now = {name: values[-1] for name, values in each.items()} | others
         display.epochs(first, means, now if count == 1 else others)
+        if self.plateaus.places:
+            self.leaves = flatten(self.plateaus.moved(self.carry, now))[0]
         moment = self._moment(now)
         self._call("on_epoch", moment, self.callbacks)
         return moment

@@ -78,6 +78,13 @@ class Data:
         rows = slice(None) if self.chosen is None else self.chosen
         return self.inputs[rows], self.targets[rows]
 
+    @property
+    def trained_weight(self) -> Array | None:
+        """Weights of the training rows."""
+        if self.weight is None or self.chosen is None:
+            return self.weight
+        return self.weight[self.chosen]
+
 
 def prepare(
     net: Module,

@@ -33,7 +33,7 @@ def profile_fit(
     *,
     loss: Any = "mse",
     optimizer: Any = "adam",
-    batch_size: int = 32,
+    batch_size: int | None = 32,
 ) -> Profile:
     """Time the kernels of a training step: gather, forward, loss, backward, update.
 
