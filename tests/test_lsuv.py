@@ -93,7 +93,7 @@ def test_a_layer_used_twice_is_scaled_once():
         (np.full((5, 12), np.nan), "60 numbers that are not finite"),
         (np.ones(12), r"of shape \(rows, features\), not \(12,\)"),
         (np.ones((0, 12)), r"not \(0, 12\)"),
-        (np.full((3, 12), "a"), "are numbers, not <U1"),
+        (np.full((3, 12), "a"), "has dtype <U1; numbers are needed"),
     ],
 )
 def test_inputs_that_say_nothing_are_refused_and_weights_stay(inputs, words):

@@ -154,7 +154,7 @@ def test_a_figure_that_is_not_a_number_is_no_improvement():
             r"given as a learning rate, as dr\.Adam\(dr\.OnPlateau",
         ),
         (lambda: train(dr.OnPlateau(0.1)), "OnPlateau watches 'val_loss', which is not recorded"),
-        (lambda: train(dr.OnPlateau(0.1, monitor="los")), "did you mean 'loss'"),
+        (lambda: train(dr.OnPlateau(0.1, monitor="los")), "Did you mean 'loss'"),
         (
             lambda: train(dr.OnPlateau(0.1, monitor="odd"), metrics=[odd]),
             "whether more odd is better is not known",

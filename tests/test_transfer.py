@@ -139,7 +139,7 @@ def test_what_cannot_be_a_source_or_a_network_is_refused(tmp_path):
         DataError, match=r"from a network, a model file or a nested dict.*not from 3"
     ):
         dr.transfer(net, 3)
-    with pytest.raises(ModelFileError, match=r"there is no file"):
+    with pytest.raises(ModelFileError, match=r"There is no file"):
         dr.transfer(net, tmp_path / "none.dr")
     with pytest.raises(ShapeError, match=r"has no weights yet"):
         dr.transfer(dr.Sequential(dr.Dense(1)), net)

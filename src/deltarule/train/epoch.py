@@ -90,8 +90,11 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
 
         trained, kept = tuned.trained(carry.params), carry.opt_state
         if searches(rule):  # it evaluates the loss itself, as often as it needs
-            before = carry.state, [np.zeros((), net.dtype)] * (1 + bool(tuned.penalized))
-            new, kept, _, (state, figures) = rule.descend(objective, trained, kept, aux=before)
+            start = carry.state, [np.zeros((), net.dtype)] * (1 + bool(tuned.penalized))
+            new, kept, value, (state, _) = rule.descend(objective, trained, kept, aux=start)
+            figures = [value]
+            if tuned.penalized:  # each by itself, at the weights before
+                (_, (_, figures)), _ = value_and_grad(objective, has_aux=True)(trained)
         else:
             (_, (state, figures)), grads = value_and_grad(objective, has_aux=True)(trained)
             with scope("the optimizer's step"):

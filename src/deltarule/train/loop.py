@@ -278,16 +278,15 @@ class Training:
         if resume is None:
             return Run({name: [] for name in names}, self.seed)
         old = resume.history
-        if "penalty" in names:
-            old = {"penalty": [0.0] * resume.epochs, **old}  # none before there was one
+        if "penalty" in names:  # none before there was one
+            old = {"loss": old["loss"], "penalty": [0.0] * resume.epochs, **old}
         fewer = self.judge.function is None and len(names) < len(old)
         if fewer or not set(names) <= set(old):
             raise DataError(
                 f"resume: the run recorded {', '.join(old)}, this call records "
                 f"{', '.join(names)}; give the same validation and metrics"
             )
-        order = (*names, *(name for name in old if name not in names))
-        history = {name: list(old[name]) for name in order}
+        history = {name: list(values) for name, values in old.items()}
         done = resume.seconds, resume.stopped
         return Run(history, self.seed, *done, kept=dict(resume.kept))
 
