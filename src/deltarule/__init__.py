@@ -64,7 +64,7 @@ from deltarule.optim import (
 )
 from deltarule.program import random
 from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train.describe import describe
 from deltarule.train.profile import profile_fit
-from deltarule.train.table import evaluate_table, predict_table, train_table
-
-__version__ = "0.1.0"
+from deltarule.train.table import continue_table, evaluate_table, predict_table, train_table
+from deltarule.version import __version__

@@ -13,13 +13,19 @@ import numpy as np
 import typer
 
 from deltarule.cli import show
+from deltarule.cli.place import check_folder
 from deltarule.errors import DataError
+from deltarule.train.scores import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deltarule.nn import Module
 
+EXAMPLES = """\
+deltarule demo digits --quick
+deltarule demo houses --out demo
+"""
 HOUSES = Path(__file__).parents[3] / "examples" / "data" / "california_housing.csv.gz"
 
 
@@ -36,7 +42,7 @@ def demo(
         raise typer.BadParameter(
             f"there is no demo {which!r}; there are {', '.join(demos)} and all"
         )
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out)
     for name in demos if which == "all" else [which]:
         demos[name](out, 3 if quick else 100)
 
@@ -91,7 +97,10 @@ def digits(out: Path, epochs: int) -> None:
     constant = baseline("classification", labels[train], labels[test])
     show.lasted(run)
     accuracy = score("classification", net(inputs[test]).argmax(axis=1), labels[test])
-    show.score("digit", len(test), accuracy, constant, of="held-out")
+    show.scores(
+        f"digit, {len(test)} images held out",
+        Scores({"accuracy": accuracy}, {"accuracy": constant.score}),
+    )
     dr.save(net, out / "digits.dr")
     run.plot(out / "digits.png")
     show.saved(out / "digits.dr", out / "digits.png")

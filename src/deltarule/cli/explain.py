@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli import show
+from deltarule.cli import options, records, show
+from deltarule.cli.place import check_place
+
+EXAMPLES = """\
+deltarule explain examples/worked/mazur.toml --digits 9
+deltarule explain examples/worked/rgu.toml --out page.html
+"""
 
 if TYPE_CHECKING:
     from deltarule.explain import Example
@@ -39,15 +45,21 @@ def explain(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps. [default: as the example says]")
     ] = None,
+    json: options.Json = False,
 ) -> None:
     """Show a training step as a textbook does: forward, error, backward, update, the error after."""
     from deltarule.explain import read, work
     from deltarule.explain.record import DIGITS
 
+    if out is not None:
+        check_place(out, "--out")
     given = _asked(read(example))
     worked = work(given, steps)
     shown = digits or given.digits or DIGITS
     kind = format or (SUFFIXES.get(out.suffix.lower(), Format.text) if out else Format.text)
+    if json:
+        records.print_json(records.of_worked(worked))
+        return
     if out is None and kind is Format.text:
         from deltarule.explain.text import coloured
 
@@ -59,8 +71,6 @@ def explain(
     if out is None:
         print(written, end="")
         return
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f"the folder of {out} does not exist", param_hint="--out")
     from deltarule.data.write import write_whole
 
     write_whole(out, written.encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import io
 import os
 import re
 import zlib
@@ -48,7 +49,7 @@ def read_table(
 
     Parameters
     ----------
-    source : path, pandas or polars frame, pyarrow.Table, or mapping of column name to values
+    source : path, open file, pandas or polars frame, pyarrow.Table, or mapping of names to values
         The table.
     header : bool
         Whether the first line of a text file holds the column names; else they are ``col1 ... colN``.
@@ -76,7 +77,12 @@ def read_table(
     """
     place = os.fspath(source) if isinstance(source, str | os.PathLike) else "The table"
     if isinstance(source, str | os.PathLike):
-        table = _read_file(Path(source), str(place), header, delimiter, categories)
+        path = Path(source)
+        raw = _bytes_of(path, str(place))
+        table = _parse(raw, path.suffix, str(place), header, delimiter, categories)
+    elif isinstance(source, io.IOBase):
+        raw, place = _bytes_in(source), str(getattr(source, "name", "The table"))
+        table = _parse(raw, "", place, header, delimiter, categories)
     else:
         table = _take_frame(source)
     if table.num_rows == 0 or table.num_columns == 0:
@@ -116,14 +122,19 @@ def rows_listed(rows: Sequence[int], values: Sequence[object], limit: int = 3) -
     return ", ".join(shown[:limit]) + more
 
 
-def _read_file(
-    path: Path,
+def _bytes_in(file: Any) -> bytes:
+    raw = file.read()
+    return raw if isinstance(raw, bytes) else str(raw).encode()
+
+
+def _parse(
+    raw: bytes,
+    suffix: str,
     place: str,
     header: bool,
     delimiter: str | None,
     categories: Sequence[str],
 ) -> pa.Table:
-    raw = _bytes_of(path, place)
     if raw.startswith(b"\x1f\x8b"):
         try:
             raw = gzip.decompress(raw)
@@ -137,7 +148,7 @@ def _read_file(
         raise TableError(
             f"{place} is a zip archive or a spreadsheet. Unpack it, or save the sheet as 'CSV UTF-8'."
         )
-    if path.suffix in (".parquet", ".pq"):
+    if suffix in (".parquet", ".pq"):
         raise TableError(
             f"{place} is not a Parquet file: it starts with {raw[:8]!r} instead of b'PAR1'. "
             "Write it again, or give it the ending .csv if it is text."

@@ -26,7 +26,7 @@ from deltarule.program.types import ArrayType
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
 PLACES = ("_arrays", "_states", "_given")
-SETTABLE = ("params", "state", "preprocessor", "input_shape")
+SETTABLE = ("params", "state", "preprocessor", "trained", "input_shape")
 
 
 class State:
@@ -95,6 +95,7 @@ class Module:
     """
 
     preprocessor: Any
+    trained: Any
     input_shape: tuple[int, ...] | None
     _arrays: dict[str, Any]
     _states: dict[str, Any]
@@ -123,7 +124,7 @@ class Module:
         self = super().__new__(cls)
         for name in PLACES:
             object.__setattr__(self, name, {})
-        for name in ("_dtype", "input_shape", "preprocessor"):
+        for name in ("_dtype", "input_shape", "preprocessor", "trained"):
             object.__setattr__(self, name, None)
         return self
 

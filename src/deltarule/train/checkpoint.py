@@ -88,6 +88,7 @@ def save(
         "row": list(shape),
         "graph": evaluation_graph(net, tuple(shape)).to_text(),
         "preprocessor": None if preprocessor is None else preprocessor.to_json(),
+        "trained": net.trained,
     }
     arrays = {
         ".".join((kind, *names)): np.array(x, order="C")
@@ -234,6 +235,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
         found = _network(about, trees, net)
         if about["preprocessor"] is not None:
             found.preprocessor = Preprocessor.from_json(about["preprocessor"])
+        found.trained = about.get("trained")
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         known = isinstance(error, DeltaruleError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"

@@ -30,6 +30,7 @@ from deltarule.train.pace import Pace
 from deltarule.train.pairing import check_pairing
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
+from deltarule.train.record import record_of
 from deltarule.train.run import Run
 from deltarule.train.settings import (
     callbacks_of,
@@ -145,7 +146,9 @@ def fit(
     )
     done = training.record.epochs
     with showing(progress, done + epochs, epochs * training.data.rows) as display:
-        return training.run(display)
+        run = training.run(display)
+    net.trained = record_of(run)
+    return run
 
 
 class Training:
