@@ -14,11 +14,12 @@ from typer.core import TyperCommand, TyperGroup
 
 from deltarule.errors import DataError, DeltaruleError, ModelFileError
 
+INTERRUPTED = 130
 EXIT_CODES = {
     0: "all went well",
     1: "the work failed: training diverged, a disk is full, a line of hand work is wrong",
     2: "the input or the command is wrong",
-    130: "stopped by Ctrl-C; a training keeps the best weights so far and saves them",
+    INTERRUPTED: "stopped by Ctrl-C; a training keeps the best weights so far and saves them",
 }
 
 
@@ -67,6 +68,9 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            say("stopped", "by Ctrl-C, with nothing more to save")
+            raise typer.Exit(INTERRUPTED) from None
         except (DeltaruleError, OSError) as error:
             say("error", error)
             wrong_input = isinstance(error, DataError | ModelFileError)

@@ -21,17 +21,11 @@ if TYPE_CHECKING:
     from deltarule.train.table import TrainedTable
 
 
-WIDE = 400  # columns in a pipe
-
-
 def output(*, errors: bool = False) -> Console:
     """Return standard output, or standard error, for rich text."""
-    from rich.console import Console
+    from deltarule.cli.console import console
 
-    console = Console(stderr=errors, highlight=False, markup=False)
-    if not console.is_terminal:  # words wrap on a screen, a pipe gets whole lines
-        console.soft_wrap, console.width = True, WIDE
-    return console
+    return console(errors=errors)
 
 
 def remarks(notes: Iterable[str]) -> None:
@@ -85,7 +79,7 @@ def scores(title: str, found: Scores, *, before: Scores | None = None) -> None:
         columns = [value, *([before.network[name]] if before else []), found.baseline[name]]
         table.add_row(NAMES.get(name, name), *(_figure(name, figure) for figure in columns))
     output().print(table)
-    answer = "mean" if "rmse" in found.network else "most frequent class"
+    answer = "mean" if "rmse" in found.network else "rows' most frequent class"
     output().print(f"baseline: always the training {answer}, the best answer without inputs")
 
 
@@ -180,9 +174,7 @@ def history(figures: dict[str, list[float]], rows: int = 10) -> None:
 
 def profile(found: Profile, top: int) -> None:
     """Print the kernels of a profile, the longest first."""
-    from rich.table import Table
-
-    table = Table(title="kernels of a training step", title_justify="left", title_style="bold")
+    table = _table("kernels of a training step")
     for word in ("us a call", "time", "GFLOP/s", "of peak", "GB/s"):
         table.add_column(word, justify="right", no_wrap=True)
     table.add_column("kernel")
@@ -193,7 +185,7 @@ def profile(found: Profile, top: int) -> None:
             f"{row.flops_a_second / 1e9:.1f}",
             f"{row.peak:.1%}",
             f"{row.bytes_a_second / 1e9:.1f}",
-            f"{row.kind}: {row.operations}, {row.places}",
+            f"{row.kind}: {row.operations}{f', in {row.places}' if row.places else ''}",
         )
     output().print(table)
     output().print(found.summary)
@@ -206,9 +198,8 @@ def heading(text: str) -> None:
 
 def lines(title: str, rows: Iterable[tuple[str, str]]) -> None:
     """Print names with their values below a title."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    table = _table(title)
+    table.show_header = False
     table.add_column()
     table.add_column(justify="right")
     for name, value in rows:
@@ -221,6 +212,14 @@ def saved(*paths: Path, replaced: bool = False) -> None:
     first, *rest = map(str, paths)
     words = [f"{first} (replaced)" if replaced else first, *rest]
     output().print(f"saved: {', '.join(words)}", soft_wrap=True)  # a path stays whole
+
+
+def interrupted(run: Run, model: Path) -> None:
+    """Print, to standard error, which weights a stopped training left in which file."""
+    kept = "the weights reached then"
+    if "val_loss" in run.history and run.epochs:
+        kept = f"the weights of epoch {run.best['epoch']}, the best so far,"
+    remarks([f"stopped by Ctrl-C after {run.epochs} epochs; {kept} are saved in {model}"])
 
 
 def next_steps(model: Path) -> None:

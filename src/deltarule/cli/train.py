@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli import config, options, records, show
+from deltarule.cli.help import INTERRUPTED
 from deltarule.cli.place import check_place, check_plot, keep
 from deltarule.cli.resume import check_same
 from deltarule.errors import DataError
@@ -25,7 +27,6 @@ deltarule train examples/data/houses_small.csv --target median_house_value \\
     --print-config > houses.toml
 deltarule train --config houses.toml --epochs 5 --plot houses.png
 """
-INTERRUPTED = 130
 RATE = "Of the optimizer.  [default: its own; adam's is 0.001]"
 
 in_table = partial(typer.Option, rich_help_panel="Table")
@@ -155,11 +156,15 @@ def train(
         check_plot(plot)
     replaced = place.exists()
     trained = _train(ctx)
+    interrupted = trained.run.stopped == "interrupted"
+    if not trained.run.carry.count:
+        raise KeyboardInterrupt  # nothing is learned that could be kept
     saved = keep(trained.model, place)
-    if plot:
+    if plot and trained.run.epochs:
         trained.run.plot(plot)
     _report(trained, saved, replaced and saved == place, plot, json=json, quiet=quiet)
-    if trained.run.stopped == "interrupted":
+    if interrupted:
+        show.interrupted(trained.run, saved)
         raise typer.Exit(INTERRUPTED)
     if saved != place:
         raise typer.Exit(1)
@@ -178,6 +183,7 @@ def _train(ctx: typer.Context) -> TrainedTable:
     )
     settings = {name: given[name] for name in common}
     settings["progress"] = False if given["quiet"] else None
+    warnings.filterwarnings("ignore", "training was interrupted")  # the report says it
     if given["resume"] is None:
         own = ("hidden", "activation", "dropout", "task", "validation", "test", "seed")
         settings |= {name: given[name] for name in own}
