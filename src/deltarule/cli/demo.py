@@ -130,8 +130,9 @@ def worked_step(net: Module, x: NDArray[Any], y: NDArray[Any]) -> None:
     measured = (loss(weight + nudge * moved) - loss(weight - nudge * moved)) / (2 * nudge)
     after = loss(weight - rate * gradient[place] * moved)
     i, j = place
-    show.lines(
-        "one step of gradient descent, for one house and one weight",
+    show.table(
+        "One step of gradient descent, for one house and one weight",
+        ("quantity", "value"),
         (
             (
                 "prediction, target (price, standardized)",
@@ -144,4 +145,5 @@ def worked_step(net: Module, x: NDArray[Any], y: NDArray[Any]) -> None:
             (f"new w = w - {rate:g} dloss/dw", f"{weight[place] - rate * gradient[place]:.6f}"),
             ("loss with the new w", f"{after:.6f}"),
         ),
+        left=("quantity",),
     )

@@ -12,8 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from deltarule.errors import DataError, DeltaruleError, ModelFileError
+from deltarule.errors import DataError, DeltaruleError, ModelFileError, ShapeError
 
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # of click, which typer has inside or beside it
+WRONG_INPUT = (DataError, ShapeError, ModelFileError)
 INTERRUPTED = 130
 EXIT_CODES = {
     0: "all went well",
@@ -71,12 +73,17 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             say("stopped", "by Ctrl-C, with nothing more to save")
             raise typer.Exit(INTERRUPTED) from None
+        except USAGE_ERROR as error:
+            command = error.ctx.command_path if error.ctx else "deltarule"
+            say("error", f"{error.format_message()} (see {command} --help)")
+            raise typer.Exit(2) from None
         except (DeltaruleError, OSError) as error:
             say("error", error)
-            wrong_input = isinstance(error, DataError | ModelFileError)
-            raise typer.Exit(2 if wrong_input else 1) from None
+            raise typer.Exit(2 if isinstance(error, WRONG_INPUT) else 1) from None
 
 
 def say(kind: str, message: object) -> None:
-    """Print one message to standard error."""
-    print(f"{kind}: {message}", file=sys.stderr)
+    """Print one message to standard error, wrapped between words where it meets a screen."""
+    from deltarule.cli.console import console
+
+    console(errors=True).print(f"{kind}: {message}")

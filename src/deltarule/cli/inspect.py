@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltarule.cli import options, records, show
+from deltarule.cli import options, records, show_model
 
 EXAMPLES = """\
 deltarule inspect houses_small.dr
@@ -22,4 +22,4 @@ def inspect(model: options.Model, json: options.Json = False) -> None:
     if json:
         records.print_json({"file": str(model), **description.to_json()})
     else:
-        show.description(str(model), description)
+        show_model.description(str(model), description)

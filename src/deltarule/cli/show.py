@@ -6,9 +6,9 @@ In: what a command found out. Out: text for a terminal, plain and without colour
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deltarule.train.scores import Scores
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from deltarule.compile.profile import Profile
     from deltarule.train import Run
-    from deltarule.train.describe import Description
     from deltarule.train.table import TrainedTable
 
 
@@ -32,7 +31,21 @@ def remarks(notes: Iterable[str]) -> None:
     """Print sentences for the user to standard error."""
     console = output(errors=True)
     for note in notes:
-        console.print(f"note: {note}", style="dim")
+        console.print(f"note: {note}")
+
+
+def doubts(found: Scores | None) -> list[str]:
+    """What there is to say where a network is no better than the constant answer."""
+    if found is None:
+        return []
+    (name, value), better = next(iter(found.network.items())), found.baseline
+    gain = value - better[name] if name == "accuracy" else better[name] - value
+    if gain > 0:
+        return []
+    return [
+        "on rows that it has not seen the network is no better than the constant answer; more epochs, "
+        "more rows, other columns or fewer hidden units may help"
+    ]
 
 
 def number(value: float) -> str:
@@ -61,133 +74,59 @@ def trained(result: TrainedTable, *, quiet: bool = False) -> None:
 
 def lasted(run: Run) -> None:
     """Print how long a training took, and why it ended."""
-    why = f"; {run.stopped}" if run.stopped else ""
-    best = f"; the best is epoch {run.best['epoch']}" if run.epochs else ""
-    output().print(f"{run.epochs} epochs in {run.seconds:.1f} s{best}{why}")
+    best = f"the best is epoch {run.best['epoch']}" if run.epochs else ""
+    why = f"; {run.stopped or best}".rstrip("; ")
+    output().print(f"{run.epochs} epoch{'s' * (run.epochs != 1)} in {run.seconds:.1f} s{why}")
 
 
-NAMES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "roc_auc": "ROC AUC"}
+NAMES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "f1": "F1"}
+NAMES |= {"roc_auc": "ROC AUC", "log_loss": "log loss"}
+PLAIN = ("r2", "explained_deviance", "f1", "roc_auc", "log_loss", "brier")  # between 0 and about 1
 SHARES = ("accuracy", "precision", "recall", "mape")
 
 
 def scores(title: str, found: Scores, *, before: Scores | None = None) -> None:
     """Print a network's figures beside those of the best constant answer."""
-    table = _table(title)
-    for heading in ("", "network", *(["before"] if before else []), "baseline"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for name, value in found.network.items():
-        columns = [value, *([before.network[name]] if before else []), found.baseline[name]]
-        table.add_row(NAMES.get(name, name), *(_figure(name, figure) for figure in columns))
-    output().print(table)
+    shown = [found.network, *([before.network] if before else []), found.baseline]
+    headings = ("", "network", *(["before"] if before else []), "baseline")
+    table(
+        title,
+        headings,
+        [
+            (NAMES.get(name, name), *(_figure(name, figures[name]) for figures in shown))
+            for name in found.network
+        ],
+    )
     answer = "mean" if "rmse" in found.network else "rows' most frequent class"
     output().print(f"baseline: always the training {answer}, the best answer without inputs")
 
 
-def _figure(name: str, value: float) -> str:
-    if not math.isfinite(value):
+def _figure(name: str, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
         return "-"
+    if name in PLAIN:
+        return f"{value:.3f}"
     return f"{100 * value:.1f} %" if name in SHARES or name.startswith("top_") else number(value)
-
-
-def _table(title: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        title=f"\n{title}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-    )
-
-
-def description(file: str, found: Description) -> None:
-    """Print what is in a model."""
-    print_ = output().print
-    count = f"{found.parameters:,} parameters, {found.dtype}"
-    print_(f"{file}: {count}", style="bold")
-    table = _table("layers")
-    for heading in ("layer", "kind", "outputs", "parameters"):
-        table.add_column(heading, justify="right" if heading == "parameters" else "left")
-    table.add_row("inputs", "", _shape(found.row), "")
-    for layer in found.layers:
-        table.add_row(layer.name, layer.kind, _shape(layer.outputs), f"{layer.parameters:,}")
-    print_(table)
-    if found.columns:
-        table = _table("columns")
-        for heading in ("column", "kind", "what becomes of it"):
-            table.add_column(heading, overflow="fold")
-        for column in found.columns:
-            table.add_row(column.name, column.kind, column.treatment)
-        print_(table)
-    if found.target:
-        print_(f"target: {_target(found.target)}")
-    if found.trained:
-        _training(found.trained)
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "" if shape is None else " x ".join(map(str, shape)) or "1"
-
-
-def _target(target: dict[str, Any]) -> str:
-    head = f"{target['name']}, {target['task']}"
-    if "classes" in target:
-        listed = [f"{item['class']} ({item['rows']:,} rows)" for item in target["classes"][:12]]
-        more = len(target["classes"]) - 12
-        return f"{head}: {', '.join(listed)}{f' and {more} more' if more > 0 else ''}"
-    return f"{head}: (y - {number(target['mean'])}) / {number(target['scale'])}"
-
-
-def _training(trained: dict[str, Any]) -> None:
-    print_ = output().print
-    if "table" in trained:
-        rows = trained["rows"]
-        print_(
-            f"trained on: {trained['table']}; {rows['train']:,} rows to train, "
-            f"{rows['validation']:,} to validate, {rows['test']:,} to test"
-        )
-        print_(f"by: {trained['loss']}, {trained['optimizer']}, batches of {trained['batch_size']}")
-    print_(
-        f"epochs: {trained['epochs']} in {trained['seconds']:.1f} s, best {trained['best_epoch']}, seed "
-        f"{trained['seed']}, deltarule {trained['version']}"
-    )
-    if trained.get("scores"):
-        scores("rows held out", Scores(trained["scores"], trained["baseline"]))
-    history(trained["history"])
-
-
-def history(figures: dict[str, list[float]], rows: int = 10) -> None:
-    """Print the figures of some epochs, spread evenly from the first to the last."""
-    epochs = len(figures["loss"])
-    shown = [name for name in figures if name != "rows_per_second"]
-    table = _table("history")
-    for heading in ("epoch", *shown):
-        table.add_column(heading, justify="right", no_wrap=True)
-    most = min(rows, epochs)
-    for i in dict.fromkeys(round(k * (epochs - 1) / max(1, most - 1)) for k in range(most)):
-        table.add_row(str(i + 1), *(f"{figures[name][i]:.4g}" for name in shown))
-    output().print(table)
 
 
 def profile(found: Profile, top: int) -> None:
     """Print the kernels of a profile, the longest first."""
-    table = _table("kernels of a training step")
-    for word in ("us a call", "time", "GFLOP/s", "of peak", "GB/s"):
-        table.add_column(word, justify="right", no_wrap=True)
-    table.add_column("kernel")
-    for row in found.rows[:top]:
-        table.add_row(
-            f"{row.microseconds:.1f}",
-            f"{row.seconds / found.seconds:.1%}",
-            f"{row.flops_a_second / 1e9:.1f}",
-            f"{row.peak:.1%}",
-            f"{row.bytes_a_second / 1e9:.1f}",
-            f"{row.kind}: {row.operations}{f', in {row.places}' if row.places else ''}",
-        )
-    output().print(table)
+    table(
+        "kernels of a training step",
+        ("us a call", "time", "GFLOP/s", "of peak", "GB/s", "kernel"),
+        [
+            (
+                f"{row.microseconds:.1f}",
+                f"{row.seconds / found.seconds:.1%}",
+                f"{row.flops_a_second / 1e9:.1f}",
+                f"{row.peak:.1%}",
+                f"{row.bytes_a_second / 1e9:.1f}",
+                f"{row.kind}: {row.operations}{f', in {row.places}' if row.places else ''}",
+            )
+            for row in found.rows[:top]
+        ],
+        left=("kernel",),
+    )
     output().print(found.summary)
 
 
@@ -196,15 +135,27 @@ def heading(text: str) -> None:
     output().print(f"\n{text}", style="bold")
 
 
-def lines(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    """Print names with their values below a title."""
-    table = _table(title)
-    table.show_header = False
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in rows:
-        table.add_row(name, value)
-    output().print(table)
+def table(
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: Sequence[str] = ("",),
+) -> None:
+    """Print rows below a title, which may be wider than they; columns of text stand to the left."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(headings))
+    for name in headings:
+        text = name in left
+        made.add_column(
+            name, justify="left" if text else "right", no_wrap=not text, overflow="fold"
+        )
+    for row in rows:
+        made.add_row(*row)
+    heading(title)
+    output().print(made)
 
 
 def saved(*paths: Path, replaced: bool = False) -> None:
@@ -222,9 +173,9 @@ def interrupted(run: Run, model: Path) -> None:
     remarks([f"stopped by Ctrl-C after {run.epochs} epochs; {kept} are saved in {model}"])
 
 
-def next_steps(model: Path) -> None:
+def next_steps(*commands: str) -> None:
     """Print the commands that come next, where someone reads them."""
     if output().is_terminal:
-        output().print(
-            f"next: deltarule inspect {model}; deltarule predict {model} NEW_TABLE", soft_wrap=True
-        )
+        heading("Next")
+        for command in commands:
+            output().print(f"  {command}", soft_wrap=True)

@@ -218,11 +218,11 @@ def _report(
     quiet: bool,
 ) -> None:
     if not quiet:
-        show.remarks(trained.notes)
+        show.remarks([*trained.notes, *show.doubts(trained.scores)])
     if json:
         records.print_json(records.of_training(trained, saved, plot))
         return
     show.trained(trained, quiet=quiet)
     show.saved(*(path for path in (saved, plot) if path), replaced=replaced)
     if not quiet:
-        show.next_steps(saved)
+        show.next_steps(f"deltarule inspect {saved}", f"deltarule predict {saved} NEW_TABLE")

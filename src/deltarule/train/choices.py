@@ -102,6 +102,25 @@ def loss_for(task: str, loss: Any) -> Any:
     return loss
 
 
+def rule_text(rule: Any) -> str:
+    """A rule with its learning rate and those settings that are not its defaults.
+
+    Examples
+    --------
+    >>> from deltarule.optim import Adam
+    >>> rule_text(Adam(0.001, beta1=0.8))
+    'Adam(learning_rate=0.001, beta1=0.8)'
+    """
+    if not is_dataclass(rule):
+        return repr(rule)
+    shown = [
+        f"{field.name}={getattr(rule, field.name)!r}"
+        for field in fields(rule)
+        if field.name == "learning_rate" or getattr(rule, field.name) != field.default
+    ]
+    return f"{type(rule).__name__}({', '.join(shown)})"
+
+
 def rule_for(optimizer: Any, learning_rate: Any) -> Any:
     """The update rule, with the learning rate where one is given."""
     rule = optimizer_of(optimizer)

@@ -24,7 +24,7 @@ from deltarule.data import (
 )
 from deltarule.errors import DataError, TableError
 from deltarule.train.callbacks import EarlyStopping
-from deltarule.train.choices import loss_for, network_for, rule_for
+from deltarule.train.choices import loss_for, network_for, rule_for, rule_text
 from deltarule.train.loop import fit
 from deltarule.train.record import record_of
 from deltarule.train.scores import Scores, measures, scores_of
@@ -351,7 +351,7 @@ def _trained(
         parts=dict(vars(parts)),
         rows=dict(zip(("train", "validation", "test"), rows, strict=True)),
         loss=str(settings["loss"]),
-        optimizer=repr(settings["optimizer"]),
+        optimizer=rule_text(settings["optimizer"]),
         batch_size=settings["batch_size"],
         scores=None if scores is None else dict(scores.network),
         baseline=None if scores is None else dict(scores.baseline),
