@@ -30,8 +30,12 @@ HOUSES = Path(__file__).parents[3] / "examples" / "data" / "california_housing.c
 
 
 def demo(
-    which: Annotated[str, typer.Argument(help="houses, digits, or all of them.")] = "all",
-    out: Annotated[Path, typer.Option(help="Folder for models and plots.")] = Path("demo"),
+    which: Annotated[
+        str, typer.Argument(metavar="WHICH", help="houses, digits, or all of them.")
+    ] = "all",
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for models and plots.")
+    ] = Path("demo"),
     quick: Annotated[
         bool, typer.Option("--quick", help="A few epochs, to see that it runs.")
     ] = False,

@@ -18,9 +18,9 @@ def evaluate(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a network on a table with its target, in the target's unit.
+    """Score a network on a table that has the target.
 
-    The baseline is the best answer that looks at no input: always the training rows' mean, or their most
+    Errors are in the target's unit. The baseline is the best answer that looks at no input: always the training rows' mean, or their most
     frequent class. Rows that the network was trained on flatter it.
     """
     from deltarule.train.checkpoint import load

@@ -34,20 +34,26 @@ SUFFIXES = {".md": Format.markdown, ".tex": Format.latex, ".html": Format.html, 
 
 
 def explain(
-    example: Annotated[Path, typer.Argument(help="Example file: network, weights, inputs.")],
+    example: Annotated[
+        Path, typer.Argument(metavar="EXAMPLE", help="Example file: network, weights, inputs.")
+    ],
     format: Annotated[
         Format | None, typer.Option(help="What to write. [default: by FILE's ending, else text]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write to.")] = None,
     digits: Annotated[
-        int | None, typer.Option(min=1, max=17, help="Significant digits shown. [default: 6]")
+        int | None,
+        typer.Option(min=1, max=17, metavar="N", help="Significant digits shown. [default: 6]"),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps. [default: as the example says]")
+        int | None, typer.Option(min=1, metavar="N", help="Steps. [default: as the example says]")
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show a training step as a textbook does: forward, error, backward, update, the error after."""
+    """Show a training step as a textbook does, every number of it.
+
+    Forward, error, backward, update, and the error after, each number with its formula.
+    """
     from deltarule.explain import read, work
     from deltarule.explain.record import DIGITS
 

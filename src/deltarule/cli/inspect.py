@@ -11,7 +11,7 @@ deltarule inspect houses_small.dr --json
 
 
 def inspect(model: options.Model, json: options.Json = False) -> None:
-    """Show what is in a model file: layers, columns, target, training, scores.
+    """Show what is in a model file: layers, columns, training, scores.
 
     Nothing in the file is executed.
     """

@@ -102,7 +102,7 @@ def among(table: str) -> Callable[[str], list[str]]:
 
 def columns(ctx: typer.Context, incomplete: str) -> list[str]:
     """The columns of the table that stands on the command line already."""
-    table = ctx.params.get("table")
+    table = ctx.params.get("table") or next(iter(ctx.args), None)  # before an unfinished option
     try:
         found = columns_of(Path(table)) if table else []
     except OSError:

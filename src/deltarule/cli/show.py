@@ -34,7 +34,7 @@ def remarks(notes: Iterable[str]) -> None:
         console.print(f"note: {note}")
 
 
-def doubts(found: Scores | None) -> list[str]:
+def doubts(found: Scores | None, rows: int) -> list[str]:
     """What there is to say where a network is no better than the constant answer."""
     if found is None:
         return []
@@ -42,9 +42,10 @@ def doubts(found: Scores | None) -> list[str]:
     gain = value - better[name] if name == "accuracy" else better[name] - value
     if gain > 0:
         return []
+    chance = "; of so few rows this may be chance: try another --seed" if rows < FEW else ""
     return [
-        "on rows that it has not seen the network is no better than the constant answer; more epochs, "
-        "more rows, other columns or fewer hidden units may help"
+        f"on the {rows:,} rows that it has not seen the network is no better than the baseline; more "
+        f"epochs, more rows, other columns or fewer hidden units may help{chance}"
     ]
 
 
@@ -82,6 +83,7 @@ def lasted(run: Run) -> None:
 NAMES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "f1": "F1"}
 NAMES |= {"roc_auc": "ROC AUC", "log_loss": "log loss"}
 PLAIN = ("r2", "explained_deviance", "f1", "roc_auc", "log_loss", "brier")  # between 0 and about 1
+FEW = 100  # rows, of which a score depends on chance
 SHARES = ("accuracy", "precision", "recall", "mape")
 
 

@@ -135,10 +135,11 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a network on a table, score it on rows held out, and save it.
+    """Train a network on a table, score it, and save it.
 
     Numbers, categories and missing values are recognized; inputs and target are scaled. Training stops
-    when the loss on the validation rows does, and keeps the best weights. Ctrl-C saves the best so far.
+    when the loss on the validation rows does, and keeps the best weights; rows held out are only scored.
+    Ctrl-C saves the best so far.
     """
     if print_config:
         print(config.written(ctx), end="")
@@ -218,7 +219,7 @@ def _report(
     quiet: bool,
 ) -> None:
     if not quiet:
-        show.remarks([*trained.notes, *show.doubts(trained.scores)])
+        show.remarks([*trained.notes, *show.doubts(trained.scores, trained.rows[2])])
     if json:
         records.print_json(records.of_training(trained, saved, plot))
         return

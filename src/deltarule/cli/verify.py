@@ -19,7 +19,8 @@ def verify(
     example: Annotated[
         Path,
         typer.Argument(
-            help="Example file with claims (TOML), or a text that states a network and calculates."
+            metavar="EXAMPLE",
+            help="Example file with claims (TOML), or a text that states a network and calculates.",
         ),
     ],
     quiet: Annotated[
@@ -27,9 +28,10 @@ def verify(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Find the first wrong line of a calculation, what kind of mistake it is, and what follows from it.
+    """Find the first wrong line of a calculation done by hand.
 
-    Each line is compared with the exact value at its own printed precision. Exit code 0: all right. 1:
+    Each line is compared with the exact value at its own printed precision; the kind of the mistake is named,
+    and what follows from it. Exit code 0: all right. 1:
     something is wrong. 2: it cannot be checked.
     """
     from deltarule.explain.verify import verify as verdict_on
