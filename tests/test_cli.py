@@ -15,27 +15,12 @@ import pyarrow as pa
 import pytest
 
 import deltarule as dr
-from deltarule.cli import main
 from deltarule.data import read_table, write_table
 from deltarule.errors import DataError, TableError
 from deltarule.train.table import evaluate_table, predict_table, train_table
 
 HOUSES = Path(__file__).parents[1] / "examples" / "data" / "houses_small.csv"
 TARGET = "median_house_value"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    """Run a command line in a folder of its own; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

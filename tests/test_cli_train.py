@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.cli import main
 from deltarule.data import read_table, write_table
 from deltarule.errors import DataError
 
@@ -28,20 +27,6 @@ HOUSES = Path(__file__).parents[1] / "examples" / "data" / "houses_small.csv"
 TARGET = "median_house_value"
 HERE = {**os.environ, "PYTHONPATH": str(Path(dr.__file__).parents[1])}  # from any folder
 FAST = ("--epochs", 2, "--quiet")
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    """Run a command line in a folder of its own; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 # ---- flags
@@ -347,6 +332,7 @@ def long_training(tmp_path):
 STARTER = """
 import sys
 from pathlib import Path
+
 from deltarule.cli import main
 from deltarule.train.progress import Quiet
 

@@ -24,8 +24,24 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 deltarule demo digits --quick
-deltarule demo houses --out demo
+deltarule demo houses --quick --out first_models
 """
+SEEN = {
+    "houses": (
+        "A table became numbers: scaled, categories marked, gaps filled. A network learned from one "
+        "part of its rows, stopped when its error on a second part did, and was scored on a third that "
+        "it had not seen, beside the best answer without inputs. One of its weights was moved along its "
+        "gradient, and the gradient checked by moving the weight by hand."
+    ),
+    "digits": (
+        "The same loop read 64 pixels instead of columns and said one of ten digits; the curves of both "
+        "errors are in the picture beside the model."
+    ),
+}
+NEXT = (
+    "deltarule train YOUR_TABLE.csv --target COLUMN",
+    "deltarule explain EXAMPLE.toml      every number of a training step; examples/worked has some",
+)
 HOUSES = Path(__file__).parents[3] / "examples" / "data" / "california_housing.csv.gz"
 
 
@@ -47,8 +63,13 @@ def demo(
             f"there is no demo {which!r}; there are {', '.join(demos)} and all"
         )
     check_folder(out)
-    for name in demos if which == "all" else [which]:
+    chosen = list(demos) if which == "all" else [which]
+    for name in chosen:
         demos[name](out, 3 if quick else 100)
+    show.heading("What you have just seen")
+    show.paragraph(" ".join(SEEN[name] for name in chosen))
+    show.heading("Next")
+    show.paragraph("\n".join([*(f"deltarule inspect {out / name}.dr" for name in chosen), *NEXT]))
 
 
 def houses(out: Path, epochs: int) -> None:

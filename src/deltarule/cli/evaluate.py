@@ -20,8 +20,8 @@ def evaluate(
 ) -> None:
     """Score a network on a table that has the target.
 
-    Errors are in the target's unit. The baseline is the best answer that looks at no input: always the training rows' mean, or their most
-    frequent class. Rows that the network was trained on flatter it.
+    Errors are in the target's unit. The baseline is the best answer that looks at no input: always the
+    training rows' mean, or their most frequent class. Rows that the network was trained on flatter it.
     """
     from deltarule.train.checkpoint import load
     from deltarule.train.table import evaluate_table

@@ -16,6 +16,7 @@ from deltarule.errors import DataError, DeltaruleError, ModelFileError, ShapeErr
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # of click, which typer has inside or beside it
 WRONG_INPUT = (DataError, ShapeError, ModelFileError)
+WRONG_PLACE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 INTERRUPTED = 130
 EXIT_CODES = {
     0: "all went well",
@@ -77,9 +78,13 @@ class Commands(TyperGroup):
             command = error.ctx.command_path if error.ctx else "deltarule"
             say("error", f"{error.format_message()} (see {command} --help)")
             raise typer.Exit(2) from None
-        except (DeltaruleError, OSError) as error:
+        except DeltaruleError as error:
             say("error", error)
             raise typer.Exit(2 if isinstance(error, WRONG_INPUT) else 1) from None
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            say("error", f"{place}{error.strerror or error}")
+            raise typer.Exit(2 if isinstance(error, WRONG_PLACE) else 1) from None
 
 
 def say(kind: str, message: object) -> None:

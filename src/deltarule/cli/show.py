@@ -107,7 +107,7 @@ def _figure(name: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     if name in PLAIN:
-        return f"{value:.3f}"
+        return f"{round(value, 3) + 0.0:.3f}"  # 0.000, not -0.000
     return f"{100 * value:.1f} %" if name in SHARES or name.startswith("top_") else number(value)
 
 
@@ -130,6 +130,11 @@ def profile(found: Profile, top: int) -> None:
         left=("kernel",),
     )
     output().print(found.summary)
+
+
+def paragraph(text: str) -> None:
+    """Print words."""
+    output().print(text)
 
 
 def heading(text: str) -> None:
