@@ -334,13 +334,16 @@ import sys
 from pathlib import Path
 
 from deltarule.cli import main
-from deltarule.train.progress import Quiet
+from deltarule.train.callbacks import EarlyStopping
 
-def epochs(self, done, losses, others):
-    if done == 3:
+usual = EarlyStopping.on_epoch
+
+def on_epoch(self, moment):
+    usual(self, moment)
+    if moment.epoch == 4:
         Path(sys.argv[1]).touch()
 
-Quiet.epochs = epochs
+EarlyStopping.on_epoch = on_epoch
 main(sys.argv[2:])
 """
 
@@ -357,3 +360,36 @@ def test_ctrl_c_saves_the_best_so_far(long_training, tmp_path):
     assert (trained["stopped"], trained["epochs"] >= 4) == ("interrupted", True)
     assert "saved: many.dr, curves.png" in out
     assert (tmp_path / "curves.png").exists()
+
+
+def test_ctrl_c_before_anything_is_learned_saves_nothing(run, tmp_path, monkeypatch):
+    import deltarule.train.table as module
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "fit", interrupted)
+    code, out, err = run("train", HOUSES, "--target", TARGET)
+    assert (code, out, err) == (130, "", "stopped: by Ctrl-C, with nothing more to save\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_without_validation_keeps_the_weights_reached(run, monkeypatch):
+    """The first epoch is not over, and there is no best one to go back to."""
+    import deltarule.train.loop as module
+
+    piece = module.Training._piece
+
+    def interrupted(self, part):
+        if self.steps >= 2:
+            raise KeyboardInterrupt
+        return piece(self, part)
+
+    monkeypatch.setattr(module.Training, "_piece", interrupted)
+    monkeypatch.setattr(module.Pace, "pieces", lambda self, batches, steps: batches[:, None])
+    flags = ("--target", TARGET, "--validation", 0, "--plot", "curves.png")
+    code, out, err = run("train", HOUSES, *flags)
+    assert code == 130
+    assert "after 0 epochs; the weights reached then are saved in houses_small.dr" in err
+    assert "saved: houses_small.dr\n" in out
+    assert run("inspect", "houses_small.dr")[0] == 0

@@ -161,7 +161,9 @@ def train(
     if not trained.run.carry.count:
         raise KeyboardInterrupt  # nothing is learned that could be kept
     saved = keep(trained.model, place)
-    if plot and trained.run.epochs:
+    if not trained.run.epochs:
+        plot = None  # there is no curve yet
+    if plot:
         trained.run.plot(plot)
     _report(trained, saved, replaced and saved == place, plot, json=json, quiet=quiet)
     if interrupted:
