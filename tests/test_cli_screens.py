@@ -228,6 +228,15 @@ def test_inspect_of_a_class_of_ones_own(run):
     assert (found["layers"][0]["outputs"], found["trained"]) == ([2], None)
 
 
+@pytest.mark.parametrize("change", [{"history": 3}, {"seed": "x"}, {"rows": None}, {"epochs": 9}])
+def test_a_damaged_record_is_a_damaged_file(run, change):
+    trained = dr.train_table(ROOT / HOUSES, TARGET, hidden=4, epochs=2, progress=False)
+    trained.model.trained |= change
+    dr.save(trained.model, "h.dr")
+    code, _, err = run("inspect", "h.dr")
+    assert code == 2 and "h.dr is damaged, or does not fit: " in err
+
+
 # ---- pipes
 
 

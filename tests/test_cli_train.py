@@ -393,3 +393,53 @@ def test_ctrl_c_without_validation_keeps_the_weights_reached(run, monkeypatch):
     assert "after 0 epochs; the weights reached then are saved in houses_small.dr" in err
     assert "saved: houses_small.dr\n" in out
     assert run("inspect", "houses_small.dr")[0] == 0
+
+
+# ---- in Python
+
+
+def test_layers_rules_losses_and_measures_may_be_given_whole():
+    def worst(outputs, targets):
+        return float(np.abs(outputs - targets).max())
+
+    trained = dr.train_table(
+        HOUSES,
+        TARGET,
+        hidden=[dr.Dense(4, "tanh"), dr.Dropout(0.1), 3],
+        loss=dr.nn.loss_of("quantile", level=0.9),
+        optimizer=dr.Clip(dr.SGD(0.1, momentum=0.9), norm=1.0),
+        metrics=[worst],
+        epochs=30,
+        progress=False,
+    )
+    assert [layer["bias"].size for layer in trained.model.params.values()] == [4, 3, 1]
+    assert trained.model.trained["loss"] == "quantile"
+    assert trained.model.trained["optimizer"].startswith("Clip(")
+    table = read_table(HOUSES)
+    answers = dr.predict_table(trained.model, table).values
+    below = np.mean(table[TARGET].to_numpy() < answers)
+    assert 0.75 < below < 0.98  # nine of ten
+    found = dr.evaluate_table(trained.model, table, metrics=worst)
+    assert found.scores.network["worst"] == np.abs(answers - table[TARGET].to_numpy()).max()
+
+
+def test_two_learning_rates_are_one_too_many():
+    with pytest.raises(DataError, match=r"learning_rate is 0.1, and the optimizer Adam.* has one"):
+        dr.train_table(HOUSES, TARGET, optimizer=dr.Adam(0.1), learning_rate=0.1)
+    with pytest.raises(DataError, match=r"Clip.* has none"):
+        dr.train_table(HOUSES, TARGET, optimizer=dr.Clip(dr.SGD(0.1), norm=1), learning_rate=0.1)
+
+
+def test_a_measure_that_is_no_number():
+    def rows(outputs, targets):
+        return np.abs(outputs - targets)
+
+    with pytest.raises(DataError, match="the metric rows gave an array of shape"):
+        dr.train_table(HOUSES, TARGET, metrics=rows, epochs=1, progress=False)
+
+
+def test_an_open_file_is_a_table(tmp_path):
+    with HOUSES.open("rb") as file:
+        assert read_table(file).equals(read_table(HOUSES))
+    with HOUSES.open(encoding="utf-8") as file:
+        assert read_table(file).num_rows == 200

@@ -25,6 +25,7 @@ from deltarule.nn.nested import flat, matched, nested
 from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
+from deltarule.train.record import read_record
 
 FORMAT = 1
 LAYERS: dict[str, type[Module]] = {
@@ -235,7 +236,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
         found = _network(about, trees, net)
         if about["preprocessor"] is not None:
             found.preprocessor = Preprocessor.from_json(about["preprocessor"])
-        found.trained = about.get("trained")
+        found.trained = read_record(about.get("trained"))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         known = isinstance(error, DeltaruleError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"

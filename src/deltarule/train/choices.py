@@ -13,7 +13,7 @@ from typing import Any
 
 from deltarule.data import Preprocessor
 from deltarule.errors import DataError
-from deltarule.nn import Dense, Dropout, Module, Sequential
+from deltarule.nn import Dense, Dropout, Module, Sequential, loss_of
 from deltarule.nn.named import nearest
 from deltarule.optim import optimizer_of
 from deltarule.train.checkpoint import LAYERS
@@ -100,6 +100,11 @@ def loss_for(task: str, loss: Any) -> Any:
             f"{LOSSES[task]}{nearest(loss, OTHERS[task])}"
         )
     return loss
+
+
+def loss_text(loss: Any) -> str:
+    """What a record calls a loss: its name, or that of a function of one's own."""
+    return str(loss if isinstance(loss, str) else loss_of(loss).name)
 
 
 def rule_text(rule: Any) -> str:

@@ -14,6 +14,27 @@ import numpy as np
 from deltarule.train.run import Run
 from deltarule.version import __version__
 
+ALWAYS: dict[str, Any] = {
+    "version": str,
+    "seed": int,
+    "epochs": int,
+    "best_epoch": int | None,
+    "seconds": float,
+    "stopped": str,
+    "history": dict,
+}
+OF_TABLES: dict[str, Any] = {
+    "table": str,
+    "target": str,
+    "parts": dict,
+    "rows": dict,
+    "loss": str,
+    "optimizer": str,
+    "batch_size": int,
+    "scores": dict | None,
+    "baseline": dict | None,
+}
+
 
 def record_of(run: Run, earlier: Mapping[str, Any] | None = None, **further: Any) -> dict[str, Any]:
     """Describe a training.
@@ -54,6 +75,21 @@ def record_of(run: Run, earlier: Mapping[str, Any] | None = None, **further: Any
             name: [*earlier["history"][name], *values] for name, values in record["history"].items()
         },
     }
+
+
+def read_record(data: Any) -> dict[str, Any] | None:
+    """Return the record of a model file, None where it has none; ValueError where it is damaged."""
+    if data is None:
+        return None
+    kinds = ALWAYS | (OF_TABLES if isinstance(data, dict) and "table" in data else {})
+    for name, kind in kinds.items():
+        if not isinstance(data, dict) or not isinstance(data.get(name), kind):
+            raise ValueError(f"its record of the training has no {name} as it should be")
+    lengths = {len(values) for values in data["history"].values()}
+    if "loss" not in data["history"] or lengths != {data["epochs"]}:
+        raise ValueError("the history of the training has gaps")
+    found: dict[str, Any] = data
+    return found
 
 
 def strict(data: Any) -> Any:

@@ -24,7 +24,7 @@ from deltarule.data import (
 )
 from deltarule.errors import DataError, TableError
 from deltarule.train.callbacks import EarlyStopping
-from deltarule.train.choices import loss_for, network_for, rule_for, rule_text
+from deltarule.train.choices import loss_for, loss_text, network_for, rule_for, rule_text
 from deltarule.train.loop import fit
 from deltarule.train.record import record_of
 from deltarule.train.scores import Scores, measures, scores_of
@@ -197,15 +197,13 @@ def train_table(
         (*notes, *prepared.notes),
         _name_of(source),
         metrics,
-        dict(
-            loss=loss_for(prepared.task, loss),
-            optimizer=rule_for(optimizer, learning_rate),
-            class_weight=_class_weight(prepared.task, class_weight),
-            epochs=epochs,
-            batch_size=batch_size,
-            progress=progress,
-        ),
         patience,
+        loss=loss_for(prepared.task, loss),
+        optimizer=rule_for(optimizer, learning_rate),
+        class_weight=_class_weight(prepared.task, class_weight),
+        epochs=epochs,
+        batch_size=batch_size,
+        progress=progress,
     )
 
 
@@ -275,15 +273,13 @@ def continue_table(
         notes,
         _name_of(source),
         metrics,
-        dict(
-            loss=loss_for(prepared.task, loss),
-            optimizer=rule_for(optimizer, learning_rate),
-            class_weight=_class_weight(prepared.task, class_weight),
-            epochs=epochs,
-            batch_size=batch_size,
-            progress=progress,
-        ),
         patience,
+        loss=loss_for(prepared.task, loss),
+        optimizer=rule_for(optimizer, learning_rate),
+        class_weight=_class_weight(prepared.task, class_weight),
+        epochs=epochs,
+        batch_size=batch_size,
+        progress=progress,
     )
 
 
@@ -316,10 +312,10 @@ def _trained(
     notes: Sequence[str],
     source: str,
     metrics: Any,
-    settings: dict[str, Any],
     patience: int,
+    **settings: Any,
 ) -> TrainedTable:
-    """Train on the first of three tables, stop by the second, score on the third."""
+    """Train on the first of three tables, stop by the second, score on the third; ``fit`` takes the rest."""
     training, validating, testing = dealt
     prepared = preprocessor_of(model)
     measures(prepared.task, metrics)  # a misspelt one is known before the training
@@ -350,7 +346,7 @@ def _trained(
         target=prepared.target.name,
         parts=dict(vars(parts)),
         rows=dict(zip(("train", "validation", "test"), rows, strict=True)),
-        loss=str(settings["loss"]),
+        loss=loss_text(settings["loss"]),
         optimizer=rule_text(settings["optimizer"]),
         batch_size=settings["batch_size"],
         scores=None if scores is None else dict(scores.network),
