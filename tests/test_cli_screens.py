@@ -183,6 +183,14 @@ def test_json_of_classes_and_of_what_is_wrong(typed):
     assert first["line"] == found["first_wrong"] and first["mistake"] and first["reasons"]
 
 
+@pytest.mark.native
+def test_profile_names_layers_and_no_line_of_a_library(typed):
+    _, out, _ = typed(RESULTS["profile"] + " --json")
+    places = [kernel["places"] for kernel in json.loads(out)["kernels"]]
+    assert any("dense1" in place for place in places)
+    assert not [place for place in places if ".py" in place]
+
+
 # ---- inspect
 
 
