@@ -333,8 +333,8 @@ STARTER = """
 import sys
 from pathlib import Path
 
+from deltarule import EarlyStopping
 from deltarule.cli import main
-from deltarule.train.callbacks import EarlyStopping
 
 usual = EarlyStopping.on_epoch
 
