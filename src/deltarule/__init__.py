@@ -103,8 +103,8 @@ from deltarule.train import (
     save,
     transfer,
 )
+from deltarule.train.describe import describe
 from deltarule.train.find_rate import RateRange, find_rate
 from deltarule.train.profile import profile_fit
-from deltarule.train.table import evaluate_table, predict_table, train_table
-
-__version__ = "0.1.0"
+from deltarule.train.table import continue_table, evaluate_table, predict_table, train_table
+from deltarule.version import __version__

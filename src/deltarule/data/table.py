@@ -8,6 +8,7 @@ the rows, because the network would otherwise silently see hundreds of categorie
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import zlib
@@ -51,7 +52,7 @@ def read_table(
 
     Parameters
     ----------
-    source : path, pandas or polars frame, pyarrow.Table, or mapping of column name to values
+    source : path, open file, pandas or polars frame, pyarrow.Table, or mapping of names to values
         The table.
     header : bool
         Whether the first line of a text file holds the column names; else they are ``col1 ... colN``.
@@ -86,7 +87,12 @@ def read_table(
         )
     place = str(os.fspath(source)) if isinstance(source, str | os.PathLike) else NO_FILE
     if isinstance(source, str | os.PathLike):
-        table = _read_file(Path(source), place, header, delimiter, categories)
+        path = Path(source)
+        raw = bytes_of(path, TableError)
+        table = _parse(raw, path.suffix, place, header, delimiter, categories)
+    elif isinstance(source, io.IOBase):
+        place = str(getattr(source, "name", NO_FILE))
+        table = _parse(_bytes_in(source), "", place, header, delimiter, categories)
     else:
         table = _take_frame(source)
     _refuse_doubled(table.column_names, place)
@@ -166,14 +172,19 @@ def rows_listed(rows: Sequence[int], values: Sequence[object], limit: int = 3) -
     return ", ".join(shown[:limit]) + more
 
 
-def _read_file(
-    path: Path,
+def _bytes_in(file: Any) -> bytes:
+    raw = file.read()
+    return raw if isinstance(raw, bytes) else str(raw).encode()
+
+
+def _parse(
+    raw: bytes,
+    suffix: str,
     place: str,
     header: bool,
     delimiter: str | None,
     categories: Sequence[str],
 ) -> pa.Table:
-    raw = bytes_of(path, TableError)
     if raw.startswith(b"\x1f\x8b"):
         try:
             raw = gzip.decompress(raw)
@@ -185,7 +196,7 @@ def _read_file(
     if raw.startswith(b"PAR1"):
         return _read_parquet(raw, place)
     refuse_foreign(raw, place)
-    if path.suffix in (".parquet", ".pq"):
+    if suffix in (".parquet", ".pq"):
         raise TableError(
             f"{place} is not a Parquet file: it starts with {raw[:8]!r} instead of b'PAR1'. "
             "Write it again, or give it the ending .csv if it is text."

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.derive.creation import INTERNAL, creation_traced
+from deltarule.derive.creation import COMMAND_LINE, INTERNAL, creation_traced
 from deltarule.derive.tracer import Tracer
 from deltarule.errors import (
     DeltaruleError,
@@ -58,7 +58,9 @@ def caller() -> Origin:
         return REPLAYED.origin
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        if not INTERNAL[frame.f_code.co_filename]:
+        if not INTERNAL[file := frame.f_code.co_filename]:
+            if file.startswith(COMMAND_LINE):
+                break
             return _new(Origin, (frame.f_code, frame.f_lasti, STATE.scope))
         frame = frame.f_back
     return Origin(None, 0, STATE.scope)

@@ -28,7 +28,16 @@ from deltarule.program.types import ArrayType
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
 PLACES = ("_arrays", "_states", "_given", "_tuning", "_ties")
-SETTABLE = ("params", "state", "preprocessor", "input_shape", "trainable", "frozen", "tuning")
+SETTABLE = (
+    "params",
+    "state",
+    "preprocessor",
+    "trained",
+    "input_shape",
+    "trainable",
+    "frozen",
+    "tuning",
+)
 
 
 class State:
@@ -102,6 +111,7 @@ class Module(Tunable):
     """
 
     preprocessor: Any
+    trained: Any
     input_shape: tuple[int, ...] | None
     _arrays: dict[str, Any]
     _states: dict[str, Any]
@@ -131,7 +141,7 @@ class Module(Tunable):
         self = super().__new__(cls)
         for name in PLACES:
             object.__setattr__(self, name, {})
-        for name in ("_dtype", "input_shape", "preprocessor"):
+        for name in ("_dtype", "input_shape", "preprocessor", "trained"):
             object.__setattr__(self, name, None)
         return self
 

@@ -30,6 +30,7 @@ from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
 from deltarule.train.architecture import architecture, build
+from deltarule.train.record import read_record
 from deltarule.train.resume import described_run, run_of, trees_of
 from deltarule.train.run import Run
 
@@ -106,6 +107,7 @@ def save(
         "row": list(shape),
         "graph": evaluation_graph(net, tuple(shape)).to_text(),
         "preprocessor": None if preprocessor is None else preprocessor.to_json(),
+        "trained": net.trained,
     }
     arrays = {
         ".".join((kind, *names)): np.array(x, order="C")
@@ -235,6 +237,7 @@ def load(path: str | Path, net: Module | None = None) -> Module:
         found = _network(about, trees, net)
         if about["preprocessor"] is not None:
             found.preprocessor = Preprocessor.from_json(about["preprocessor"])
+        found.trained = read_record(about.get("trained"))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         known = isinstance(error, DeltaruleError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"

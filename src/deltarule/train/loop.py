@@ -35,6 +35,7 @@ from deltarule.train.plateaus import Plateaus
 from deltarule.train.prepare import Array, check_classes, prepare
 from deltarule.train.progress import Quiet, showing
 from deltarule.train.recall import recalled
+from deltarule.train.record import record_of
 from deltarule.train.resume import first_carry
 from deltarule.train.run import INTERRUPTED, Run
 from deltarule.train.settings import (
@@ -166,7 +167,9 @@ def fit(
     )
     done = training.record.epochs
     with showing(progress, done, done + epochs, epochs * training.data.rows) as display:
-        return training.run(display)
+        run = training.run(display)
+    net.trained = record_of(run)
+    return run
 
 
 class Training:
