@@ -39,7 +39,24 @@ from deltarule.errors import (
     TypeRuleError,
 )
 from deltarule.explain import explain  # the function; the floor of that name by `from` only
-from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
+from deltarule.nn import (
+    Activation,
+    BatchNorm,
+    Columns,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    LayerNorm,
+    Maxout,
+    Module,
+    Multiply,
+    PReLU,
+    Residual,
+    Sequential,
+    State,
+)
 from deltarule.optim import (
     LAMB,
     SGD,

@@ -75,6 +75,13 @@ def scope(name: str) -> Iterator[str]:
         STATE.scope = outer
 
 
+def label(name: str, x: Any) -> Any:
+    """``x`` itself; where it is traced, explanations call it by this name."""
+    if isinstance(x, Tracer):
+        x.trace.labels[x.node] = name
+    return x
+
+
 @lru_cache(maxsize=4096)
 def _input_attrs(kind: ArrayType) -> dict[str, Any]:
     return {"type": repr(kind)}
@@ -102,9 +109,21 @@ class Trace:
         inside. A value may be a traced value of an outer level.
     tape : list of Node
         Nodes that depend on an active input, in order.
+    labels : dict
+        Node -> what explanations call it.
     """
 
-    __slots__ = ("active", "captured", "known", "level", "open", "sites", "tape", "values")
+    __slots__ = (
+        "active",
+        "captured",
+        "known",
+        "labels",
+        "level",
+        "open",
+        "sites",
+        "tape",
+        "values",
+    )
 
     def __init__(self, level: int, known: bool) -> None:
         self.level = level
@@ -114,6 +133,7 @@ class Trace:
         self.active: set[Node] = set()
         self.tape: list[Node] = []
         self.captured: dict[Any, Captured] = {}
+        self.labels: dict[Node, str] = {}
         self.sites: dict[str, int] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -74,6 +74,15 @@ class Call:
         count = self.draws[path] = self.draws.get(path, -1) + 1
         return random.site(f"{'.'.join(path)}#{count}")
 
+    def drawing(self, layer: Any) -> tuple[Any, int]:
+        """The key and the place of random numbers that a layer draws now."""
+        if self.key is None:
+            raise DataError(
+                f"{type(layer).__name__} draws random numbers while training: pass "
+                "key=dr.random.key(seed) to the call"
+            )
+        return self.key, self.site(layer)
+
 
 def _locate(error: Any, place: str) -> None:
     """Say in the error in which layer it was."""

@@ -1,4 +1,4 @@
-"""Layers of dense networks: Dense, activations, Dropout, and Sequential, which chains them.
+"""Layers of dense networks: Dense, activations, Dropout.
 
 In: settings; the sizes of inputs are found from the first batch. Out: modules whose calls are NumPy
 code.
@@ -6,16 +6,16 @@ code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError, ShapeError
-from deltarule.nn.activations import Function, activation_of
+from deltarule.nn.activations import ACTIVATIONS, Function, activation_of
 from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
 from deltarule.nn.module import Module
+from deltarule.nn.named import name_of, shown
 from deltarule.program import ops, random
 
 
@@ -30,8 +30,8 @@ class Dense(Module):
     units : int
         Number of outputs.
     activation : str or callable, optional
-        f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), or a NumPy
-        function.
+        f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), with settings
+        ``dr.nn.activation_of("leaky_relu", slope=0.1)``, or a NumPy function.
     bias : bool
         Whether there is a b.
     initializer : str or callable, optional
@@ -103,7 +103,7 @@ class Dense(Module):
 
     def __repr__(self) -> str:
         return (
-            f"Dense({self.units}{'' if self.activation is None else f', {_name(self.activation)}'})"
+            f"Dense({self.units}{'' if self.activation is None else f', {shown(self.activation)}'})"
         )
 
 
@@ -114,16 +114,8 @@ def initializer_of(layer: Dense) -> Initializer:
     """The initializer of a layer's weights: its own, or the one that suits its activation."""
     if layer.initializer is not None:
         return initializer(layer.initializer)
-    suits = SUITS.get(layer.activation) if isinstance(layer.activation, str) else None
-    return initializer(suits or "glorot_uniform")
-
-
-def _name(function: str | Function) -> str:
-    return (
-        repr(function)
-        if isinstance(function, str)
-        else getattr(function, "__name__", repr(function))
-    )
+    name, _ = name_of(ACTIVATIONS, layer.activation) or ("", {})
+    return initializer(SUITS.get(name, "glorot_uniform"))
 
 
 class Activation(Module):
@@ -154,7 +146,7 @@ class Activation(Module):
         return {"function": self.function}
 
     def __repr__(self) -> str:
-        return f"Activation({_name(self.function)})"
+        return f"Activation({shown(self.function)})"
 
 
 class Dropout(Module):
@@ -192,14 +184,8 @@ class Dropout(Module):
         call = current()
         if call is None or not call.train or not self.rate:
             return x
-        if call.key is None:
-            raise DataError(
-                "Dropout draws random numbers while training: pass key=dr.random.key(seed) to the "
-                "call"
-            )
-        keep = random.bernoulli(
-            call.key, 1 - self.rate, x.shape, step=call.step, place=call.site(self)
-        )
+        key, place = call.drawing(self)
+        keep = random.bernoulli(key, 1 - self.rate, x.shape, step=call.step, place=place)
         return x * ops.cast(keep, dtype=x.dtype) * x.dtype.type(1 / (1 - self.rate))
 
     def config(self) -> dict[str, Any]:
@@ -208,59 +194,3 @@ class Dropout(Module):
 
     def __repr__(self) -> str:
         return f"Dropout({self.rate})"
-
-
-class Sequential(Module):
-    """Layers one after the other.
-
-    Parameters
-    ----------
-    *layers : Module or callable
-        In order. Names are the class and a number: dense1, dropout1, dense2 ... NumPy functions
-        have no name.
-
-    Examples
-    --------
-    >>> import numpy as np, deltarule as dr
-    >>> net = dr.Sequential(dr.Dense(4, "relu"), dr.Dense(1)).init((1, 2), seed=0)
-    >>> {name: {k: w.shape for k, w in layer.items()} for name, layer in net.params.items()}
-    {'dense1': {'weight': (2, 4), 'bias': (4,)}, 'dense2': {'weight': (4, 1), 'bias': (1,)}}
-    """
-
-    def __init__(self, *layers: Module | Function) -> None:
-        for layer in layers:
-            if isinstance(layer, type):
-                raise ShapeError(
-                    f"Sequential takes layers, not classes: {layer.__name__}(...) instead of "
-                    f"{layer.__name__}"
-                )
-            if not callable(layer):
-                raise ShapeError(
-                    "Sequential takes layers and functions one by one, Sequential(*layers), not "
-                    f"{layer!r}"
-                )
-        self.layers = tuple(layers)
-
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """Layers by class and number; layers in attributes of a subclass by attribute."""
-        counts: dict[str, int] = {}
-        for layer in self.layers:
-            if isinstance(layer, Module):
-                kind = type(layer).__name__.lower().strip("_")
-                counts[kind] = counts.get(kind, 0) + 1
-                yield f"{kind}{counts[kind]}", layer
-        for name, value in vars(self).items():
-            if isinstance(value, Module) and value not in self.layers:
-                yield name, value
-
-    def __call__(self, x: Any) -> Any:
-        """The last layer of ... of the first layer of x."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def __repr__(self) -> str:
-        layers = (
-            repr(layer) if isinstance(layer, Module) else _name(layer) for layer in self.layers
-        )
-        return f"Sequential({', '.join(layers)})"

@@ -401,6 +401,18 @@ class Module:
         self._arrays[name] = np.zeros(shape, call.building)
         call.drawn.append((self, name, initial))
 
+    def declare_state(self, name: str, shape: tuple[int, ...], value: float) -> None:
+        """Declare a ``State`` whose shape is known only now, inside a call; it starts at a number."""
+        call = current()
+        if name not in self._states and call is not None and call.building is not None:
+            self._states[name] = np.full(shape, value, call.building)
+
+    def check_inputs(self, x: np.ndarray[Any, Any]) -> None:
+        """Raise where rows of inputs hold what the network cannot take, before it is trained on them.
+
+        Layers of numbers take all; ``Embedding`` takes categories only.
+        """
+
     # --- calls ---
 
     def forward(self, *args: Any) -> Any:
@@ -459,6 +471,8 @@ class Module:
         """Outputs for plain arrays, in chunks of rows so that memory stays bounded."""
         dtype = self._ready().dtype
         xs = [as_input(x, dtype) for x in args]
+        if len(xs) == 1:
+            self.check_inputs(xs[0])
         places = self._places()
 
         def outputs(*part: Any) -> Any:

@@ -1,7 +1,7 @@
 """What is called by name: activations, initializers, losses.
 
 In: a table, a name, settings. Out: the function of that name with its settings, or an error that
-offers the nearest name.
+offers the nearest name; and back, the name and the settings of a function.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from functools import partial
 from inspect import signature
 from typing import Any
+
+import numpy as np
 
 from deltarule.errors import DeltaruleError
 
@@ -60,4 +62,27 @@ def named(
                 f"{given} has no setting {name!r}; its settings: {', '.join(known) or 'none'}"
                 f"{nearest(name, known)}"
             )
-    return partial(function, **settings) if settings else function
+    plain = {name: x.item() if isinstance(x, np.generic) else x for name, x in settings.items()}
+    return partial(function, **plain) if settings else function
+
+
+def name_of(
+    table: Mapping[str, Callable[..., Any]], given: Any
+) -> tuple[str, dict[str, Any]] | None:
+    """Name and settings of what ``named`` returned, or of a name; None where it is in no table."""
+    settings = dict(given.keywords) if isinstance(given, partial) and not given.args else {}
+    function = given.func if settings else given
+    for name, known in table.items():
+        if function is known or given == name:
+            return name, settings
+    return None
+
+
+def shown(given: Any) -> str:
+    """How a name, a function or a layer is written in a representation."""
+    if isinstance(given, partial):
+        settings = ", ".join(f"{name}={value!r}" for name, value in given.keywords.items())
+        return f"{shown(given.func)}({settings})"
+    if isinstance(given, str) or not hasattr(given, "__name__"):
+        return repr(given)
+    return str(given.__name__)

@@ -18,18 +18,16 @@ from deltarule.data.write import write_whole
 from deltarule.derive.batch import batch_walk
 from deltarule.derive.trace import baked, stage
 from deltarule.errors import DeltaruleError, ModelFileError, ShapeError
-from deltarule.nn import Activation, Dense, Dropout, Module, Sequential
+from deltarule.nn import Module
 from deltarule.nn.call import current
 from deltarule.nn.nested import Path as Names
 from deltarule.nn.nested import flat, matched, nested
 from deltarule.program import Graph, type_of
 from deltarule.program.families import broadcast_to
 from deltarule.program.types import ArrayType
+from deltarule.train.architecture import architecture, build
 
 FORMAT = 1
-LAYERS: dict[str, type[Module]] = {
-    cls.__name__: cls for cls in (Dense, Activation, Dropout, Sequential)
-}
 
 
 def save(
@@ -104,44 +102,6 @@ def save(
 
 
 # --- what the file says about the network ---
-
-
-def architecture(net: Any) -> Any:
-    """Layers and settings as JSON; None for classes of the user's own, or functions.
-
-    A layer that stands in several places is described once and then referred to by its number.
-    """
-    return _described(net, {})
-
-
-def _described(layer: Any, numbers: dict[int, int]) -> Any:
-    if id(layer) in numbers:
-        return {"kind": "same", "number": numbers[id(layer)]}
-    if type(layer) not in LAYERS.values():
-        return None
-    numbers[id(layer)] = len(numbers)
-    if isinstance(layer, Sequential):
-        layers = [_described(inner, numbers) for inner in layer.layers]
-        return None if None in layers else {"kind": "Sequential", "layers": layers}
-    settings = layer.config()
-    plain = all(v is None or isinstance(v, (str, int, float, bool)) for v in settings.values())
-    return {"kind": type(layer).__name__, "settings": settings} if plain else None
-
-
-def build(described: Any, seen: list[Module] | None = None) -> Module:
-    """The network of an architecture."""
-    seen = [] if seen is None else seen
-    kind = described["kind"]
-    if kind == "same":
-        return seen[int(described["number"])]
-    place = len(seen)
-    seen.append(Sequential())
-    if kind == "Sequential":
-        built: Module = Sequential(*(build(layer, seen) for layer in described["layers"]))
-    else:
-        built = LAYERS[kind](**described["settings"])
-    seen[place] = built
-    return built
 
 
 def evaluation_graph(net: Module, row: tuple[int, ...]) -> Graph:

@@ -97,6 +97,7 @@ def _parts(rows: int, fraction: Any, seed: int) -> tuple[Array, Array]:
 def _pair(net: Module, X: Any, y: Any, loss: Loss, name: str) -> tuple[Array, Array]:
     """Inputs and targets, of the same number of rows."""
     inputs = _inputs(X, net, f"{name}X")
+    net.check_inputs(inputs)
     targets = _targets(y, net, loss, f"{name}y")
     if len(inputs) != len(targets):
         raise DataError(
