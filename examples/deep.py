@@ -58,6 +58,11 @@ def fitted(X: np.ndarray) -> dr.Module:
     return net
 
 
+def started(net: dr.Module, X: np.ndarray) -> dr.Module:
+    """The network with its first weights, where it has none yet."""
+    return net if net.built else net.init(X.shape)
+
+
 def networks(X: np.ndarray) -> dict[str, dr.Module]:
     """The one of 1986, and what was found since."""
     return {
@@ -98,9 +103,7 @@ def gradients(net: dr.Module, X: np.ndarray, y: np.ndarray) -> np.ndarray:
 def run(net: dr.Module, data: list[np.ndarray], epochs: int = EPOCHS) -> Result:
     """Look at the gradients, train, look at the digits held out."""
     X, X_test, y, y_test = data
-    if not net.built:
-        net.init(X.shape)
-    sizes = gradients(net, X, y)
+    sizes = gradients(started(net, X), X, y)
     rule = dr.Adam(dr.CosineDecay(1e-3, epochs * -(-len(X) // BATCH)))
     settings = {"optimizer": rule, "epochs": epochs, "batch_size": BATCH, "seed": 0}
     done = dr.fit(net, X, y, loss="cross_entropy", progress=False, **settings)

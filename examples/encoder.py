@@ -6,9 +6,10 @@ and 1. The settings are ours: learning rate 0.25, momentum 0.9, changes after ea
 """
 
 import numpy as np
-from trials import Trials, train
 
 import deltarule as dr
+
+from trials import Trials, train
 
 X = np.eye(8)
 NET = dr.Sequential(dr.Dense(3, "logistic"), dr.Dense(8, "logistic"))

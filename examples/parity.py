@@ -6,9 +6,10 @@ most of their work. Their hidden units counted: with each input that comes on, o
 """
 
 import numpy as np
-from trials import Trials, bits, train
 
 import deltarule as dr
+
+from trials import Trials, bits, train
 
 X = bits(4)
 COUNT = X.sum(axis=1)

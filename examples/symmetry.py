@@ -7,9 +7,10 @@ adds up to nothing, and in the ratio 1 : 2 : 4, so that no other one does.
 """
 
 import numpy as np
-from trials import Trials, bits, train
 
 import deltarule as dr
+
+from trials import Trials, bits, train
 
 X = bits(6)
 T = (X == X[:, ::-1]).all(axis=1, keepdims=True).astype(float)

@@ -7,9 +7,10 @@ hidden unit beside direct connections from input to output: learned after 558 sw
 """
 
 import numpy as np
-from trials import Trials, bits, train
 
 import deltarule as dr
+
+from trials import Trials, bits, train
 
 X = bits(2)
 T = X[:, :1] != X[:, 1:]  # 0 1 1 0

@@ -18,7 +18,23 @@ import pytest
 import deltarule as dr
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:e-?\d+)?")
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+
+
+def shown(name: str) -> str:
+    """What the README shows below the command that runs an example."""
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    command = rf"```sh\npython examples/{name}\.py[^\n]*\n```"
+    (text,) = re.findall(command + r"\n\n```text\n(.*?)```", readme, re.DOTALL)
+    return text
+
+
+def compare(printed: str, expected: str) -> None:
+    """The same words; numbers within 15 %, for processors add in different orders."""
+    words = [NUMBER.sub("#", text).split() for text in (printed, expected)]
+    assert words[0] == words[1]
+    numbers = [[float(x) for x in NUMBER.findall(text)] for text in (printed, expected)]
+    np.testing.assert_allclose(*numbers, rtol=0.15, atol=0.11)
 
 
 @pytest.fixture
@@ -91,7 +107,12 @@ def test_xor_is_learned_with_one_hidden_unit_and_direct_connections(example):
     found = xor.trials(xor.Direct(), starts=3, sweeps=300)
     net = xor.Direct().init(xor.X.shape, dtype="float64")
     for start in range(3):
-        assert (net(xor.X, params=found.of(start)) > 0.5)[:, 0].tolist() == [False, True, True, False]
+        assert (net(xor.X, params=found.of(start)) > 0.5)[:, 0].tolist() == [
+            False,
+            True,
+            True,
+            False,
+        ]
 
 
 def test_the_encoder_repeats_its_input(example):
@@ -103,6 +124,20 @@ def test_the_encoder_repeats_its_input(example):
     assert encoder.codes(found).shape == (2, 8, 3)
     assert encoder.binary(example("trials").bits(3))
     assert not encoder.binary(np.full((8, 3), 0.4))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("name", ["xor", "parity", "encoder", "symmetry"])
+def test_the_readme_shows_what_is_printed(example, name, capsys):
+    example(name).main()
+    compare(capsys.readouterr().out, shown(name))
+
+
+def test_other_words_and_numbers_are_seen():
+    compare("16 of 20, 1.0e-05 -0.40", "16 of  20,\n1.1e-05 -0.42")
+    for other in ("16 of 25, 1.0e-05 -0.40", "16 in 20, 1.0e-05 -0.40", "16 of 20, 1.0e-05 0.40"):
+        with pytest.raises(AssertionError):
+            compare(other, "16 of 20, 1.0e-05 -0.40")
 
 
 @pytest.mark.native
@@ -125,12 +160,15 @@ def test_symmetry_is_found_by_opposite_weights_in_powers_of_two(example):
 
 
 def test_gradients_vanish_in_thirty_logistic_layers_and_in_none_of_the_remedies(example):
-    deep = example("deep")
+    """And they are those that the README shows."""
+    deep, table = example("deep"), shown("deep")
     X, _, y, _ = deep.digits()
-    for name, net in deep.networks(X[:64]).items():
-        net.init(X.shape) if not net.built else None
-        sizes = deep.gradients(net, X[:64], y[:64])
+    for name, net in deep.networks(X).items():
+        sizes = deep.gradients(deep.started(net, X), X, y)
         assert len(sizes) == deep.DEPTH + 1
+        (row,) = (line for line in table.splitlines() if line.startswith(name + "  "))
+        first, last = map(float, row.removeprefix(name).split()[:2])
+        np.testing.assert_allclose(sizes[[0, deep.DEPTH - 1]], [first, last], rtol=0.1)
         vanished = name in ("logistic, U(-0.3, 0.3)", "logistic, Glorot")
         assert (sizes[0] < 1e-9 * sizes[-1]) == vanished, name
         assert (sizes[0] > 1e-3 * sizes[-1]) != vanished, name
@@ -173,7 +211,9 @@ def test_recipes_are_chosen_without_the_test_images(example, monkeypatch, capsys
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "epochs", "most"), [("mnist", 3, 3.0), ("fashion_mnist", 3, 14.0)])
+@pytest.mark.parametrize(
+    ("name", "epochs", "most"), [("mnist", 3, 3.0), ("fashion_mnist", 3, 14.0)]
+)
 def test_images_are_learned_in_a_few_epochs(example, large_data, name, epochs, most):
     """Far from the figures in the README, in a few seconds; the recipe that was chosen, cut short."""
     images, script = example("images"), example(name)
