@@ -146,7 +146,7 @@ def main() -> None:
     for name, net in networks(data[0]).items():
         result = results[name] = run(net, data)
         first, last = result.gradients[0], result.gradients[DEPTH - 1]
-        print(f"{name:<32}{first:>10.0e}{last:>10.0e}{result.loss:>11.3f}{result.accuracy:>13.1%}")
+        print(f"{name:<32}{first:>10.1e}{last:>10.1e}{result.loss:>11.3f}{result.accuracy:>13.1%}")
     if len(sys.argv) > 1:
         draw(results, sys.argv[1])
 
