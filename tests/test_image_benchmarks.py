@@ -1,0 +1,77 @@
+"""The benchmarks on images train what they say, on stand-ins for the images."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = [str(ROOT / name) for name in ("benchmarks", "examples")]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a script by name, with images that are easy to tell apart; nothing of the folders stays."""
+    before = set(sys.modules)
+    for folder in FOLDERS:
+        monkeypatch.syspath_prepend(folder)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 500)
+    X = (np.eye(10)[y] @ rng.random((10, 784))).astype(np.float32)
+    images = importlib.import_module("images")
+    monkeypatch.setattr(images, "load", lambda name: [X[:400], y[:400], X[400:], y[400:]])
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if any(folder in str(getattr(sys.modules[name], "__file__", "")) for folder in FOLDERS):
+            del sys.modules[name]
+
+
+def test_the_readme_has_the_errors_that_were_measured():
+    rows = json.loads((ROOT / "benchmarks" / "results" / "image_errors.json").read_text())["rows"]
+    readme = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    for kind in ("mnist both", "mnist plain", "fashion-mnist both"):
+        errors = [rows[f"{kind} deltarule {seed}"]["error"] for seed in range(3)]
+        cells = " ".join(f"{error:.2f}" for error in errors), f"{np.mean(errors):.2f} %"
+        assert " | ".join(cells) in readme, kind
+
+
+def run(module, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
+    module.main()
+
+
+def test_errors_and_seconds_are_kept(script, monkeypatch, tmp_path):
+    errors, images = script("image_errors"), script("images")
+    recipe = images.Recipe(16, rate=1e-2, batch=32, epochs=8)
+    monkeypatch.setitem(errors.RECIPES, "mnist", {"both": recipe})
+    out = tmp_path / "rows.json"
+    given = ("mnist", "--peers", "deltarule", "scikit-learn", "--out", out)
+    run(errors, monkeypatch, *given, "--seeds", 3)
+    run(errors, monkeypatch, *given, "--pace", "--turns", 1)
+    rows = json.loads(out.read_text())["rows"]
+    ours, row = rows["mnist both deltarule 3"], rows["mnist both pace"]
+    assert ours["error"] < 10 and ours["recipe"]["hidden"] == 16
+    assert rows["mnist both scikit-learn 3"]["error"] < 90
+    assert set(row["median"]) == {"deltarule", "scikit-learn"} and row["recipe"]["epochs"] == 1
+
+
+def test_figures_are_named_once_and_trained(script, monkeypatch, tmp_path, capsys):
+    published = script("published")
+    names = [f"{figure.data}, {figure.name}" for figure in published.FIGURES]
+    assert len(set(names)) == len(names) == 23
+    monkeypatch.setattr(published, "RATE", 1e-2)
+    out = tmp_path / "rows.json"
+    run(published, monkeypatch, "784-10-10, tanh", "784-10, mse", "--seeds", 0, 1, "--out", out)
+    rows = json.loads(out.read_text())["rows"]
+    assert set(rows) == {
+        "fashion-mnist, 784-10-10, tanh",
+        "mnist, 784-10-10, tanh",
+        "mnist, 784-10, mse",
+    }
+    assert all(row["mean"] < 20 and set(row["errors"]) == {"0", "1"} for row in rows.values())
+    assert "Xiao" in capsys.readouterr().out
