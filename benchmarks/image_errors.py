@@ -102,7 +102,7 @@ def errors(
     for seed in seeds:
         for peer in peers:
             classify = PEERS[peer](recipe, X[:part], y[:part], seed)
-            wrong = 100 * float(np.mean(classify(X_test) != y_test))
+            wrong = 100 * int(np.sum(classify(X_test) != y_test)) / len(y_test)
             print(f"{name}, {recipe_name}, {peer}, seed {seed}: {wrong:.2f} % wrong", flush=True)
             row = {"error": wrong, "recipe": asdict(recipe)}
             rows[f"{name} {recipe_name} {peer} {seed}"] = row

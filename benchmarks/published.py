@@ -119,8 +119,8 @@ def main() -> None:
             if figure.data not in loaded:
                 loaded[figure.data] = images.load(figure.data)
             rows[name] = row(figure, loaded[figure.data], given.seeds)
+            keep_rows(given.out, {name: rows[name]})
     console().print(table_of(rows))
-    keep_rows(given.out, rows)
 
 
 if __name__ == "__main__":

@@ -71,15 +71,20 @@ def load(name: str) -> list[np.ndarray]:
         raise SystemExit(f"{name}: set DELTARULE_DATA to the folder that holds {name}/")
     parts = []
     for part in ("train", "t10k"):
-        images = read(Path(folder, name, f"{part}-images-idx3-ubyte.gz"))
-        parts.append(images.reshape(-1, 784).astype(np.float32) / 255)
-        parts.append(read(Path(folder, name, f"{part}-labels-idx1-ubyte.gz")).astype(int))
+        images, labels = (f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz")
+        missing = [file for file in (images, labels) if not Path(folder, name, file).exists()]
+        if missing:
+            raise SystemExit(
+                f"{Path(folder, name)} has no {missing[0]}; DELTARULE_DATA is {folder}"
+            )
+        parts.append(read(Path(folder, name, images)).reshape(-1, 784).astype(np.float32) / 255)
+        parts.append(read(Path(folder, name, labels)).astype(int))
     return parts
 
 
 def error(net: dr.Module, X: np.ndarray, y: np.ndarray) -> float:
     """The percentage of images that it takes for another class."""
-    return 100 * float(np.mean(net(X).argmax(axis=1) != y))
+    return 100 * int(np.sum(net(X).argmax(axis=1) != y)) / len(y)
 
 
 def choose(name: str, recipes: Mapping[str, Recipe]) -> None:
@@ -114,6 +119,8 @@ def main(name: str, recipes: Mapping[str, Recipe], chosen: str) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--choose", action="store_true", help="compare recipes on training images")
     given = parser.parse_args()
+    if given.seeds < 1:
+        parser.error(f"--seeds is how many, at least 1, not {given.seeds}")
     if given.choose:
         choose(name, recipes)
     else:

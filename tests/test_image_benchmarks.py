@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def test_the_readme_has_the_errors_that_were_measured():
         errors = [rows[f"{kind} deltarule {seed}"]["error"] for seed in range(3)]
         cells = " ".join(f"{error:.2f}" for error in errors), f"{np.mean(errors):.2f} %"
         assert " | ".join(cells) in readme, kind
+    for script in ("mnist", "fashion_mnist"):
+        seconds = rows[f"{script.replace('_', '-')} both pace"]["median"]
+        ours, torch = (f"{seconds[peer]:.2g} s" for peer in ("deltarule", "torch"))
+        words = " ".join(readme.split())
+        assert re.search(rf"{script}.py takes {ours}[^.]*PyTorch (takes )?{torch}", words), script
 
 
 def run(module, monkeypatch, *arguments):
