@@ -215,8 +215,8 @@ def test_figures_of_pytorch(name):
         state = layer.state
         for batch in (x, 2 * x[:3] + 1):
             _, state = layer.apply(given, state, batch, train=True)
-        np.testing.assert_allclose(state["mean"], case["running_mean"], **exact)
-        np.testing.assert_allclose(state["variance"], case["running_var"], **exact)
+        np.testing.assert_allclose(state["running_mean"], case["running_mean"], **exact)
+        np.testing.assert_allclose(state["running_var"], case["running_var"], **exact)
         layer.state = state
         np.testing.assert_allclose(layer(x), case["y in evaluation"], **exact)
         dx = dr.grad(lambda x: total(given, x, train=False))(x)
@@ -334,15 +334,15 @@ def test_running_statistics_move_as_documented_in_a_training(monkeypatch):
         for batch in [X[:16], X[16:32], X[32:]] * 2:
             mean = 0.75 * mean + 0.25 * batch.mean(axis=0)
             variance = 0.75 * variance + 0.25 * batch.var(axis=0, ddof=1)
-        np.testing.assert_allclose(net.state["batchnorm1"]["mean"], mean)
-        np.testing.assert_allclose(net.state["batchnorm1"]["variance"], variance)
+        np.testing.assert_allclose(net.state["batchnorm1"]["running_mean"], mean)
+        np.testing.assert_allclose(net.state["batchnorm1"]["running_var"], variance)
 
 
 def test_evaluation_leaves_the_statistics_alone():
     net = dr.Sequential(dr.BatchNorm(), dr.Dense(1)).init(X.shape)
-    before = net.state["batchnorm1"]["mean"].copy()
+    before = net.state["batchnorm1"]["running_mean"].copy()
     net(X)
-    np.testing.assert_array_equal(net.state["batchnorm1"]["mean"], before)
+    np.testing.assert_array_equal(net.state["batchnorm1"]["running_mean"], before)
 
 
 def test_a_batch_of_one_row_is_an_error_before_the_first_step():

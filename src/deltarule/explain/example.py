@@ -66,7 +66,7 @@ class Example:
     x, targets : array or None
         Rows of numbers; None where they are not given.
     loss : str
-        Name of a loss.
+        Name of a loss; "upstream" where the targets are the derivatives of an error that is not said.
     optimizer : rule
         ``dr.SGD(learning_rate)`` and the like.
     trained : tuple of str

@@ -9,7 +9,8 @@ import numpy as np
 
 from deltarule.explain.expand import Terms
 from deltarule.explain.names import Names
-from deltarule.explain.sheet import Sheet, around, rowed, spot
+from deltarule.explain.rows import around, rowed, spot
+from deltarule.explain.sheet import Sheet
 from deltarule.explain.step import Pass, Step
 from deltarule.nn.nested import Path
 from deltarule.program import Node
@@ -37,7 +38,7 @@ def _target_names(targets: Node, names: Names) -> Terms:
     units = names.units[-1]
     if len(units) != wide[-1]:
         units = ["t"] * wide[-1]
-    return rowed(units, wide, "t_{}").reshape(shape)
+    return rowed(units, wide, names.target + "_{}").reshape(shape)
 
 
 def given(sheet: Sheet, step: Step, names: Names) -> None:

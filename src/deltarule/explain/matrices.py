@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.given import SHORT
-from deltarule.explain.names import weight_readers
+from deltarule.explain.names import short, weight_readers
 from deltarule.explain.record import Quantity
 from deltarule.explain.step import Pass, Step
 from deltarule.explain.term import Term, symbols
@@ -51,7 +51,8 @@ class Matrices:
         for name, _, node in marks:
             whole.call(node, name)
         for name, _, node in reversed(marks):
-            whole.call(step.backward[node], f"dE/d{name}")
+            if node in step.backward:
+                whole.call(step.backward[node], f"dE/d{name}")
         for path, node in step.gradients.items():
             whole.call(node, f"dE/d{self.weights[path]}")
         self.between = whole.call_intermediates([*found.order, *step.between])
@@ -94,8 +95,8 @@ class Matrices:
         while stack:
             top = stack.pop()
             name = whole.names.get(top)
-            if name in names and name not in self.found and top not in wanted:
-                wanted.add(top)
+            if name in names and name not in self.found and names[name] not in wanted:
+                wanted.add(names[name])
                 stack += top.args
             elif name is None:
                 stack += top.args
@@ -123,10 +124,12 @@ class Matrices:
         for block in found.blocks:
             products += block.net is not None
             last = block is found.blocks[-1]
-            name = "Y" if last else f"H{products}" if block.net else block.scope or "V1"
+            name = "Y" if last else f"H{products}" if block.net else short(block.scope) or "V1"
             name = free(name, {mark[0].removesuffix(end) for mark in marks})
             if block.net is not None and not block.plain:
                 marks.append((f"Z{products}{end}", "net", found.at[block.net]))
+            for word, node in block.parts:
+                marks.append((f"{word}_{name}{end}", "part", found.at[node]))
             marks.append((name + end, "out", found.at[block.out]))
         return marks
 
@@ -141,7 +144,7 @@ class Matrices:
         readers = weight_readers(self.step)
         blocks = self.step.forward.blocks
         for i in range(len(blocks) - 1, -1, -1):
-            at = {self.step.forward.at[n] for n in (blocks[i].net, blocks[i].out) if n}
+            at = {self.step.forward.at[n] for n in blocks[i].marks} & self.step.backward.keys()
             for name, role, node in reversed(marks):
                 if node in at:
                     ct = self.step.backward[node]
@@ -166,6 +169,10 @@ class Matrices:
         for path, node in self.step.updated.items():
             name = self.weights[path]
             self._put(whole, node, f"{name}_new", "update", "new", parameter=name)
+
+        for path, node in self.step.forward.kept.items():
+            if node is not self.step.forward.held[path] and node.type.is_float:
+                self._put(whole, node, ".".join(path) + "_new", "update", "kept")
 
     def _memory(self, path: Path) -> str:
         return f"{path[0]}_{self.weights[path[1:]]}" if path[1:] in self.weights else path[0]

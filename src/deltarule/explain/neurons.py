@@ -15,7 +15,8 @@ from deltarule.explain.expand import Terms
 from deltarule.explain.given import given, memory_names, name_given
 from deltarule.explain.names import Names
 from deltarule.explain.record import Quantity
-from deltarule.explain.sheet import Sheet, around, rowed, spot
+from deltarule.explain.rows import around, rowed, spot
+from deltarule.explain.sheet import Sheet
 from deltarule.explain.step import Pass, Step
 from deltarule.explain.term import Number, Product, Sum, Symbol, Term, add, multiply, symbols
 from deltarule.program import Node
@@ -35,6 +36,7 @@ def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quan
     _error(sheet, found, names, "", "error")
     Backward(sheet, step, names).work()
     _update(sheet, step, names)
+    _kept(sheet, found, names)
     before = sheet.turn(after.values)
     name_given(sheet, after, names, "_new")
     _name_outputs(sheet, after, names, "_new")
@@ -44,18 +46,18 @@ def quantities(step: Step, after: Pass, names: Names, number: int) -> tuple[Quan
     return tuple(sheet.found.values())
 
 
-def _numbered(names: Names, found: Pass) -> Callable[[str, Node], Terms]:
+def _numbered(names: Names, found: Pass) -> Callable[[str, Node, Terms], Terms]:
     """Names of a value that has none: v1_o1 of a neuron, v1(2) of a row, v1 alone."""
     rows = found.inputs.type.shape[0]
     late = found.order[found.order.index(found.output) :]
 
-    def name(head: str, node: Node) -> Terms:
+    def name(head: str, node: Node, terms: Terms) -> Terms:
         shape = node.type.shape
         if shape == (rows,) and node in late:
             return rowed([""], (rows, 1), head + "{}").reshape(shape)
-        for units in reversed(names.units):
-            if shape and len(units) == shape[-1]:
-                return rowed(units, shape, f"{head}_{{}}")
+        fitting = [units for units in names.units if shape and len(units) == shape[-1]]
+        if fitting:
+            return rowed(_told(fitting[::-1], terms), shape, f"{head}_{{}}")
         out = np.empty(shape, object)
         alone = node.type.size == 1
         for place in np.ndindex(shape):
@@ -66,14 +68,25 @@ def _numbered(names: Names, found: Pass) -> Callable[[str, Node], Terms]:
     return name
 
 
+def _told(fitting: list[list[str]], terms: Terms) -> list[str]:
+    """The neurons that the formulas are about; the last ones where they do not say."""
+    words = "_".join(symbols(terms.flat[0])).replace("(", "_").split("_")
+    for units in fitting:
+        parts = units[0].split("_")
+        if any(words[i : i + len(parts)] == parts for i in range(len(words))):
+            return units
+    return fitting[0]
+
+
 # --- forward and error ---
 
 
 def _name_outputs(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
-    for block, units in zip(found.blocks, names.units, strict=True):
+    for i, block in enumerate(found.blocks):
+        for word, node in block.parts:
+            sheet.call(found.at[node], names.part(i, node.type.shape, word + "_{}" + end), "part")
         for word, node in _landmarks(found, block):
-            pattern = f"{word}_{{}}{end}"
-            sheet.call(node, rowed(units, node.type.shape, pattern), word)
+            sheet.call(node, names.part(i, node.type.shape, word + "_{}" + end), word)
 
 
 def _landmarks(found: Pass, block: Block) -> list[tuple[str, Node]]:
@@ -88,16 +101,35 @@ def _forward(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> N
     """Weighted sums and outputs, layer by layer, neuron by neuron."""
     for i, block in enumerate(found.blocks):
         marks = _landmarks(found, block)
+        _parts_of(sheet, found, block, phase, i + 1)
         shape = found.at[block.out].type.shape
         sums = rowed(names.units[i], shape, "net_{}" + end)
         for place in np.ndindex(shape):
             where = spot(place, layer=i + 1)
             for word, node in marks:
-                name = sheet.names(node)[place]
-                sheet.element(name, node, place, phase, word, **where)
+                for piece in _pieces(place, shape, node.type.shape):
+                    name = sheet.names(node)[piece]
+                    sheet.element(name, node, piece, phase, word, **where)
             if block.plain:
                 same, value = Symbol(name), sheet.found[name].value
                 sheet.put(sums[place], value, phase, "net", term=same, aside=True, **where)
+
+
+def _pieces(
+    place: tuple[int, ...], outs: tuple[int, ...], sums: tuple[int, ...]
+) -> list[tuple[int, ...]]:
+    """The places of the weighted sums of a neuron: one, or several that it chooses from."""
+    n = sums[-1] // outs[-1]
+    return [(*place[:-1], place[-1] * n + k) for k in range(n)]
+
+
+def _parts_of(sheet: Sheet, found: Pass, block: Block, phase: str, layer: int) -> None:
+    """What is computed on the way: mean and variance of a batch, its normalized rows."""
+    for _, inner in block.parts:
+        node = found.at[inner]
+        own = sheet.names(node)
+        for place in np.ndindex(own.shape):
+            sheet.element(own[place], node, place, phase, "part", **spot(place, layer=layer))
 
 
 def _error(sheet: Sheet, found: Pass, names: Names, end: str, phase: str) -> None:
@@ -160,6 +192,19 @@ def _update(sheet: Sheet, step: Step, names: Names) -> None:
     for path, node in step.updated.items():
         old = names.weights[path]
         _changed(sheet, node, around(old, "", "_new"), old, "new", names)
+
+
+def _kept(sheet: Sheet, found: Pass, names: Names) -> None:
+    """What the network keeps itself from now on: running statistics."""
+    for path, node in found.kept.items():
+        old = names.weights.get(path)
+        if old is None or node is found.held[path]:
+            continue
+        own = around(old, "", "_new")
+        sheet.call(node, own, "kept")
+        terms, values = sheet.expansion.formula(node), sheet.numbers(node)
+        for place in np.ndindex(own.shape):
+            sheet.put(own[place], values[place], "update", "kept", term=terms[place])
 
 
 def _changed(sheet: Sheet, node: Node, own: Terms, old: Terms, role: str, names: Names) -> None:

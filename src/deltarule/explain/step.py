@@ -40,7 +40,7 @@ class Pass:
     output: Node
     loss: Node
     held: Leaves  # what the network keeps itself
-    state: Any  # its new values
+    kept: Leaves  # what becomes of it
     values: dict[Node, Any]
     order: list[Node]  # the nodes of the loss, arguments first
 
@@ -54,7 +54,8 @@ class Step:
     forward : Pass
         Forward and error.
     backward : dict
-        Node of the forward pass -> node of the loss's derivative with respect to it.
+        Node of the forward pass -> node of the loss's derivative with respect to it, where one is
+        computed: not before the first weight.
     gradients, updated : dict
         Of each weight, by path.
     memory, remembered : dict
@@ -78,6 +79,11 @@ class Step:
     def values(self) -> dict[Node, Any]:
         """The number of every node."""
         return self.forward.values
+
+    @property
+    def state(self) -> Any:
+        """What the network keeps itself, after the step."""
+        return nested((path, self.values[node]) for path, node in self.forward.kept.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,14 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
     """Forward, error, backward and update from these weights."""
     with tracing(known=True) as outer, network_types():
         given = _inputs(outer, params)
-        inner, found = _forward(task, outer, given, state, count)
-        marks = [node for block in found.blocks for node in (block.net, block.out) if node]
+        traced, found = _forward(task, outer, given, state, count)
+        inner = traced[0]
+        named = [node for block in found.blocks for node in block.marks]
+        marks = [node for node in named if node in inner.active]
         known = len(outer.values)
         with scope("backward"):
             shapes = {path: x.shape for path, x in given.items()}
-            grads, cts = _backward(outer, inner, shapes, marks)
+            grads, cts = _backward(outer, traced, shapes, marks)
         between = list(outer.values)[known:]
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
@@ -180,12 +188,12 @@ def _forward(
             error = task.loss(output, inner.constant(y))
         _check(error, inner, f"the loss {task.loss.name}")
         order = list(sort((), (error.node,)))
-        new_state = nested((k, _plain(v, inner)) for k, v in flat(new_state))
+        after = {path: inner.values[_node(inner, v)] for path, v in flat(new_state)}
     ends, leaves = [data.node, output.node, error.node], {k: v.node for k, v in tree.items()}
     if loops(order):
         inner, order, ends, leaves = _unrolled(inner, order, ends, leaves)
     seen = [node for node in leaves.values() if node in order]
-    cut = blocks(order, ends[0], ends[1], seen)
+    cut = blocks(order, ends[0], ends[1], seen, inner.labels)
     at = {node: _node(outer, inner.values[node]) for node in order}
     weights = {path: v.node for path, v in given.items()}
     found = Pass(
@@ -197,7 +205,7 @@ def _forward(
         at[ends[1]],
         at[ends[2]],
         {path: v.node for path, v in held.items()},
-        new_state,
+        {path: _node(outer, v) for path, v in after.items()},
         outer.values,
         [at[node] for node in order],
     )
@@ -212,6 +220,7 @@ def _unrolled(
         found = unrolled(order, inner, written)
         ends = [found[node].node for node in ends]
         leaves = {path: found[node].node for path, node in leaves.items() if node in found}
+        written.labels = {found[n].node: word for n, word in inner.labels.items() if n in found}
     return written, list(sort((), (ends[2],))), ends, leaves
 
 
@@ -220,13 +229,6 @@ def _check(x: Any, inner: Trace, what: str) -> None:
         raise DataError(
             f"{what} does not depend on the network's weights: there is nothing to explain"
         )
-
-
-def _plain(x: Any, inner: Trace) -> Any:
-    """The number behind a value of the network's state."""
-    while isinstance(x, Tracer):
-        x = x.value
-    return x
 
 
 def _backward(

@@ -17,6 +17,7 @@ from deltarule.nn.initializers import initializer as initial
 from deltarule.nn.module import Module
 from deltarule.nn.named import shown
 from deltarule.program import ops
+from deltarule.program.types import INT
 
 EXACT = {4: 1 << 24, 8: 1 << 53}  # whole numbers that a float of so many bytes can tell apart
 
@@ -83,13 +84,14 @@ class Embedding(Module):
     def _index(self, x: Any) -> Any:
         """Categories as indices; what is none is -1, which no gather takes."""
         if x.dtype.kind != "f":
-            return ops.cast(x, dtype=np.dtype(np.int64))
+            return ops.cast(x, dtype=INT)
         if self.categories > EXACT[x.dtype.itemsize]:
             raise ShapeError(
                 f"{x.dtype} cannot tell {self.categories} categories apart: make the network "
                 "float64, net.init(X.shape, dtype='float64')"
             )
-        return ops.cast(np.where(x == np.floor(x), x, -1), dtype=np.dtype(np.int64))
+        index = ops.cast(x, dtype=INT)
+        return np.where(ops.cast(index, dtype=x.dtype) == x, index, -1)
 
     def check_inputs(self, x: np.ndarray[Any, Any]) -> None:
         """Raise at the first value that is no category."""
@@ -163,7 +165,8 @@ class Columns(Layers):
         rest = tuple(i for i in range(x.shape[1]) if i not in taken)
         found = [columns_of(x, rest)] if rest else []
         for columns, layer in zip(self.columns, self.layers, strict=True):
-            y = layer(columns_of(x, columns))
+            single = len(columns) == 1 and isinstance(layer, Embedding)
+            y = layer(x[:, columns[0]] if single else columns_of(x, columns))
             if y.shape[:1] != x.shape[:1]:
                 raise ShapeError(
                     f"{shown(layer)} made shape {y.shape} of {x.shape[0]} rows; its first axis "

@@ -16,17 +16,17 @@ from deltarule.nn.initializers import initializer
 from deltarule.nn.module import Module
 
 
-def normalized(x: Any, mean: Any, variance: Any, epsilon: float) -> Any:
+def normalized(centered: Any, variance: Any, epsilon: float) -> Any:
     """xhat = (x - mean) / sqrt(variance + epsilon)."""
-    return label("xhat", (x - mean) * (1 / np.sqrt(variance + epsilon)))
+    return label("xhat", centered * (1 / np.sqrt(variance + epsilon)))
 
 
-def moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
-    """Mean and biased variance over axes, which stay with size 1."""
-    mean = label("mean", np.mean(x, axis=axes))
-    centered = x - np.expand_dims(mean, axes)
-    variance = label("var", np.mean(centered * centered, axis=axes))
-    return np.expand_dims(mean, axes), np.expand_dims(variance, axes)
+def moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Mean over axes, which stay with size 1; x without it; and the biased variance."""
+    mean = label("mean", np.mean(x, axis=axes, keepdims=True))
+    centered = x - mean
+    variance = label("var", np.mean(centered * centered, axis=axes, keepdims=True))
+    return mean, centered, variance
 
 
 class Normalization(Module):
@@ -56,7 +56,7 @@ class Normalization(Module):
 
     def scaled(self, xhat: Any) -> Any:
         """gamma xhat + beta."""
-        return xhat * self.gamma + self.beta if self.affine else xhat
+        return self.gamma * xhat + self.beta if self.affine else xhat
 
 
 class BatchNorm(Normalization):
@@ -67,9 +67,9 @@ class BatchNorm(Normalization):
     n rows: dL/dgamma = sum of dL/dy xhat, dL/dbeta = sum of dL/dy, and dL/dx = (delta - mean of
     delta - xhat times the mean of delta xhat) / s.
 
-    In evaluation mean and var are running statistics, the network's state ``mean`` and
-    ``variance``. A training step moves them: new = (1 - momentum) old + momentum batch. Kept is the
-    unbiased variance, var n / (n - 1). This is PyTorch's convention; Keras writes 0.9 for a
+    In evaluation mean and var are running statistics, the network's state ``running_mean`` and
+    ``running_var``. A training step moves them: new = (1 - momentum) old + momentum batch. Kept is
+    the unbiased variance, var n / (n - 1). This is PyTorch's convention; Keras writes 0.9 for a
     momentum of 0.1, and keeps the biased variance. They start at 0 and 1.
 
     Parameters
@@ -83,7 +83,7 @@ class BatchNorm(Normalization):
 
     Shapes
     ------
-    x and y (rows, ..., features); gamma, beta, mean, variance (features,).
+    x and y (rows, ..., features); gamma, beta, running_mean, running_var (features,).
 
     Raises
     ------
@@ -105,11 +105,11 @@ class BatchNorm(Normalization):
     array([1., 2., 3., 4.])
     >>> _, state = layer.apply(layer.params, layer.state, x, train=True)
     >>> {name: value.round(4).tolist() for name, value in state.items()}
-    {'mean': [0.25], 'variance': [1.0667]}
+    {'running_mean': [0.25], 'running_var': [1.0667]}
     """
 
-    mean: Any
-    variance: Any
+    running_mean: Any
+    running_var: Any
 
     def __init__(
         self, momentum: float = 0.1, epsilon: float = 1e-5, *, affine: bool = True
@@ -120,21 +120,19 @@ class BatchNorm(Normalization):
     def __call__(self, x: Any) -> Any:
         """gamma xhat + beta."""
         n = self.features(x)
-        self.declare_state("mean", (n,), 0.0)
-        self.declare_state("variance", (n,), 1.0)
-        if self.mean.shape != (n,):
+        self.declare_state("running_mean", (n,), 0.0)
+        self.declare_state("running_var", (n,), 1.0)
+        mean, variance = self.running_mean, self.running_var
+        if mean.shape != (n,):
             raise ShapeError(
-                f"inputs of shape {x.shape} do not fit the running statistics of shape "
-                f"{self.mean.shape}"
+                f"inputs of shape {x.shape} do not fit the running statistics of shape {mean.shape}"
             )
-        if self.training:
-            mean, variance = self._observed(x)
-        else:
-            mean, variance = label("mean", self.mean), label("var", self.variance)
-        return self.scaled(normalized(x, mean, variance, self.epsilon))
+        if not self.training:
+            return self.scaled(normalized(x - mean, variance, self.epsilon))
+        return self.scaled(normalized(*self._observed(x), self.epsilon))
 
     def _observed(self, x: Any) -> tuple[Any, Any]:
-        """Mean and variance of a batch; the running statistics take their share of them."""
+        """A batch without its mean, and its variance; the running statistics take their share."""
         axes = tuple(range(len(x.shape) - 1))
         count = int(np.prod(x.shape[:-1]))
         if count < 2:
@@ -142,12 +140,12 @@ class BatchNorm(Normalization):
                 "a training step needs 2 rows or more to have a variance; this batch has 1. Choose "
                 "a batch_size that leaves no single row for the last batch"
             )
-        mean, variance = moments(x, axes)
+        mean, centered, variance = moments(x, axes)
         share = self.momentum
         unbiased = variance.reshape(-1) * (count / (count - 1))
-        self.mean = (1 - share) * self.mean + share * mean.reshape(-1)
-        self.variance = (1 - share) * self.variance + share * unbiased
-        return mean, variance
+        self.running_mean = (1 - share) * self.running_mean + share * mean.reshape(-1)
+        self.running_var = (1 - share) * self.running_var + share * unbiased
+        return centered, variance
 
     def config(self) -> dict[str, Any]:
         """Settings, for a model file."""
@@ -195,8 +193,8 @@ class LayerNorm(Normalization):
     def __call__(self, x: Any) -> Any:
         """gamma xhat + beta."""
         self.features(x)
-        mean, variance = moments(x, (len(x.shape) - 1,))
-        return self.scaled(normalized(x, mean, variance, self.epsilon))
+        _, centered, variance = moments(x, (len(x.shape) - 1,))
+        return self.scaled(normalized(centered, variance, self.epsilon))
 
     def config(self) -> dict[str, Any]:
         """Settings, for a model file."""
