@@ -1,7 +1,8 @@
-"""The benchmarks on images train what they say, on stand-ins for the images."""
+"""The benchmarks on data sets train what they say, on stand-ins for the data."""
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import re
@@ -81,3 +82,32 @@ def test_figures_are_named_once_and_trained(script, monkeypatch, tmp_path, capsy
     }
     assert all(row["mean"] < 20 and set(row["errors"]) == {"0", "1"} for row in rows.values())
     assert "Xiao" in capsys.readouterr().out
+
+
+def write_fann(path, X, T):
+    lines = [f"{len(X)} {X.shape[1]} {T.shape[1]}"]
+    lines += [" ".join(map(str, row)) for pair in zip(X, T, strict=True) for row in pair]
+    with gzip.open(path, "wt") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def test_sets_in_fanns_format_are_classes_or_numbers(script, monkeypatch, tmp_path):
+    small = script("small_sets")
+    monkeypatch.setattr(small, "EPOCHS", 40)
+    folder = tmp_path / "proben1_fann"
+    folder.mkdir()
+    X = np.random.default_rng(0).random((120, 3)).round(3)
+    larger = X[:, :1] > X[:, 1:2]
+    targets = {"one": larger, "two": np.hstack([larger, ~larger]), "number": 0.5 * X[:, :1] + 0.1}
+    for name, T in targets.items():
+        for part, rows in (("train", slice(80)), ("test", slice(80, None))):
+            write_fann(folder / f"{name}.{part}.gz", X[rows], T[rows].astype(float))
+    monkeypatch.setenv("DELTARULE_DATA", str(tmp_path))
+    run(small, monkeypatch, "--seeds", 1, "--out", tmp_path / "rows.json")
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert {name: row["measure"] for name, row in rows.items()} == {
+        "one": "% wrong", "two": "% wrong", "number": "mean square",
+    }  # fmt: skip
+    for name, most in (("one", 35), ("two", 35), ("number", 0.02)):
+        for errors in rows[name]["errors"].values():
+            assert errors[0] < most, name
