@@ -1,4 +1,4 @@
-"""The data sets that come with FANN, most of them from PROBEN1: test error and time beside scikit-learn.
+"""The data sets that come with FANN, most of them from PROBEN1: test error beside scikit-learn.
 
 In: `proben1_fann/NAME.train.gz` and `NAME.test.gz` in the folder DELTARULE_DATA. Out: a table, and rows of
 `results/small_sets.json`. Both have the same network, rule, batches and epochs; inputs are as the files have
@@ -21,8 +21,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import deltarule as dr
 
-from measure import RESULTS, keep_rows, summary
-from scores import timed
+from measure import RESULTS, keep_rows
 from show import console
 
 HIDDEN, EPOCHS, BATCH, RATE = 32, 100, 32, 1e-3
@@ -82,25 +81,18 @@ def theirs(data: Data, seed: int) -> float:
 
 
 def row(data: Data, seeds: int) -> dict[str, Any]:
-    """Errors of each seed, and seconds, by turns."""
+    """Errors of each seed."""
     peers = {"deltarule": ours, "scikit-learn": theirs}
-    errors: dict[str, list[float]] = {name: [] for name in peers}
-    seconds: dict[str, list[float]] = {name: [] for name in peers}
-    for seed in range(seeds):
-        for name in sorted(peers, reverse=bool(seed % 2)):
-            error, taken = timed(peers[name], data, seed)
-            errors[name].append(error)
-            seconds[name].append(taken)
-    unit = "% wrong" if data.classes else "mean square"
-    return {"measure": unit, "errors": errors, **summary(seconds, "s")}
+    errors = {name: [train(data, seed) for seed in range(seeds)] for name, train in peers.items()}
+    return {"measure": "% wrong" if data.classes else "mean square", "errors": errors}
 
 
 def table_of(rows: dict[str, dict[str, Any]]) -> Table:
-    """Mean errors and median seconds of both."""
-    table = Table("set", "measure", "deltarule", "scikit-learn", "times as long", box=None)
+    """Mean errors of both."""
+    table = Table("set", "measure", "deltarule", "scikit-learn", box=None)
     for name, row in rows.items():
         means = (f"{np.mean(errors):.4g}" for errors in row["errors"].values())
-        table.add_row(name, row["measure"], *means, f"{row['times_deltarule']['scikit-learn']:.1f}")
+        table.add_row(name, row["measure"], *means)
     return table
 
 
@@ -118,7 +110,7 @@ def main() -> None:
     rows = {}
     for name in given.names or known:
         rows[name] = row(Data(folder, name), given.seeds)
-        print(name, rows[name]["errors"], rows[name]["median"], flush=True)
+        print(name, rows[name]["errors"], flush=True)
         keep_rows(given.out, {name: rows[name]}, "scikit-learn")
     console().print(table_of(rows))
 
