@@ -47,6 +47,22 @@ def test_the_readme_has_the_errors_that_were_measured():
         assert re.search(rf"{script}.py takes {ours}[^.]*PyTorch (takes )?{torch}", words), script
 
 
+def test_the_tables_are_those_of_the_results():
+    folder = ROOT / "benchmarks"
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    published, small = (
+        json.loads((folder / "results" / f"{name}.json").read_text())["rows"]
+        for name in ("published", "small_sets")
+    )
+    for name, row in published.items():
+        assert f"| {name} | {row['published']:g} | {row['mean']:.2f} |" in readme
+    for name, row in small.items():
+        means = [np.mean(row["errors"][peer]) for peer in ("deltarule", "scikit-learn")]
+        assert f"| {name} | {row['measure']} | {means[0]:.4g} | {means[1]:.4g} |" in readme
+    below = sum(row["mean"] <= row["published"] for row in published.values())
+    assert f"{below} of {len(published)} are at or below" in readme
+
+
 def run(module, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
     module.main()
