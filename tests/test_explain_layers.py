@@ -90,7 +90,37 @@ def test_pages_are_whole(name):
     page = worked.html()
     drawing = page[page.index("<svg") : page.index("</svg>") + 6]
     ET.fromstring(drawing)
-    assert worked.latex() and worked.markdown()
+    assert worked.latex().isascii() and worked.markdown()
+
+
+def test_the_drawing_follows_the_branches():
+    """i1 reaches both factors by weights, and the product reads one neuron of each."""
+    worked = dr.explain(net(dr.Multiply(dr.Dense(1), dr.Dense(1, "tanh"))), X[:1], Y[:1])
+    units, columns = worked.layout.units, worked.layout.columns
+    assert units == (("i1", "i2"), ("h1_1",), ("h2_1",), ("mul1_1",), ("o1",))
+    assert columns == (0, 1, 1, 2, 3)
+    lines = {(e.layer, e.before, e.source): e.name for e in worked.layout.edges if e.source}
+    assert lines == {
+        (1, 0, 1): "w1",
+        (1, 0, 2): "w2",
+        (2, 0, 1): "w3",
+        (2, 0, 2): "w4",
+        (3, 1, 1): "",
+        (3, 2, 1): "",
+        (4, 3, 1): "w5",
+    }
+
+
+def test_the_drawing_goes_around_a_residual():
+    worked = dr.explain(net(dr.Residual(dr.Dense(2, "tanh"), dr.Dense(2))), X[:1], Y[:1])
+    around = [e for e in worked.layout.edges if e.source and not e.name]
+    assert [(e.layer, e.unit, e.before, e.source) for e in around] == [(2, 1, 0, 1), (2, 2, 0, 2)]
+
+
+def test_layer_norm_reads_every_neuron():
+    worked = dr.explain(net(dr.Dense(2), dr.LayerNorm()), X[:1], Y[:1])
+    into = {(e.unit, e.source) for e in worked.layout.edges if e.layer == 2 and e.source}
+    assert into == {(1, 1), (1, 2), (2, 1), (2, 2)}
 
 
 def test_batch_norm_reads_as_the_paper_writes_it():
@@ -161,6 +191,16 @@ def test_b1_to_the_last_digit():
     assert values["dE/dgamma"] == pytest.approx(0.626096529319, abs=1e-12)
     assert values["dE/dbeta"] == pytest.approx(0.6, abs=1e-12)
     check_formulas(work(read(B1)))
+
+
+def test_an_error_without_a_floor_stays_in_its_box():
+    from deltarule.explain.page import _curve
+
+    curve = _curve([1.0, 0.0, -5.0, -50.0, float("nan")], 1.2)
+    heights = [y for _, y in curve["points"]]
+    assert all(4 <= y <= 40 for y in heights) and heights[:4] == sorted(heights[:4])
+    page = work(read(B1)).html()
+    assert "gamma" in page[page.index("<svg") : page.index("</svg>")]  # at its neuron
 
 
 def test_b1_by_the_layer():

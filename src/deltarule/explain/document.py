@@ -218,8 +218,10 @@ class Writer:
         parts = list(walk(term))
         names = [t.name for t in parts if isinstance(t, Symbol)]
         shown = {name: _read(self.figure(self.quantities[name].value)) for name in names}
-        constants = {t: self._constant(t) for t in parts if isinstance(t, Number)}
-        rounded = {t: shorter for t, shorter in constants.items() if t != shorter}
+        rounded: dict[Term, Term] = {}
+        for number in (t for t in parts if isinstance(t, Number)):
+            if (printed := self._constant(number)) != number:
+                rounded[number] = printed
         with np.errstate(all="ignore"):
             found = float(evaluate(exchanged(term, rounded) if rounded else term, shown))
         return self.figure(found) == self.figure(value)

@@ -102,7 +102,7 @@ def _edges(
 
 def _id(edge: Connection) -> str:
     """The name of a line; several weights between two neurons share it."""
-    return f"e-{edge.before}-{edge.source}-{edge.layer}-{edge.unit}"
+    return f"e-{edge.layer}-{edge.unit}-{edge.before}-{edge.source}"
 
 
 def _line(

@@ -76,6 +76,7 @@ def work_network(
     if net.input_shape is not None and x.shape == net.input_shape:
         x, y = x[None], y[None]
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
+    net.check_inputs(x)
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
     if weight is not None:
@@ -161,7 +162,7 @@ def example_names(example: Example) -> Names:
     names.target = "u" if example.loss == "upstream" else "t"
     for i, layer in enumerate(example.layers, 1):
         for j, (row, bias) in enumerate(zip(layer.weights, layer.biases, strict=True), 1):
-            for k, name in enumerate(row, 1 if layer.epsilon is None else j):
+            for k, name in enumerate(row, 1 if layer.epsilon is None else 0):
                 if name:
                     names.lead(name, "weight", i, j, k)
             if bias:

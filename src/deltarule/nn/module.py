@@ -184,7 +184,7 @@ class Module:
         return (self._states if kind == "_states" else self._arrays)[name]
 
     def _set_state(self, name: str, value: Any) -> None:
-        held, call = self._states[name], current()
+        held, call = self._bound("_states", name), current()
         value = value if hasattr(value, "shape") else np.asarray(value)
         fits = value.shape == held.shape and np.can_cast(value.dtype, held.dtype, "same_kind")
         if not fits:

@@ -137,8 +137,8 @@ class BatchNorm(Normalization):
         count = int(np.prod(x.shape[:-1]))
         if count < 2:
             raise DataError(
-                "a training step needs 2 rows or more to have a variance; this batch has 1. Choose "
-                "a batch_size that leaves no single row for the last batch"
+                "a training step needs 2 rows or more to have a variance; this one has 1. Give more "
+                "rows, or choose a batch_size that leaves no single row for the last batch"
             )
         mean, centered, variance = moments(x, axes)
         share = self.momentum

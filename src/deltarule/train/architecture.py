@@ -68,6 +68,8 @@ def architecture(net: Any) -> Any:
 def _described(layer: Any, numbers: dict[int, int]) -> Any:
     if id(layer) in numbers:
         return {"kind": "same", "number": numbers[id(layer)]}
+    if not isinstance(layer, Module):
+        return _setting(layer)  # an activation between layers
     if type(layer) not in LAYERS.values():
         raise _OwnError
     numbers[id(layer)] = len(numbers)
@@ -98,20 +100,27 @@ def _setting(value: Any) -> Any:
     raise _OwnError
 
 
-def build(described: Any, seen: list[Module] | None = None) -> Module:
-    """The network of an architecture."""
-    seen = [] if seen is None else seen
+def build(described: Any) -> Module:
+    """The network of an architecture; ModelFileError for layers that this version does not know."""
+    net: Module = _built(described, [])
+    return net
+
+
+def _built(described: Any, seen: list[Any]) -> Any:
     kind = described["kind"]
     if kind == "same":
         return seen[int(described["number"])]
+    if kind in FUNCTIONS:
+        return _value(described)
+    if kind not in LAYERS:
+        raise ModelFileError(f"it has a layer {kind!r}, which this version does not know")
     place = len(seen)
-    seen.append(Sequential())
-    layers = tuple(build(layer, seen) for layer in described.get("layers", ()))
+    seen.append(None)
+    layers = tuple(_built(layer, seen) for layer in described.get("layers", ()))
     settings = {name: _value(value) for name, value in described.get("settings", {}).items()}
     cls: Any = LAYERS[kind]
-    seen[place] = (
-        cls.rebuilt(layers, settings) if issubclass(cls, Columns) else cls(*layers, **settings)
-    )
+    own = issubclass(cls, Columns)
+    seen[place] = cls.rebuilt(layers, settings) if own else cls(*layers, **settings)
     return seen[place]
 
 
