@@ -121,7 +121,7 @@ def test_a_wrong_command_says_where_help_is(run):
 
 def test_a_file_that_is_not_there(run):
     code, _, err = run("explain", "nowhere.toml")
-    assert (code, err) == (2, "error: nowhere.toml: No such file or directory\n")
+    assert (code, err) == (2, "error: There is no file nowhere.toml; check the path.\n")
 
 
 # ---- completion
