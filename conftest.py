@@ -27,6 +27,22 @@ def _names_in_doctests(request):
         request.getfixturevalue("doctest_namespace").update(np=np, dr=deltarule)
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Run a command line in a folder of its own; return exit code, output and errors."""
+    from deltarule.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def large_data() -> Path:
     """The folder of the large data sets; the test is skipped, aloud, where there is none."""

@@ -30,6 +30,8 @@ class Job:
         ``adam`` or ``sgd``, both without decay.
     threads : int
         Of every peer; 0 stands for all that the command allows.
+    normalize : bool
+        Whether hidden layers have batch normalization before the activation.
     epochs, turns : int
         Epochs in one measurement, and how often it is taken.
     drawn : int
@@ -45,6 +47,7 @@ class Job:
     rate: float = 1e-3
     threads: int = 0
     dtype: str = "float32"
+    normalize: bool = False
     epochs: int = 1
     turns: int = 9
     drawn: int = 1 << 16
@@ -80,7 +83,8 @@ class Job:
         """The job in a line."""
         kind = "" if self.dtype == "float32" else f", {self.dtype}"
         batch = "full batch of" if self.full else "batch"
-        return f"{'-'.join(map(str, self.sizes))}, {batch} {self.batch}, {self.rule}{kind}"
+        norm = ", batch norm" if self.normalize else ""
+        return f"{'-'.join(map(str, self.sizes))}{norm}, {batch} {self.batch}, {self.rule}{kind}"
 
 
 TINY = Job((20, 64, 64, 2), 32, 2048)
@@ -95,6 +99,7 @@ JOBS = {
     "small": SMALL,
     "mnist-sgd": Job((784, 128, 10), 32, 256, rule="sgd", rate=1e-2, threads=1),
     "expm": Job((4, 32, 16, 4), 10_000, 1, activation="tanh", targets="expm", epochs=200),
+    "mnist-norm": replace(MNIST, normalize=True),
     "tiny-64": replace(TINY, dtype="float64"),
     "mnist-64": replace(MNIST, dtype="float64"),
 }

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 import deltarule as dr  # noqa: E402
 import forms  # noqa: E402
+import forms_complex  # noqa: E402
 from deltarule.derive.library import EXCHANGED  # noqa: E402
 from deltarule.derive.table import FUNCTIONS, UFUNCS  # noqa: E402
 from deltarule.derive.trace import tracing  # noqa: E402
@@ -27,7 +28,8 @@ from deltarule.program.lowering import Opaque  # noqa: E402
 HEAD = """# What is differentiated
 
 Every function below is traced as NumPy or SciPy has it, and gives what they give: value, shape and dtype.
-The forms that the tests run stand in `tests/forms.py`; each is compared with NumPy, traced with values and
+The forms that the tests run stand in `tests/forms.py` and, of complex numbers, in
+`tests/forms_complex.py`; each is compared with NumPy, traced with values and
 on types alone, and, where it is smooth, its derivatives in both modes with central differences. Second
 order, `vmap` and compiled code are proven on the samples of the primitives that the functions are written
 in. This page is written by `python docs/coverage.py`.
@@ -40,9 +42,11 @@ in. This page is written by `python docs/coverage.py`.
 SECTIONS = {
     "np": "NumPy",
     "np.linalg": "numpy.linalg",
+    "np.fft": "numpy.fft",
     "special": "scipy.special",
     "linalg": "scipy.linalg",
 }
+PLAIN = frozenset(forms.CASES)
 COLUMNS = [
     "| function | arguments | forms | derivative | kinks | compiled |",
     "|---|---|---|---|---|---|",
@@ -83,8 +87,7 @@ def used_in(name: str, form: str) -> bool:
 
 def study(form: str) -> tuple[set[str], str]:
     """The primitives that a form becomes, and what its derivative is."""
-    f = forms.function_of(form)
-    given = [forms.ARRAYS[name] for name in forms.floats_of(form)]
+    f, given = (forms if form in PLAIN else forms_complex).traced(form)
     with tracing(known=True) as trace, np.errstate(all="ignore"):
         xs = [trace.input(type_of(x), x, active=True, scalar=not x.shape) for x in given]
         results = leaves(f(*xs))
@@ -99,7 +102,7 @@ def study(form: str) -> tuple[set[str], str]:
         fresh = [arg for arg in node.args if arg not in seen]
         seen.update(fresh)
         stack += fresh
-    return names, "yes" if active else "zero" if "f" in kinds else "none"
+    return names, "yes" if active else "zero" if kinds & set("fc") else "none"
 
 
 def leaves(y: object) -> list:
@@ -111,9 +114,10 @@ def table() -> list[Row]:
     """All rows, filled from the forms."""
     found = rows()
     order = ["none", "zero", "yes"]
-    known = {form: study(form) for form in forms.CASES}
+    cases = [*forms.CASES, *(form for form in forms_complex.CASES if form not in PLAIN)]
+    known = {form: study(form) for form in cases}
     for row in found:
-        row.forms = [form for form in forms.CASES if used_in(row.name, form)]
+        row.forms = [form for form in cases if used_in(row.name, form)]
         alone = [form for form in row.forms if form.startswith((f"{row.name}(", f"{row.name}."))]
         for form in alone or row.forms:
             names, derivative = known[form]

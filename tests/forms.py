@@ -524,10 +524,15 @@ def name_of(function) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"special.{name}"
-    for prefix, module in (("np", np), ("np.linalg", np.linalg)):
+    for prefix, module in (("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft)):
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     return name
+
+
+def traced(form):
+    """A form as a function of its float arrays, and these."""
+    return function_of(form), [ARRAYS[name] for name in floats_of(form)]
 
 
 # Checks that are made for every primitive or form, and left out here, each with its reason; at most 10.
@@ -538,4 +543,6 @@ SWITCHED_OFF = {
     "the primitive `result`": "it is proven with the operations that have several results",
     "the primitive `foreign`": "it stands for Python code; the tests of `dr.custom_vjp` prove it",
     "`eigh` by SciPy's driver `evr`": "the signs of its vectors jump under small changes",
+    "`eigh` and `svd` of complex matrices": "the phases of their vectors are any; tested on what "
+    "does not depend on them",
 }

@@ -1,7 +1,38 @@
-"""NumPy's functions on complex numbers, as a user writes them, over the arrays of test_complex.py."""
+"""NumPy's functions on complex numbers, as a user writes them, over arrays of all four quadrants."""
 
 from __future__ import annotations
 
+import numpy as np
+
+RNG = np.random.default_rng(11)
+
+
+def plane(*shape: int) -> np.ndarray:
+    """Numbers of all four quadrants, away from the axes and from 0, 1 and i."""
+    turn = np.pi / 2 * RNG.integers(0, 4, shape) + RNG.uniform(0.3, 1.2, shape)
+    return RNG.uniform(0.3, 0.8, shape) * np.exp(1j * turn)
+
+
+ARRAYS = {
+    "A": plane(2, 3),
+    "B": plane(3, 4),
+    "D": plane(2, 3),
+    "Q": plane(3, 3) + 2 * np.eye(3),
+    "V": plane(3),
+    "W": plane(3),
+    "T": plane(2, 3, 2),
+    "V4": plane(4),
+    "P": np.array([[0.2, -1.1, 0.3], [0.9, 0.4, -0.5], [0.1, 0.7, 1.3]]),
+    "S": plane()[()],
+    "Z": np.array(plane()),
+    "E": np.zeros((0, 3), complex),
+    "C": plane(3).astype(np.complex64),
+    "R": RNG.uniform(0.3, 1.5, (2, 3)),
+    "X": RNG.uniform(0.3, 1.5, 3),
+    "F": RNG.uniform(0.3, 1.5, 3).astype(np.float32),
+    "I": np.array([1, 2, -3]),
+    "K": np.array([True, False, True]),
+}
 EXPRESSIONS = """
 Q[np.diag_indices_from(Q)]; Q[np.tril_indices_from(Q)]; Q[np.triu_indices_from(Q, k=1)]
 A + D; A - D; A * D; A / D; A ** D; -A; +A; abs(A); A @ B; V @ W; A @ V; A + V; A * S; S * Z; S / Z
@@ -68,3 +99,30 @@ CASES = [
     for e in line.split(";")
     if e.strip()
 ]
+
+
+def function_of(expression: str):
+    names = [name for name in ARRAYS if name in compile(expression, "", "eval").co_names]
+    code = compile(expression, "<expression>", "eval")
+    return lambda *xs: eval(code, {"np": np}, dict(zip(names, xs, strict=True))), names
+
+
+def given(names: list[str]):
+    return [ARRAYS[name] for name in names]
+
+
+def floats(names: list[str]) -> list[int]:
+    return [i for i, name in enumerate(names) if ARRAYS[name].dtype.kind in "fc"]
+
+
+def traced(form: str):
+    """A form as a function of its float and complex arrays, and these."""
+    f, names = function_of(form)
+    values, chosen = given(names), floats(names)
+
+    def of_floats(*xs):
+        for i, x in zip(chosen, xs, strict=True):
+            values[i] = x
+        return f(*values)
+
+    return of_floats, [values[i] for i in chosen]

@@ -291,9 +291,9 @@ def test_a_folder_that_is_not_writable(tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(ModelFileError, match=r"there is no file .*nothing.dr"):
+    with pytest.raises(ModelFileError, match=r"There is no file .*nothing.dr"):
         dr.load(tmp_path / "nothing.dr")
-    with pytest.raises(ModelFileError, match="no model file"):
+    with pytest.raises(ModelFileError, match="is a folder"):
         dr.load(tmp_path)
 
 
@@ -302,7 +302,9 @@ def test_every_truncation_is_an_error(path):
     content = path.read_bytes()
     for n in [*range(0, 40), *range(40, len(content), 97), len(content) - 1]:
         path.write_bytes(content[:n])
-        with pytest.raises(ModelFileError, match="no model file, or it is damaged or cut short"):
+        with pytest.raises(
+            ModelFileError, match=r"no model file|is damaged: it (is cut short|ends)"
+        ):
             dr.load(path)
 
 

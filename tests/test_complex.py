@@ -12,51 +12,7 @@ import deltarule as dr
 from deltarule.derive.trace import stage
 from deltarule.errors import GradientError
 from deltarule.program import type_of
-from forms_complex import CASES
-
-RNG = np.random.default_rng(11)
-
-
-def plane(*shape: int) -> np.ndarray:
-    """Numbers of all four quadrants, away from the axes and from 0, 1 and i."""
-    turn = np.pi / 2 * RNG.integers(0, 4, shape) + RNG.uniform(0.3, 1.2, shape)
-    return RNG.uniform(0.3, 0.8, shape) * np.exp(1j * turn)
-
-
-ARRAYS = {
-    "A": plane(2, 3),
-    "B": plane(3, 4),
-    "D": plane(2, 3),
-    "Q": plane(3, 3) + 2 * np.eye(3),
-    "V": plane(3),
-    "W": plane(3),
-    "T": plane(2, 3, 2),
-    "V4": plane(4),
-    "P": np.array([[0.2, -1.1, 0.3], [0.9, 0.4, -0.5], [0.1, 0.7, 1.3]]),
-    "S": plane()[()],
-    "Z": np.array(plane()),
-    "E": np.zeros((0, 3), complex),
-    "C": plane(3).astype(np.complex64),
-    "R": RNG.uniform(0.3, 1.5, (2, 3)),
-    "X": RNG.uniform(0.3, 1.5, 3),
-    "F": RNG.uniform(0.3, 1.5, 3).astype(np.float32),
-    "I": np.array([1, 2, -3]),
-    "K": np.array([True, False, True]),
-}
-
-
-def function_of(expression: str):
-    names = [name for name in ARRAYS if name in compile(expression, "", "eval").co_names]
-    code = compile(expression, "<expression>", "eval")
-    return lambda *xs: eval(code, {"np": np}, dict(zip(names, xs, strict=True))), names
-
-
-def given(names: list[str]):
-    return [ARRAYS[name] for name in names]
-
-
-def floats(names: list[str]) -> list[int]:
-    return [i for i, name in enumerate(names) if ARRAYS[name].dtype.kind in "fc"]
+from forms_complex import ARRAYS, CASES, floats, function_of, given, plane
 
 
 @pytest.mark.parametrize("expression", CASES)

@@ -241,7 +241,7 @@ def test_levels_that_look_like_numbers(tmp_path):
         ("a", [None] * 30, "left out: all its values are missing"),
         ("a", [math.nan] * 30, "left out: all its values are missing"),
         ("a", [f"n{i}" for i in range(30)], "left out: its 30 values name the 30 rows"),
-        ("a", [[1]] * 30, "left out: it holds list<item: int64>, neither numbers nor names"),
+        ("a", [[1]] * 30, "left out: it holds lists, neither numbers nor names"),
         ("house_id", list(range(30)), "left out: its values are all distinct and name the rows"),
         ("row index", list(range(30)), "left out: its values are all distinct and name the rows"),
     ],
@@ -267,7 +267,8 @@ def test_columns_can_be_ignored(houses):
 
 def test_no_column_of_use():
     with pytest.raises(
-        TableError, match=r"No column beside the target 'y' .* 'a' left out: its value is 1"
+        TableError,
+        match=r"The table has no column beside the target 'y' .* 'a' left out: its value is 1",
     ):
         Preprocessor.fit(pa.table({"a": [1, 1], "y": [0.5, 1.5]}), "y")
     with pytest.raises(TableError, match=r"of use as an input: there is none"):
@@ -306,7 +307,7 @@ def test_further_columns_are_noted(prepared, houses):
 def test_text_where_training_had_numbers_names_the_rows(prepared):
     later = read_table({**HOUSES, "age": ["10", "old", "30", "40", "new", "60"]})
     with pytest.raises(
-        TableError, match=r"held numbers in training and holds string here: row 2 holds 'old'"
+        TableError, match=r"held numbers in training and holds text here: row 2 holds 'old'"
     ):
         prepared.inputs(later)
 
@@ -404,7 +405,7 @@ def test_rows_without_a_target_are_left_out_and_counted():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([None] * 30, "Target 'y' is missing in all 30 rows"),
+        ([None] * 30, "Target 'y' is missing in each of 30 rows"),
         ([2.5] * 30, "Target 'y' is 2.5 in every training row: nothing to learn."),
         (["x"] * 30, "Target 'y' is 'x' in every training row: nothing to learn."),
         ([f"n{i}" for i in range(30)], "has a class of its own in each of the 30 training rows"),

@@ -69,7 +69,7 @@ def test_a_small_table_has_a_row_in_every_part():
         ((10, (1.5, -0.5), 0), r"fractions are \(1.5, -0.5\)"),
         ((10, (), 0), r"fractions are \(\)"),
         ((10, (float("nan"), 1.0), 0), r"fractions are \(nan, 1.0\)"),
-        ((1, (0.5, 0.5), 0), r"1 rows cannot be split into 2 parts"),
+        ((1, (0.5, 0.5), 0), r"1 row cannot be split into 2 parts"),
         (
             (4, (0.5, 0.5), 0, ["a"]),
             r"stratify has shape \(1,\); it needs one class for each of 4 rows",

@@ -252,8 +252,8 @@ def test_each_moment_marks_its_part_of_the_drawing(mazur):
     page = mazur.html()
     ids = {attrs["id"] for _, attrs in elements(page) if "id" in attrs}
     moments = {m["name"]: m for m in embedded(page, "data")["moments"]}
-    assert moments["dE/dw5"]["marks"] == ["e-2-1-1"]
-    assert set(moments["net_h1"]["marks"]) == {"n-1-1", "e-1-1-1", "e-1-1-2"}
+    assert moments["dE/dw5"]["marks"] == ["e-2-1-1-1"]
+    assert set(moments["net_h1"]["marks"]) == {"n-1-1", "e-1-1-0-1", "e-1-1-0-2"}
     assert {mark for m in moments.values() for mark in m["marks"]} <= ids
 
 

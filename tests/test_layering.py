@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "deltarule"
 # A module may import from its own floor and from the floors before it. The package itself stands
 # after everything that it offers; only the command line comes later.
 FLOORS = """
-    errors program derive compile nn optim data train sklearn explain health deltarule cli __main__
+    version errors program derive compile nn optim data train sklearn explain health deltarule cli __main__
 """.split()
 HEAVY = """
     llvmlite pyarrow sklearn scipy matplotlib rich typer narwhals safetensors pandas jinja2

@@ -159,6 +159,20 @@ def test_names():
             metrics_of([wrong], loss_of("mse"))
 
 
+def test_functions_go_by_their_name_or_that_of_a_dict():
+    def gain(y, t):
+        return 2.0
+
+    mse = loss_of("mse")
+    assert list(metrics_of([gain, "mae"], mse)) == ["gain", "mae"]
+    named = metrics_of({"profit": gain, "error": "mae"}, mse)
+    assert list(named) == ["profit", "error"] and named["profit"](0, 0) == 2.0
+    assert named["error"](np.ones((2, 1)), np.zeros(2)) == 1.0
+    for wrong in (3, {"a": 3}):
+        with pytest.raises(DataError, match=r"not 3$|no metric is called 3"):
+            metrics_of(wrong, mse)
+
+
 def test_fit_records_them_and_stops_on_any():
     net = dr.Sequential(dr.Dense(8, "gelu"), dr.Dense(3))
     names = ["accuracy", "top_2", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"]

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_tests
+from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.compile import build, jit
@@ -21,7 +24,7 @@ from deltarule.optim import optimizer_of, settings
 from deltarule.program import random
 from deltarule.train.epoch import Carry, stage_step, step_of
 from deltarule.train.prepare import prepare
-from networks import LABELS, X, Y, assert_close, choose, leaves, mlp
+from networks import LABELS, X, Y, assert_close, assert_same_bits, choose, leaves, mlp
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "optimizers.json").read_text())
 START, GOAL = (tuple(np.array(x) for x in GOLDEN[name]) for name in ("start", "goal"))
@@ -137,6 +140,10 @@ TRAINING = {
     "clip by norm": dr.Clip(dr.Adam(0.02), norm=0.1),
     "clip by layer": dr.Clip(dr.SGD(0.2, 0.5), layer_norm=0.1),
     "averaged": dr.Averaged(dr.Clip(dr.NAdam(0.02), norm=1.0), decay=0.9),
+    "accumulated": dr.Accumulate(dr.Adam(0.05), steps=2),
+    "accumulated and averaged": dr.Clip(dr.Averaged(dr.Accumulate(dr.SGD(0.3), 3), 0.9), norm=1.0),
+    "muon": dr.Muon(0.05, others=dr.Adam(0.03)),
+    "muon with a schedule": dr.Muon(dr.CosineDecay(0.1, 200), weight_decay=0.1, scale="adamw"),
     "sgd with a schedule": dr.SGD(dr.Warmup(dr.CosineDecay(0.3, 200), 5)),
     "adamw with a schedule": dr.AdamW(dr.OneCycle(0.05, 200)),
     "a user's schedule": dr.Lion(lambda count: 0.04 / np.sqrt(1.0 + count)),
@@ -205,7 +212,17 @@ def test_a_run_resumed_goes_on_along_the_schedule():
 
 
 def test_rules_have_names():
-    for name in ("adagrad", "adadelta", "rmsprop", "adamw", "nadam", "radam", "lion", "lamb"):
+    for name in (
+        "adagrad",
+        "adadelta",
+        "rmsprop",
+        "adamw",
+        "nadam",
+        "radam",
+        "lion",
+        "lamb",
+        "muon",
+    ):
         assert settings(optimizer_of(name))["name"].lower() == name
     net = mlp()
     loss = dr.fit(net, X, LABELS, optimizer="AdamW", loss="mse", epochs=2, seed=0).history["loss"]
@@ -297,12 +314,56 @@ def test_an_average_follows_the_weights():
     np.testing.assert_allclose(w, np.array([1.0, -2.0]) * 0.9**5, rtol=1e-14)
 
 
+# --- gradients of several batches ---
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        dr.SGD(0.1, 0.9),
+        dr.AdamW(dr.CosineDecay(0.05, 20)),
+        dr.Muon(0.05),
+        dr.Clip(dr.NAdam(0.05), norm=0.1),
+        dr.Averaged(dr.Adam(0.05), decay=0.9),
+    ],
+)
+def test_batches_gathered_are_one_large_batch(rule, monkeypatch):
+    choose("native", monkeypatch)
+    whole, parts = mlp(), mlp()
+    rows = np.arange(64) % len(X)
+    for net, batch, used in ((whole, 32, rule), (parts, 8, dr.Accumulate(rule, steps=4))):
+        dr.fit(net, X[rows], Y[rows], optimizer=used, epochs=6, batch_size=batch, shuffle=False)
+    assert_close(whole, parts, rtol=1e-9, atol=1e-12)
+
+
+def test_a_sum_is_carried_over_the_end_of_an_epoch():
+    """Three batches an epoch, the last smaller; an update after every second."""
+    rule, net = dr.Accumulate(dr.SGD(0.1), steps=2), mlp()
+    run = dr.fit(net, X[:20], Y[:20], optimizer=rule, epochs=1, batch_size=8, shuffle=False)
+    assert int(run.carry.opt_state["gathered"]) == 1
+    assert any(g.any() for g in flatten(run.carry.opt_state["gradient"])[0])
+    run = dr.fit(net, X[:20], Y[:20], optimizer=rule, epochs=1, batch_size=8, resume=run)
+    assert int(run.carry.opt_state["gathered"]) == 0
+    assert not any(g.any() for g in flatten(run.carry.opt_state["gradient"])[0])
+
+
+def test_weights_rest_between_updates_and_the_rule_counts_its_own():
+    rule = dr.Accumulate(dr.AdamW(0.1), steps=3)
+    w, state = np.float32([1.0, -1.0]), rule.init(np.float32([1.0, -1.0]))
+    for i in range(1, 8):
+        before = w
+        w, state = rule.step(w, np.float32([1.0, np.nan if i == 7 else 0.5]), state)
+        assert np.array_equal(w, before) == (i % 3 != 0)
+        assert int(state["count"]) == i // 3 and w.dtype == np.float32
+
+
 # --- explained ---
 
 SHOWN = {
     **TRAINING,
     "rmsprop plain": dr.RMSprop(0.1),
     "clip by layer": dr.Clip(dr.SGD(0.1), layer_norm=0.1),
+    "plateau": dr.Adam(dr.OnPlateau(0.1)),
 }
 
 
@@ -377,9 +438,65 @@ class Odd:
             lambda: dr.Averaged(dr.SGD()).step(1.0, 1.0, {}),
             "Averaged.step takes a state of average",
         ),
+        (lambda: dr.Accumulate(dr.SGD(), 0), "steps is a number of batches, 1 or more, not 0"),
+        (lambda: dr.Accumulate(dr.SGD(), 2.5), "not 2.5"),
+        (lambda: dr.Accumulate(dr.SGD), "Accumulate: rule must be an instance"),
+        (lambda: dr.Accumulate(dr.Accumulate(dr.SGD())).init(1.0), "give more steps"),
+        (lambda: dr.Accumulate(dr.SGD()).step(1.0, 1.0, {}), "Accumulate.step takes a state of"),
         (lambda: dr.NAdam().step(1.0, 1.0, {"count": 1}), "state of count, product, m, v"),
     ],
 )
 def test_bad_settings(make, words):
     with pytest.raises(DataError, match=words):
         make()
+
+
+# --- any rules around any rule ---
+
+INNER = st.sampled_from(
+    [
+        dr.SGD(0.1, 0.9, nesterov=True),
+        dr.SGD(dr.Warmup(dr.CosineDecay(0.2, 9, restarts=True), 3)),
+        dr.Adagrad(0.1),
+        dr.Adadelta(),
+        dr.RMSprop(0.01, momentum=0.5, centered=True),
+        dr.Adam(0.02, amsgrad=True),
+        dr.AdamW(dr.OnPlateau(0.02, monitor="loss", patience=0, min_delta=0.1)),
+        dr.NAdam(0.02),
+        dr.RAdam(0.05),
+        dr.Lion(0.01),
+        dr.LAMB(0.03),
+        dr.Muon(
+            dr.OnPlateau(0.1, monitor="loss", patience=0), others=dr.Clip(dr.SGD(0.1), value=1)
+        ),
+        dr.Muon(0.05, except_=("dense1",)),
+    ]
+)
+AROUND = {
+    "clip": lambda rule: dr.Clip(rule, norm=0.5),
+    "clip by layer": lambda rule: dr.Clip(rule, layer_norm=0.2),
+    "average": lambda rule: dr.Averaged(rule, decay=0.9),
+    "accumulate": lambda rule: dr.Accumulate(rule, steps=3),
+}
+ORDERS = st.permutations(list(AROUND)).flatmap(
+    lambda names: st.integers(0, len(names)).map(lambda count: names[:count])
+)
+
+
+@settings_of_tests(max_examples=12, deadline=None)
+@given(rule=INNER, around=ORDERS, epochs=st.integers(1, 5), native=st.booleans())
+def test_a_run_cut_in_two_has_the_bits_of_one(rule, around, epochs, native):
+    """Seven epochs of five batches, the last smaller: cut after any of them, with any rules."""
+    for name in around:
+        rule = AROUND[name](rule)
+    whole, parts = mlp(dtype="float32"), mlp(dtype="float32")
+    given_to = {"optimizer": rule, "batch_size": 8, "seed": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        choose("native" if native else "interpreted", patch)
+        one = dr.fit(whole, X, Y, epochs=7, **given_to)
+        first = dr.fit(parts, X, Y, epochs=epochs, **given_to)
+        two = dr.fit(parts, X, Y, epochs=7 - epochs, resume=first, **given_to)
+    assert_same_bits(whole, parts)
+    assert one.history["loss"] == two.history["loss"]
+    for a, b in zip(flatten(one.carry.opt_state)[0], flatten(two.carry.opt_state)[0], strict=True):
+        np.testing.assert_array_equal(a, b)

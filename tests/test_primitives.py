@@ -44,11 +44,13 @@ def test_primitives_without_samples_are_named_with_a_reason():
 def test_no_check_of_a_derivative_is_empty(primitive):
     made = prove(primitive)
     forward = {"jvp", "projection"} if primitive.name != "custom_vjp" else set()
+    if primitive.name == "while_loop":  # forward mode only
+        forward = {"jvp"}
     wanted = {
         "record",
         "types",
         "cotangent types",
-        "vjp",
+        *({"vjp"} if primitive.name != "while_loop" else ()),
         "second order",
         "batch",
         "staged",

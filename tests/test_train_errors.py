@@ -125,7 +125,7 @@ REFUSED = {
         "has no weights: there is nothing to train",
     ),
     "no network": ({"net": "net"}, "an object of dr.Module, not 'net'"),
-    "callback": ({"callbacks": [print]}, "callbacks are objects of dr.Callback"),
+    "callback": ({"callbacks": ["print"]}, "callbacks are objects of dr.Callback"),
     "progress": ({"progress": "yes"}, "True, False or None, not 'yes'"),
     "early stopping": (
         {"callbacks": [dr.EarlyStopping()]},

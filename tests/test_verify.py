@@ -434,5 +434,5 @@ def test_exit_codes(tmp_path, text, code, said):
 
 
 def test_a_file_that_is_not_there_cannot_be_checked(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="There is no file"):
         verify(tmp_path / "none.txt")

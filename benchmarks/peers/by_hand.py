@@ -12,8 +12,8 @@ from jobs import Job
 
 def training(job: Job, X: Any, y: Any) -> Training:
     """Some epochs a call."""
-    if job.rule != "sgd":
-        raise NotForThisJob("by hand there is gradient descent only")
+    if job.rule != "sgd" or job.normalize:
+        raise NotForThisJob("by hand there is gradient descent only, on plain dense layers")
     rng = np.random.default_rng(0)
     weights = [rng.normal(0, (2 / a) ** 0.5, (a, b)).astype(job.dtype) for a, b in job.layers]
     biases = [np.zeros(b, job.dtype) for _, b in job.layers]

@@ -73,16 +73,23 @@ def orders(job: Job) -> Callable[[], Any]:
 
 
 def first(job: Job) -> Any:
-    """Weights, and the moments and count of Adam."""
+    """Weights with the moments and count of Adam, and running statistics.
+
+    Before a normalization the bias would do nothing; beta has its place.
+    """
     keys = jax.random.split(jax.random.key(0), len(job.layers))
-    params = [
-        (jax.random.normal(key, (a, b), job.dtype) * (2 / a) ** 0.5, jnp.zeros(b, job.dtype))
-        for key, (a, b) in zip(keys, job.layers, strict=True)
-    ]
+    params, kept = [], []
+    for key, (a, b) in zip(keys, job.layers, strict=True):
+        weights = [jax.random.normal(key, (a, b), job.dtype) * (2 / a) ** 0.5]
+        params.append((*weights, jnp.zeros(b, job.dtype)))
+    if job.normalize:
+        ones = [jnp.ones(b, job.dtype) for _, b in job.layers[:-1]]
+        params = [*((*p, one) for p, one in zip(params, ones, strict=False)), params[-1]]
+        kept = [(jnp.zeros_like(one), one + 0) for one in ones]
     if job.rule == "sgd":
-        return params
+        return params, kept
     moments = [jax.tree.map(jnp.zeros_like, params) for _ in range(2)]
-    return (params, *moments, jnp.zeros((), job.dtype))
+    return (params, *moments, jnp.zeros((), job.dtype)), kept
 
 
 def step_of(job: Job) -> Callable[..., Any]:
@@ -91,20 +98,33 @@ def step_of(job: Job) -> Callable[..., Any]:
     update = adam if job.rule == "adam" else sgd
 
     def cost(params: Any, x: Any, t: Any) -> Any:
-        for w, b in params[:-1]:
-            x = activation(x @ w + b)
+        seen = []
+        for w, b, *gamma in params[:-1]:
+            x = x @ w
+            if gamma:
+                x, moments = normalized(x, *gamma)
+                seen.append(moments)
+            x = activation(x + b)
         z = x @ params[-1][0] + params[-1][1]
         if not job.classes:
-            return jnp.mean((z - t) ** 2)
-        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), t[:, None], 1))
+            return jnp.mean((z - t) ** 2), seen
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), t[:, None], 1)), seen
 
     def step(carry: Any, inputs: Any, targets: Any, rows: Any) -> Any:
         x, t = (inputs, targets) if job.full else (inputs[rows], targets[rows])
-        params = carry if job.rule == "sgd" else carry[0]
-        loss, grads = jax.value_and_grad(cost)(params, x, t)
-        return update(carry, grads, job.rate), loss
+        trained, kept = carry
+        params = trained if job.rule == "sgd" else trained[0]
+        (loss, seen), grads = jax.value_and_grad(cost, has_aux=True)(params, x, t)
+        kept = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, kept, seen)
+        return (update(trained, grads, job.rate), kept), loss
 
     return step
+
+
+def normalized(x: Any, gamma: Any) -> tuple[Any, tuple[Any, Any]]:
+    """gamma xhat, and what the running statistics take their share of."""
+    mean, var, n = x.mean(0), x.var(0), x.shape[0]
+    return gamma * (x - mean) / jnp.sqrt(var + 1e-5), (mean, var * n / (n - 1))
 
 
 def sgd(params: Any, grads: Any, rate: float) -> Any:

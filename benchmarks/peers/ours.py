@@ -36,7 +36,12 @@ class Pace(dr.Callback):
 
 def network(job: Job) -> dr.Sequential:
     """The network, initialized in the job's dtype."""
-    hidden = (dr.Dense(n, job.activation) for n in job.sizes[1:-1])
+    hidden: list[dr.Module] = []
+    for n in job.sizes[1:-1]:
+        if job.normalize:
+            hidden += [dr.Dense(n), dr.BatchNorm(), dr.Activation(job.activation)]
+        else:
+            hidden += [dr.Dense(n, job.activation)]
     net = dr.Sequential(*hidden, dr.Dense(job.sizes[-1]))
     net.init((job.batch, job.sizes[0]), seed=0, dtype=job.dtype)
     return net

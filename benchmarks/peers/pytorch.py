@@ -37,8 +37,9 @@ def training(
     torch.manual_seed(0)
     layers: list[Any] = []
     for a, b in job.layers:
-        layers += [torch.nn.Linear(a, b), ACTIVATIONS[job.activation]()]
-    net = torch.nn.Sequential(*layers[:-1]).to(getattr(torch, job.dtype))
+        norm = [torch.nn.BatchNorm1d(b)] if job.normalize else []
+        layers += [torch.nn.Linear(a, b), *norm, ACTIVATIONS[job.activation]()]
+    net = torch.nn.Sequential(*layers[: -2 if job.normalize else -1]).to(getattr(torch, job.dtype))
     rules = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     rule = rules[job.rule](net.parameters(), job.rate, fused=fused)
     inputs, targets = torch.from_numpy(X), torch.from_numpy(y)

@@ -8,12 +8,14 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from . import Training
+from . import NotForThisJob, Training
 from jobs import Job
 
 
 def training(job: Job, X: Any, y: Any) -> Training:
     """Some epochs a call; it computes in the dtype of the inputs."""
+    if job.normalize:
+        raise NotForThisJob("it has no normalization")
     kind = MLPClassifier if job.classes else MLPRegressor
     model = kind(
         hidden_layer_sizes=job.sizes[1:-1],

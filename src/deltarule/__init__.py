@@ -8,6 +8,7 @@ train, keep.
 from deltarule.compile.jit import compile  # the function; the floor of that name by `from` only
 from deltarule.derive import (
     check_grads,
+    cond,
     custom_vjp,
     grad,
     hessian,
@@ -20,8 +21,10 @@ from deltarule.derive import (
     value_and_grad,
     vjp,
     vmap,
+    while_loop,
 )
 from deltarule.errors import (
+    ArgumentError,
     BranchError,
     CheckFailed,
     CompileError,
@@ -37,12 +40,33 @@ from deltarule.errors import (
     TableError,
     TracedValueError,
     TypeRuleError,
+    WriteError,
 )
 from deltarule.explain import explain  # the function; the floor of that name by `from` only
-from deltarule.nn import Activation, Dense, Dropout, Module, Sequential, State
+from deltarule.nn import (
+    Activation,
+    BatchNorm,
+    Columns,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    LayerNorm,
+    Maxout,
+    Module,
+    Multiply,
+    PReLU,
+    Residual,
+    Sequential,
+    State,
+    lsuv,
+)
 from deltarule.optim import (
     LAMB,
+    LBFGS,
     SGD,
+    Accumulate,
     Adadelta,
     Adagrad,
     Adam,
@@ -53,8 +77,10 @@ from deltarule.optim import (
     ExponentialDecay,
     InverseTimeDecay,
     Lion,
+    Muon,
     NAdam,
     OneCycle,
+    OnPlateau,
     PolynomialDecay,
     RAdam,
     RMSprop,
@@ -63,8 +89,22 @@ from deltarule.optim import (
     Warmup,
 )
 from deltarule.program import random
-from deltarule.train import Callback, EarlyStopping, Moment, Run, fit, load, save
+from deltarule.train import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    Log,
+    Moment,
+    Run,
+    TimeLimit,
+    Transfer,
+    fit,
+    load,
+    save,
+    transfer,
+)
+from deltarule.train.describe import describe
+from deltarule.train.find_rate import RateRange, find_rate
 from deltarule.train.profile import profile_fit
-from deltarule.train.table import evaluate_table, predict_table, train_table
-
-__version__ = "0.1.0"
+from deltarule.train.table import continue_table, evaluate_table, predict_table, train_table
+from deltarule.version import __version__

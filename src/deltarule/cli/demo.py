@@ -13,19 +13,45 @@ import numpy as np
 import typer
 
 from deltarule.cli import show
+from deltarule.cli.place import check_folder
 from deltarule.errors import DataError
+from deltarule.train.scores import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deltarule.nn import Module
 
+EXAMPLES = """\
+deltarule demo digits --quick
+deltarule demo houses --quick --out first_models
+"""
+SEEN = {
+    "houses": (
+        "A table became numbers: scaled, categories marked, gaps filled. A network learned from one "
+        "part of its rows, stopped when its error on a second part did, and was scored on a third that "
+        "it had not seen, beside the best answer without inputs. One of its weights was moved along its "
+        "gradient, and the gradient checked by moving the weight by hand."
+    ),
+    "digits": (
+        "The same loop read 64 pixels instead of columns and said one of ten digits; the curves of both "
+        "errors are in the picture beside the model."
+    ),
+}
+NEXT = (
+    "deltarule train YOUR_TABLE.csv --target COLUMN",
+    "deltarule explain EXAMPLE.toml      every number of a training step; examples/worked has some",
+)
 HOUSES = Path(__file__).parents[3] / "examples" / "data" / "california_housing.csv.gz"
 
 
 def demo(
-    which: Annotated[str, typer.Argument(help="houses, digits, or all of them.")] = "all",
-    out: Annotated[Path, typer.Option(help="Folder for models and plots.")] = Path("demo"),
+    which: Annotated[
+        str, typer.Argument(metavar="WHICH", help="houses, digits, or all of them.")
+    ] = "all",
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for models and plots.")
+    ] = Path("demo"),
     quick: Annotated[
         bool, typer.Option("--quick", help="A few epochs, to see that it runs.")
     ] = False,
@@ -36,9 +62,14 @@ def demo(
         raise typer.BadParameter(
             f"there is no demo {which!r}; there are {', '.join(demos)} and all"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    for name in demos if which == "all" else [which]:
+    check_folder(out)
+    chosen = list(demos) if which == "all" else [which]
+    for name in chosen:
         demos[name](out, 3 if quick else 100)
+    show.heading("What you have just seen")
+    show.paragraph(" ".join(SEEN[name] for name in chosen))
+    show.heading("Next")
+    show.paragraph("\n".join([*(f"deltarule inspect {out / name}.dr" for name in chosen), *NEXT]))
 
 
 def houses(out: Path, epochs: int) -> None:
@@ -91,7 +122,10 @@ def digits(out: Path, epochs: int) -> None:
     constant = baseline("classification", labels[train], labels[test])
     show.lasted(run)
     accuracy = score("classification", net(inputs[test]).argmax(axis=1), labels[test])
-    show.score("digit", len(test), accuracy, constant, of="held-out")
+    show.scores(
+        f"digit, {len(test)} images held out",
+        Scores({"accuracy": accuracy}, {"accuracy": constant.score}),
+    )
     dr.save(net, out / "digits.dr")
     run.plot(out / "digits.png")
     show.saved(out / "digits.dr", out / "digits.png")
@@ -121,8 +155,9 @@ def worked_step(net: Module, x: NDArray[Any], y: NDArray[Any]) -> None:
     measured = (loss(weight + nudge * moved) - loss(weight - nudge * moved)) / (2 * nudge)
     after = loss(weight - rate * gradient[place] * moved)
     i, j = place
-    show.lines(
-        "one step of gradient descent, for one house and one weight",
+    show.table(
+        "One step of gradient descent, for one house and one weight",
+        ("quantity", "value"),
         (
             (
                 "prediction, target (price, standardized)",
@@ -135,4 +170,5 @@ def worked_step(net: Module, x: NDArray[Any], y: NDArray[Any]) -> None:
             (f"new w = w - {rate:g} dloss/dw", f"{weight[place] - rate * gradient[place]:.6f}"),
             ("loss with the new w", f"{after:.6f}"),
         ),
+        left=("quantity",),
     )

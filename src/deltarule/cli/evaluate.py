@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from deltarule.cli import options, records, show
 
-import typer
-
-from deltarule.cli import show
+EXAMPLES = """\
+deltarule evaluate houses_small.dr examples/data/houses_small.csv
+deltarule evaluate houses_small.dr examples/data/houses_small.csv --metrics mape --json
+"""
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="File that `deltarule train` saved.")],
-    table: Annotated[Path, typer.Argument(help="Table with the input columns and the target.")],
-    header: Annotated[bool, typer.Option(help="The first line names the columns.")] = True,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No remarks about the table.")
-    ] = False,
+    model: options.Model,
+    table: options.Table,
+    metrics: options.Metrics = "",
+    header: options.Header = True,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Score a network on a table, in the target's unit."""
-    import deltarule as dr
+    """Score a network on a table that has the target.
+
+    Errors are in the target's unit. The baseline is the best answer that looks at no input: always the
+    training rows' mean, or their most frequent class. Rows that the network was trained on flatter it.
+    """
+    from deltarule.train.checkpoint import load
     from deltarule.train.table import evaluate_table
 
-    network = dr.load(model)
-    result = evaluate_table(network, table, header=header)
+    result = evaluate_table(load(model), options.source(table), metrics=metrics, header=header)
     if not quiet:
         show.remarks(result.notes)
-    show.score(result.target, result.rows, result.score, result.baseline, of=str(table))
+    if json:
+        records.print_json(records.of_evaluation(result))
+    else:
+        show.scores(f"{result.target}, {result.rows:,} rows of {table}", result.scores)

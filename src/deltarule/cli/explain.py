@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli import show
+from deltarule.cli import options, records, show
+from deltarule.cli.place import check_place
+
+EXAMPLES = """\
+deltarule explain examples/worked/mazur.toml --digits 9
+deltarule explain examples/worked/rgu.toml --out page.html
+"""
 
 if TYPE_CHECKING:
     from deltarule.explain import Example
@@ -28,26 +34,38 @@ SUFFIXES = {".md": Format.markdown, ".tex": Format.latex, ".html": Format.html, 
 
 
 def explain(
-    example: Annotated[Path, typer.Argument(help="Example file: network, weights, inputs.")],
+    example: Annotated[
+        Path, typer.Argument(metavar="EXAMPLE", help="Example file: network, weights, inputs.")
+    ],
     format: Annotated[
         Format | None, typer.Option(help="What to write. [default: by FILE's ending, else text]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write to.")] = None,
     digits: Annotated[
-        int | None, typer.Option(min=1, max=17, help="Significant digits shown. [default: 6]")
+        int | None,
+        typer.Option(min=1, max=17, metavar="N", help="Significant digits shown. [default: 6]"),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps. [default: as the example says]")
+        int | None, typer.Option(min=1, metavar="N", help="Steps. [default: as the example says]")
     ] = None,
+    json: options.Json = False,
 ) -> None:
-    """Show a training step as a textbook does: forward, error, backward, update, the error after."""
+    """Show a training step as a textbook does, every number of it.
+
+    Forward, error, backward, update, and the error after, each number with its formula.
+    """
     from deltarule.explain import read, work
     from deltarule.explain.record import DIGITS
 
+    if out is not None:
+        check_place(out, "--out")
     given = _asked(read(example))
     worked = work(given, steps)
     shown = digits or given.digits or DIGITS
     kind = format or (SUFFIXES.get(out.suffix.lower(), Format.text) if out else Format.text)
+    if json:
+        records.print_json(records.of_worked(worked))
+        return
     if out is None and kind is Format.text:
         from deltarule.explain.text import coloured
 
@@ -59,8 +77,6 @@ def explain(
     if out is None:
         print(written, end="")
         return
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f"the folder of {out} does not exist", param_hint="--out")
     from deltarule.data.write import write_whole
 
     write_whole(out, written.encode())

@@ -86,12 +86,13 @@ def formed(graph: Graph, plan: Plan, form: Form) -> Plan:
     return replace(plan, flush=form.flush)
 
 
-def as_body(plan: Plan, first: int, carries: int) -> Plan:
+def as_body(plan: Plan, first: int, carries: int, tested: bool = False) -> Plan:
     """A plan as the body of a loop: what a carry becomes may lie over that carry only.
 
-    The inputs from ``first`` on are the carries, in the order of the outputs.
+    The inputs from ``first`` on are the carries, in the order of the outputs. A carry that is ``tested``,
+    the first, is still read by one thread when another is in the body.
     """
-    own = plan.in_place & {(first + i, i) for i in range(carries)}
+    own = plan.in_place & {(first + i, i) for i in range(tested, carries)}
     return replace(plan, in_place=own, stages=stages_of(plan.kernels, plan.buffers, own))
 
 

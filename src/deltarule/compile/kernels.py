@@ -294,7 +294,8 @@ class LoopKernel(Kernel):
 
     A carry whose ``spare`` is None is written in place; the others go back and forth between ``carry``
     and ``spare``, so that the last step writes ``carry``. No carry is ever copied. Where it is open-ended
-    the caller tells the number of steps, one or more, and ``steps`` is 1.
+    the caller tells the number of steps, one or more, and ``steps`` is 1. With ``tested`` it goes on as
+    long as the first carry is true, and what is not at home in the end is copied; ``steps`` is a guess.
     """
 
     body: Plan
@@ -308,6 +309,7 @@ class LoopKernel(Kernel):
     steps: int
     reverse: bool
     open_ended: bool = False
+    tested: bool = False
 
     @property
     def reads(self) -> tuple[View, ...]:

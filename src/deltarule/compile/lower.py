@@ -337,6 +337,8 @@ def alias(s: Scheduler, node: Node) -> None:
 
 def loop(s: Scheduler, node: Node) -> None:
     """A scan: its body is planned by itself and run on views of the whole arrays."""
+    if node.primitive.name == "while_loop":
+        return tested_loop(s, node)
     n, c = node.attrs["consts"], node.attrs["carries"]
     types = types_of(node)
     outs = tuple(s.buffer(kind) for kind in types)
@@ -363,6 +365,32 @@ def loop(s: Scheduler, node: Node) -> None:
             reverse=node.attrs["reverse"],
         )
     )
+    return None
+
+
+def tested_loop(s: Scheduler, node: Node) -> None:
+    """A loop that goes on as long as its first carry is true."""
+    n, types = node.attrs["consts"], types_of(node)
+    outs = s.where[node] = tuple(s.buffer(kind) for kind in types)
+    body = plan_of_body(s, node.attrs["body"], n, len(types), tested=True)
+    whole = [s.contiguous(arg) for arg in node.args]
+    free = [(n + i, i) in body.in_place for i in range(len(types))]
+    s.append(
+        kernels.LoopKernel(
+            (node,),
+            body,
+            consts=tuple(whole[:n]),
+            inits=tuple(whole[n:]),
+            xs=(),
+            carry=outs,
+            spare=tuple(None if f else s.buffer(kind) for f, kind in zip(free, types, strict=True)),
+            ys=(),
+            workspace=s.buffer(ArrayType((body.arena,), INT8)),
+            steps=1,
+            reverse=False,
+            tested=True,
+        )
+    )
 
 
 def plan_of_body(
@@ -370,12 +398,13 @@ def plan_of_body(
     body: Graph,
     consts: int,
     carries: int,
+    tested: bool = False,
 ) -> Plan:
     """The plan of a loop's body, made once for each."""
-    key = body, consts
+    key = body, consts, tested
     if key not in s.bodies:
         plan = Scheduler(body, s.rules, s.codes, s.bodies).run()
-        s.bodies[key] = as_body(plan, consts, carries)
+        s.bodies[key] = as_body(plan, consts, carries, tested)
     return s.bodies[key]
 
 

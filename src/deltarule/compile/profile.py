@@ -169,6 +169,7 @@ def row_of(kernel: Kernel, times: Any, peak: float) -> Row:
     calls = int(times[:, 1].max())
     names = dict.fromkeys(node.primitive.name for node in kernel.nodes)
     places = dict.fromkeys(str(node.origin) for node in kernel.nodes if node.origin)
+    places.pop("", None)  # the training's own work, such as counting steps
     return Row(
         type(kernel).__name__.removesuffix("Kernel").lower(),
         " ".join(names),

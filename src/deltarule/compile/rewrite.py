@@ -21,6 +21,7 @@ from deltarule.program.graph import subgraphs
 from deltarule.program.lowering import Expand
 from deltarule.program.ops import einsum
 from deltarule.program.primitive import TABLE
+from deltarule.program.types import BOOL, ArrayType
 
 Replacement = Any  # a Node, or a tuple of nodes for the results of one with several
 Rule = Callable[[Node], Replacement]
@@ -122,6 +123,38 @@ def put_in(graph: Graph, node: Node) -> tuple[Node, ...]:
         origin = old.origin or node.origin
         new[old] = Node(old.primitive, args, old.attrs, old.type, origin)
     return tuple(new[old] for old in graph.outputs)
+
+
+# Choices between programs.
+
+
+def looped(node: Node) -> Replacement:
+    """Two loops instead of a choice, of which one makes one step and the other none.
+
+    Each gives its results in place of what was there; before the first that is zeros.
+    """
+    if node.primitive.name != "cond":
+        return node
+    pred, *args = node.args
+    origin = node.origin
+    kinds: Any = node.type
+    found = [filled(kind, origin) for kind in kinds]
+    false = make("literal", origin=origin, value=False, dtype=BOOL)
+    for go, graph in (
+        (pred, node.attrs["on_true"]),
+        (make("not", pred, origin=origin), node.attrs["on_false"]),
+    ):
+        before = [make("input", origin=origin, type=repr(kind)) for kind in (pred.type, *kinds)]
+        body = Graph((*graph.inputs, *before), (false, *graph.outputs))
+        loop = make("while_loop", *args, go, *found, origin=origin, body=body, consts=len(args))
+        found = [make("result", loop, origin=origin, index=i + 1) for i in range(len(kinds))]
+    return tuple(found)
+
+
+def filled(kind: ArrayType, origin: Any) -> Node:
+    """Zeros of a type."""
+    zero = make("literal", origin=origin, value=kind.dtype.type(0).item(), dtype=kind.dtype)
+    return make("broadcast", zero, origin=origin, shape=kind.shape) if kind.shape else zero
 
 
 # Products of three and more.
@@ -279,6 +312,12 @@ PASSES = (
         "expand",
         "Operations that are steps in others become these.",
         lambda graph: each_node(graph, expanded, {}),
+        needed=True,
+    ),
+    Pass(
+        "branches",
+        "Choices between programs become loops of one step or none.",
+        lambda graph: each_node(graph, looped, {}),
         needed=True,
     ),
     Pass(

@@ -42,7 +42,7 @@ class Scheduler:
     codes : list of Node
         Nodes that machine code names by number; the list is shared with the bodies of loops.
     bodies : dict
-        Plans of the bodies of loops, by body and number of constants, shared likewise.
+        Plans of the bodies of loops, by body, number of constants and kind of loop, shared likewise.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Scheduler:
         graph: Graph,
         rules: Callable[[Node], Rule],
         codes: list[Node],
-        bodies: dict[tuple[Graph, int], Plan],
+        bodies: dict[tuple[Graph, int, bool], Plan],
     ) -> None:
         self.graph = graph
         self.rules = rules

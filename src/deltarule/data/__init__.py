@@ -6,7 +6,7 @@ target's own unit. What is learned comes from training rows only and is stored a
 """
 
 from deltarule.data.baseline import METRICS, Baseline, baseline, score
-from deltarule.data.preprocess import Encoded, Preprocessor
+from deltarule.data.preprocess import Encoded, Preprocessor, check_values
 from deltarule.data.split import split
 from deltarule.data.table import read_table
 from deltarule.data.target import only_with_target, rows_with_target, task_of
@@ -18,6 +18,7 @@ __all__ = [
     "Encoded",
     "Preprocessor",
     "baseline",
+    "check_values",
     "only_with_target",
     "read_table",
     "rows_with_target",

@@ -7,6 +7,7 @@ Out: for any later column of that name, one or more float32 features.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ FEW_NAMES = 20  # up to so many levels a text column is a category even if every
 
 _LARGEST = 1e100
 _TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}( \d.*)?")
+_WITH_UNIT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?([^\d\s.,:/-]\S{0,6})")
 _IDENTIFIER = re.compile(r"(row )?index|id|.*[_ ]id|rownum|row_?number|unnamed: 0", re.IGNORECASE)
 
 
@@ -181,7 +184,10 @@ def fit_column(name: str, column: pa.ChunkedArray) -> tuple[Number | Category | 
         return _fit_number(name, column)
     if is_name(column.type):
         return _fit_category(name, column)
-    return None, f"column {name!r} left out: it holds {column.type}, neither numbers nor names"
+    return (
+        None,
+        f"column {name!r} left out: it holds {words_for(column.type)}, neither numbers nor names",
+    )
 
 
 def _fit_number(name: str, column: pa.ChunkedArray) -> tuple[Number | None, str | None]:
@@ -217,15 +223,30 @@ def _fit_category(name: str, column: pa.ChunkedArray) -> tuple[Category | None, 
     if levels > max(FEW_NAMES, present / 2):
         return (
             None,
-            f"column {name!r} left out: its {levels} values name the {present} rows, not groups of rows",
+            f"column {name!r} left out: its {levels} values name the {present} rows, not groups of "
+            f"rows{_hint(pc.unique(names_of(column.drop_null())).to_pylist())}",
         )
     category = Category.fit(name, column)
+    if hint := _hint(category.levels):
+        return category, f"column {name!r} is taken as names, one feature for each{hint}"
     if category.pools_rest:
         return category, (
             f"column {name!r}: the {levels - MAX_LEVELS} rarest of its {levels} levels share the feature "
             f"'{name}=(other)'"
         )
     return category, None
+
+
+def _hint(words: Sequence[str]) -> str:
+    """A half sentence where all names are dates or numbers in a dress that hides them."""
+    if all(map(_DATE.fullmatch, words)):
+        return (
+            f"; they are dates ({min(words)!r}), which count as numbers when written as 2024-01-31"
+        )
+    units = {found[1] if (found := _WITH_UNIT.fullmatch(word)) else None for word in words}
+    if None in units or len(units) > 2:
+        return ""
+    return f"; they are numbers with a unit ({min(words)!r}): without it they count as numbers"
 
 
 def is_name(kind: pa.DataType) -> bool:
@@ -250,7 +271,23 @@ def is_number(kind: pa.DataType) -> bool:
     return any(holds(kind) for holds in tests) and not types.is_interval(kind)
 
 
-def numbers_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
+def words_for(kind: pa.DataType) -> str:
+    """Return a word for what a column of an Arrow type holds.
+
+    >>> import pyarrow as pa
+    >>> words_for(pa.string()), words_for(pa.list_(pa.int64()))
+    ('text', 'lists')
+    """
+    from pyarrow import types
+
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
+        return "text"
+    if types.is_nested(kind):
+        return "records" if types.is_struct(kind) else "lists"
+    return f"values of type {kind}"
+
+
+def numbers_of(column: pa.ChunkedArray, name: str, what: str = "Column") -> NDArray[np.float64]:
     """Return a column as float64 (rows,), NaN where a value is missing.
 
     Raises
@@ -270,23 +307,23 @@ def numbers_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
         column = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
         divisor = _TICKS_A_SECOND[kind.unit]
     elif not is_number(kind) and not types.is_boolean(kind):
-        _refuse_text(column, name)
+        _refuse_text(column, name, what)
     values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy() / divisor
     rows = np.flatnonzero(np.abs(values) > _LARGEST)
     if len(rows):
         raise TableError(
-            f"Column {name!r}: {rows_listed(rows.tolist(), values[rows].tolist())}; numbers must be finite "
+            f"{what} {name!r}: {rows_listed(rows.tolist(), values[rows].tolist())}; numbers must be finite "
             f"and within +-{_LARGEST:g}. Mend the cells, or leave them empty for missing."
         )
     return values
 
 
-def _refuse_text(column: pa.ChunkedArray, name: str) -> None:
+def _refuse_text(column: pa.ChunkedArray, name: str, what: str) -> None:
     words = column.to_pylist()
     present = [row for row, word in enumerate(words) if word is not None]
     odd = [row for row in present if not NUMBER.fullmatch(str(words[row]))] or present
     raise TableError(
-        f"Column {name!r} held numbers in training and holds {column.type} here: "
+        f"{what} {name!r} held numbers in training and holds {words_for(column.type)} here: "
         f"{rows_listed(odd, [words[row] for row in odd])}. "
         "Put numbers there, or leave the cells empty for missing."
     )

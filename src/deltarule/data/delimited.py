@@ -11,6 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from deltarule.errors import TableError
@@ -25,6 +26,9 @@ ROW_INDEX = "row index"  # the column without a name that pandas and R write fir
 _SAMPLE = 1 << 16  # characters from which the delimiter is told
 _LARGEST_BLOCK = (1 << 31) - 1
 _SAVE_AS_UTF8 = "Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')."
+_TOLD = re.compile(
+    r"sep=(.)(?:\r\n|\r|\n)"
+)  # the first line of some files says what separates cells
 
 
 def parse_delimited(
@@ -65,17 +69,20 @@ def parse_delimited(
     text = _decode(raw, place)
     if not text.strip():
         raise TableError(f"{place} is empty: a header line and at least one row are needed.")
+    if told := _TOLD.match(text):  # spreadsheets write it; it is no header
+        text, raw = text[told.end() :], raw[len(told[0].encode()) :]
+        delimiter = delimiter or told[1]
     delimiter = delimiter or sniff_delimiter(text)
     if raw.count(b'"') % 2:
         _refuse_open_quote(text, delimiter, place)
     first_line = next((cells for _, cells in _records(text, delimiter) if cells), [""])
     names = _column_names(first_line, place, header)
-    table = _parse(raw.lstrip(b"\r\n"), text, place, delimiter, names, header, as_text)
-    if table.num_rows == 0:
+    if header and len(list(islice(_lines(text, delimiter), 2))) < 2:
         raise TableError(
             f"{place} has a header ({_count(len(names), 'column')}) but no rows below it."
+            f"{header_hint(names)}"
         )
-    return table
+    return _parse(raw.lstrip(b"\r\n"), text, place, delimiter, names, header, as_text)
 
 
 def sniff_delimiter(text: str) -> str:
@@ -125,7 +132,9 @@ def header_hint(names: list[str]) -> str:
 
 
 def _decode(raw: bytes, place: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    every_other = sorted(raw[start:200:2].count(b"\0") for start in (0, 1))  # without a mark
+    wide = every_other[0] == 0 and 3 * every_other[1] > len(raw[:200:2])
+    if wide or raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise TableError(f"{place} is UTF-16 text. {_SAVE_AS_UTF8}")
     try:
         text = raw.decode()
@@ -134,7 +143,7 @@ def _decode(raw: bytes, place: str) -> str:
         byte = raw[error.start : error.start + 1]
         raise TableError(
             f"{place} is not UTF-8 text: byte 0x{byte.hex().upper()} on line {line} "
-            f"(in Latin-1 it is {byte.decode('latin-1')!r}). {_SAVE_AS_UTF8}"
+            f"(in Latin-1 it is {byte.decode('cp1252', 'replace')!r}). {_SAVE_AS_UTF8}"
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -177,14 +186,19 @@ def _parse(
         _refuse_ragged(text, delimiter, place, header)
     try:
         return parse(block_size=min(len(raw) + 1, _LARGEST_BLOCK))  # for a cell larger than a block
-    except pa.ArrowInvalid as error:
-        raise TableError(f"{place} cannot be read as delimited text: {error}") from None
+    except pa.ArrowInvalid:
+        raise TableError(
+            f"{place} cannot be read as cells separated by {delimiter!r}: lines and quotes do not "
+            "pair up the same way in all of it. Write it again from the program that it comes from."
+        ) from None
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield each record with the number of its first line, ``None`` for one with unpaired quotes."""
+def _records(
+    text: str, delimiter: str, strict: bool = False
+) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield each record with the number of its first line; strictly, ``None`` for unpaired quotes."""
     csv.field_size_limit(_LARGEST_BLOCK)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
     line = 1
     try:
         for cells in reader:
@@ -194,23 +208,36 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | None]
         yield line, None
 
 
+def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record that is not blank, with the number of its first line."""
+    return ((line, cells or [""]) for line, cells in _records(text, delimiter) if cells != [])
+
+
 def _refuse_ragged(text: str, delimiter: str, place: str, header: bool) -> None:
-    width = None
-    for line, cells in _records(text, delimiter):
-        if not cells:
-            continue
-        width = width or len(cells)
-        if len(cells) != width:
-            raise TableError(
-                f"{place}, line {line}: {_count(len(cells), 'cell')} where the "
-                f"{'header' if header else 'first line'} has {width} (separated by {delimiter!r}): "
-                f"{_short(delimiter.join(cells))!r}. Mend the line; "
-                f'a cell that itself holds {delimiter!r} is written "in quotes".'
-            )
+    """Raise where a line has other cells than the first, or the first than all others."""
+    widths = [len(cells) for _, cells in _lines(text, delimiter)]
+    odd = next((i for i, width in enumerate(widths) if width != widths[0]), None)
+    if odd is None:
+        return
+    first_is_odd = odd == 1 and len(widths) > 2 and len(set(widths[1:])) == 1
+    line, cells = next(islice(_lines(text, delimiter), 0 if first_is_odd else odd, None))
+    other = f"the {'header' if header else 'first line'} has {widths[0]}"
+    cure = f'Mend the line; a cell that itself holds {delimiter!r} is written "in quotes".'
+    if first_is_odd:
+        other = f"each line below has {widths[1]}"
+        cure = (
+            f"If each line below ends with {delimiter!r}, delete that there."
+            if widths[1] == widths[0] + 1 > 2
+            else "If it is a title or a comment, delete it; else give every column a name."
+        )
+    raise TableError(
+        f"{place}, line {line}: {_count(len(cells), 'cell')} where {other} (separated by "
+        f"{delimiter!r}): {_short(delimiter.join(cells))!r}. {cure}"
+    )
 
 
 def _refuse_open_quote(text: str, delimiter: str, place: str) -> None:
-    for line, cells in _records(text, delimiter):
+    for line, cells in _records(text, delimiter, strict=True):
         if cells is None:
             raise TableError(
                 f"{place}, line {line}: the quotes around a cell do not pair up. "

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltarule.data.baseline import Baseline, constant_baseline, score
-from deltarule.data.columns import Category, Number, fit_column
+from deltarule.data.columns import Category, Number, fit_column, is_number, numbers_of
 from deltarule.data.record import check_keys, damaged, from_record, read_names, to_record
-from deltarule.data.table import column_of, is_missing
-from deltarule.data.target import Classes, Quantity, Task, fit_target, only_with_target
+from deltarule.data.table import column_of, errors_of, is_missing, place_of
+from deltarule.data.target import (
+    Classes,
+    Quantity,
+    Task,
+    check_target,
+    fit_target,
+    only_with_target,
+)
 from deltarule.errors import DataError, ModelFileError, TableError
 
 if TYPE_CHECKING:
@@ -83,22 +90,46 @@ class Preprocessor:
         """
         for name in ignore:
             column_of(table, name)
+        if target in ignore:
+            raise TableError(f"ignore names the target {target!r} itself: leave it out of ignore.")
         table, notes = only_with_target(table, target)
         inputs = [name for name in table.column_names if name != target and name not in ignore]
-        columns, remarks = _fit_columns(table.select(inputs))
+        if table.num_rows < 2:
+            raise TableError(
+                f"{place_of(table)} leaves 1 row to train on, and nothing can be learned from one: "
+                "give more rows, or hold fewer out (validation=0, test=0; command line: --validation 0 "
+                "--test 0)."
+            )
+        with errors_of(table):
+            columns, remarks = _fit_columns(table.select(inputs))
         if not columns:
             raise TableError(
-                f"No column beside the target {target!r} is of use as an input: "
+                f"{place_of(table)} has no column beside the target {target!r} that is of use as an input: "
                 f"{'; '.join(remarks) or 'there is none'}. "
                 "Give a table with at least one column that varies."
             )
+        with errors_of(table):
+            goal = fit_target(target, table.column(target), task)
         used = {target, *(column.name for column in columns)}
         return cls(
             columns=columns,
-            target=fit_target(target, table.column(target), task),
+            target=goal,
             ignored=tuple(name for name in table.column_names if name not in used),
             notes=notes + remarks,
         )
+
+    def check(self, table: pa.Table) -> None:
+        """Raise as `encode` and `truth` do, but for rows without a target, which are passed over.
+
+        Rows are then counted in the whole table, as its user counts them.
+        """
+        found = [(column, column_of(table, column.name)) for column in self.columns]
+        goal = column_of(table, self.target.name)
+        with errors_of(table):
+            for column, values in found:
+                if isinstance(column, Number):
+                    numbers_of(values, column.name)
+            self.target.check(goal)
 
     @property
     def task(self) -> Task:
@@ -150,7 +181,8 @@ class Preprocessor:
         start = 0
         for column, values in zip(self.columns, found, strict=True):
             stop = start + len(column.features)
-            note = column.encode(values, inputs[:, start:stop])
+            with errors_of(table):
+                note = column.encode(values, inputs[:, start:stop])
             notes += [note] if note else []
             start = stop
         return Encoded(inputs, tuple(notes))
@@ -160,11 +192,13 @@ class Preprocessor:
 
         A missing target is a DataError: keep the rows of `rows_with_target`.
         """
-        return self.target.encode(column_of(table, self.target.name))
+        with errors_of(table):
+            return self.target.encode(column_of(table, self.target.name))
 
     def truth(self, table: pa.Table) -> NDArray[np.float64] | NDArray[np.int64]:
         """Return what predictions are measured against: own unit (rows,), or class indices (rows,)."""
-        return self.target.values(column_of(table, self.target.name))
+        with errors_of(table):
+            return self.target.values(column_of(table, self.target.name))
 
     def decode(self, outputs: ArrayLike) -> NDArray[Any]:
         """Return the network's raw outputs, (rows, outputs), as values of the target column, (rows,)."""
@@ -220,6 +254,29 @@ class Preprocessor:
             ignored=read_names(stored["ignored"], "ignored"),
             notes=read_names(stored["notes"], "notes"),
         )
+
+
+def check_values(
+    table: pa.Table, target: str, task: str = "auto", ignore: Collection[str] = ()
+) -> None:
+    """Raise where a number, or a target, of any row cannot be trained on.
+
+    Asked of the whole table, before rows are left out or dealt into parts: the message then counts
+    rows as the user of the table does.
+
+    Raises
+    ------
+    TableError
+        No such target; a number that is not finite; a target that does not fit the task, or has
+        hardly two rows a class.
+    """
+    goal = column_of(table, target)
+    with errors_of(table):
+        for name in table.column_names:
+            column = table.column(name)
+            if name not in ignore and is_number(column.type):
+                numbers_of(column, name)
+        check_target(target, goal, task)
 
 
 def _fit_columns(table: pa.Table) -> tuple[tuple[Number | Category, ...], tuple[str, ...]]:

@@ -67,7 +67,8 @@ def _sizes(n: int, fractions: Sequence[float]) -> NDArray[np.int64]:
     parts = np.count_nonzero(shares)
     if n < parts:
         raise DataError(
-            f"{n} rows cannot be split into {parts} parts. Give more rows or fewer parts."
+            f"{n} row{'' if n == 1 else 's'} cannot be split into {parts} parts. Give more rows or fewer "
+            "parts: validation=0, test=0 (command line: --validation 0 --test 0)."
         )
     exact = shares * n
     sizes: NDArray[np.int64] = np.floor(exact).astype(np.int64)

@@ -7,16 +7,20 @@ the rows, because the network would otherwise silently see hundreds of categorie
 
 from __future__ import annotations
 
-import difflib
 import gzip
+import io
 import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.delimited import MISSING_WORDS, header_hint, parse_delimited
+from deltarule.data.foreign import refuse_foreign
+from deltarule.data.mapping import table_of
+from deltarule.data.place import bytes_of, nearest
 from deltarule.errors import TableError
 
 if TYPE_CHECKING:
@@ -24,10 +28,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-NUMERIC_SHARE = (
-    0.9  # from this share of numbers on, a text column is a number column with errors ...
-)
-FEW_LEVELS = 20  # ... unless it has at most so many distinct values ("1", "2", "3 or more")
+NUMERIC_SHARE = 0.9  # from here on a text column is a number column with errors ...
+FEW_LEVELS = 20  # ... unless it has so few distinct values ("1", "2", "3 or more"), each seen twice
+NO_FILE = "The table"  # what messages call a table that is from no file
+_PLACE = b"deltarule.place"  # in the metadata of a table: the file that it is from
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DRESSED_NUMBER = re.compile(r"[€$£¥]?\s?[+-]?\d{1,3}(,?\d{3})*([.,]\d+)?\s?[%€$£¥]?")  # $1,234.50
@@ -48,7 +52,7 @@ def read_table(
 
     Parameters
     ----------
-    source : path, pandas or polars frame, pyarrow.Table, or mapping of column name to values
+    source : path, open file, pandas or polars frame, pyarrow.Table, or mapping of names to values
         The table.
     header : bool
         Whether the first line of a text file holds the column names; else they are ``col1 ... colN``.
@@ -74,26 +78,78 @@ def read_table(
     >>> read_table({"rooms": ["3", " 4", "?"], "coast": ["near", "far", "NA"]}).to_pydict()
     {'rooms': [3, 4, None], 'coast': ['near', 'far', None]}
     """
-    place = os.fspath(source) if isinstance(source, str | os.PathLike) else "The table"
+    categories = (categories,) if isinstance(categories, str) else categories or ()
+    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
+        raise TableError(f"delimiter is {delimiter!r}; it is one character, as in ',', or None.")
+    if isinstance(source, str) and "\n" in source:
+        raise TableError(
+            f"{source[:30]!r}... is text, not the path of a file. Write it to a file first."
+        )
+    place = str(os.fspath(source)) if isinstance(source, str | os.PathLike) else NO_FILE
     if isinstance(source, str | os.PathLike):
-        table = _read_file(Path(source), str(place), header, delimiter, categories)
+        path = Path(source)
+        raw = bytes_of(path, TableError)
+        table = _parse(raw, path.suffix, place, header, delimiter, categories)
+    elif isinstance(source, io.IOBase):
+        place = str(getattr(source, "name", NO_FILE))
+        table = _parse(_bytes_in(source), "", place, header, delimiter, categories)
     else:
         table = _take_frame(source)
+    _refuse_doubled(table.column_names, place)
     if table.num_rows == 0 or table.num_columns == 0:
         size = f"{table.num_rows} rows and {table.num_columns} columns"
         raise TableError(f"{place} has {size}: nothing to learn from or to predict.")
+    table = _placed(table, place)
     for name in categories:
-        column_of(table, name, str(place))
-    return _tidy(table, categories, str(place))
+        column_of(table, name)
+    return _tidy(table, categories)
 
 
-def column_of(table: pa.Table, name: str, place: str = "The table") -> pa.ChunkedArray:
+def _placed(table: pa.Table, place: str) -> pa.Table:
+    """The table with a note of the file that it is from; one that was read before keeps its note."""
+    metadata = table.schema.metadata or {}
+    if place != NO_FILE or _PLACE not in metadata:
+        metadata = {**metadata, _PLACE: os.fsencode(place)}
+    return table.replace_schema_metadata(metadata)
+
+
+def unplaced(table: pa.Table) -> pa.Table:
+    """Return the table without the note of the file that it is from."""
+    metadata = table.schema.metadata or {}
+    return table.replace_schema_metadata({k: v for k, v in metadata.items() if k != _PLACE})
+
+
+def place_of(table: pa.Table) -> str:
+    """Return the name of the file that `read_table` took the table from, for messages.
+
+    >>> place_of(read_table({"rooms": [1, 2]}))
+    'The table'
+    """
+    metadata = table.schema.metadata or {}
+    return os.fsdecode(metadata[_PLACE]) if _PLACE in metadata else NO_FILE
+
+
+@contextmanager
+def errors_of(table: pa.Table) -> Iterator[None]:
+    """Name the file in every TableError raised inside about a column or the target of the table."""
+    try:
+        yield
+    except TableError as error:
+        place, message = place_of(table), str(error)
+        if place != NO_FILE and message.startswith(("Column ", "Target ")):
+            error.args = (f"{place}: {message[0].lower()}{message[1:]}",)
+        raise
+
+
+def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column by name; an unknown name raises a TableError that offers the nearest one."""
-    names = table.column_names
+    names, place = table.column_names, place_of(table)
+    if not isinstance(name, str):
+        raise TableError(f"{place}: a column goes by its name, a text, not by {name!r}.")
     if name in names:
         return table.column(name)
-    nearest = _nearest(name, names)
-    offer = f"did you mean {nearest!r}?" if nearest else f"it has {_listed(names)}."
+    near = nearest(name, names)
+    offer = f"did you mean {near!r}?" if near else f"it has {_listed(names)}."
     raise TableError(f"{place} has no column {name!r}; {offer}{header_hint(names)}")
 
 
@@ -116,28 +172,31 @@ def rows_listed(rows: Sequence[int], values: Sequence[object], limit: int = 3) -
     return ", ".join(shown[:limit]) + more
 
 
-def _read_file(
-    path: Path,
+def _bytes_in(file: Any) -> bytes:
+    raw = file.read()
+    return raw if isinstance(raw, bytes) else str(raw).encode()
+
+
+def _parse(
+    raw: bytes,
+    suffix: str,
     place: str,
     header: bool,
     delimiter: str | None,
     categories: Sequence[str],
 ) -> pa.Table:
-    raw = _bytes_of(path, place)
     if raw.startswith(b"\x1f\x8b"):
         try:
             raw = gzip.decompress(raw)
-        except (EOFError, OSError, zlib.error) as error:
+        except (EOFError, OSError, zlib.error):
             raise TableError(
-                f"{place} is a damaged gzip file ({error}). Fetch or pack it again."
+                f"{place} is a damaged gzip file: it is cut short, or bytes were changed. Fetch or "
+                "pack it again."
             ) from None
     if raw.startswith(b"PAR1"):
         return _read_parquet(raw, place)
-    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise TableError(
-            f"{place} is a zip archive or a spreadsheet. Unpack it, or save the sheet as 'CSV UTF-8'."
-        )
-    if path.suffix in (".parquet", ".pq"):
+    refuse_foreign(raw, place)
+    if suffix in (".parquet", ".pq"):
         raise TableError(
             f"{place} is not a Parquet file: it starts with {raw[:8]!r} instead of b'PAR1'. "
             "Write it again, or give it the ending .csv if it is text."
@@ -145,35 +204,16 @@ def _read_file(
     return parse_delimited(raw, place, header=header, delimiter=delimiter, as_text=categories)
 
 
-def _bytes_of(path: Path, place: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        folder = path.parent
-        if not folder.is_dir():
-            raise TableError(
-                f"There is no file {place}: the folder {folder} does not exist."
-            ) from None
-        nearest = _nearest(path.name, [entry.name for entry in folder.iterdir()])
-        offer = f"did you mean {str(folder / nearest)!r}?" if nearest else "check the path."
-        raise TableError(f"There is no file {place}; {offer}") from None
-    except IsADirectoryError:
-        raise TableError(f"{place} is a folder. Name one file in it.") from None
-    except OSError as error:
-        raise TableError(
-            f"{place} cannot be read: {error.strerror}. Check its permissions."
-        ) from None
-
-
 def _read_parquet(raw: bytes, place: str) -> pa.Table:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(pa.py_buffer(raw))
-    except (pa.ArrowException, OSError) as error:
+        return parquet.ParquetFile(pa.py_buffer(raw)).read()
+    except (pa.ArrowException, OSError):
         raise TableError(
-            f"{place} is a damaged Parquet file ({str(error)[:80]}). Write it again."
+            f"{place} is a damaged Parquet file: it is cut short or changed, or packed in a way that "
+            "is not known here. Fetch or write it again."
         ) from None
 
 
@@ -184,7 +224,7 @@ def _take_frame(frame: Any) -> pa.Table:
         if isinstance(frame, pa.Table):
             table = frame
         elif isinstance(frame, Mapping):
-            table = pa.table(dict(frame))
+            table = table_of(frame)
         else:
             table = _through_narwhals(frame)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -193,11 +233,13 @@ def _take_frame(frame: Any) -> pa.Table:
         raise TableError(
             f"The table cannot be converted: {error}. Give every column one type, one name and one length."
         ) from None
-    names = table.column_names
+    return table
+
+
+def _refuse_doubled(names: Sequence[str], place: str) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise TableError(f"The table has two columns named {twice!r}. Rename one.")
-    return table
+        raise TableError(f"{place} has two columns named {twice!r}. Rename one.")
 
 
 def _through_narwhals(frame: Any) -> pa.Table:
@@ -227,14 +269,14 @@ def names_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
-def _tidy(table: pa.Table, categories: Sequence[str], place: str) -> pa.Table:
+def _tidy(table: pa.Table, categories: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     for i, name in enumerate(table.column_names):
         column = table.column(i)
         category = name in categories or pa.types.is_dictionary(column.type)
         if category or _is_text(column.type):
-            tidy = _tidy_text(names_of(column), name, category, place)
+            tidy = _tidy_text(names_of(column), name, category, place_of(table))
             table = table.set_column(i, name, tidy)
     return table
 
@@ -257,7 +299,7 @@ def _tidy_text(column: pa.ChunkedArray, name: str, category: bool, place: str) -
     if present and not category:
         if all(map(NUMBER.fullmatch, present)):
             return _as_numbers(words).take(coded.indices)
-        if len(present) > FEW_LEVELS:
+        if len(present) > min(FEW_LEVELS, max(2, (len(coded) - coded.null_count) / 2)):
             _refuse_text_among_numbers(pa.array(words).take(coded.indices), name, place)
     tidy = pa.array(words, pa.string()).take(coded.indices)
     return tidy.dictionary_encode() if category else tidy
@@ -284,16 +326,11 @@ def _refuse_text_among_numbers(column: pa.Array, name: str, place: str) -> None:
     odd = pc.indices_nonzero(pc.invert(plain))
     raise TableError(
         f"{place}: column {name!r} is a column of numbers ({100 * share:.3g} % of its cells), but "
-        f"{rows_listed(odd.to_pylist(), column.take(odd).to_pylist())}. Write plain numbers there (no "
+        f"{rows_listed(odd.to_pylist(), column.take(odd).to_pylist())} (row 1 is the first below the "
+        "names). Write plain numbers there (no "
         "currency, percent or thousands marks) or leave the cells empty for missing; to use the column as "
         f"names instead, pass categories=[{name!r}] (command line: --category {name})."
     )
-
-
-def _nearest(name: str, names: Sequence[str]) -> str | None:
-    lowered = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), lowered, n=1)
-    return lowered[found[0]] if found else None
 
 
 def _listed(names: Sequence[str], limit: int = 12) -> str:

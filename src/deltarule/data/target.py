@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from deltarule.data.columns import is_name, numbers_of, standard_deviation
-from deltarule.data.table import column_of, is_missing, names_of, rows_listed
+from deltarule.data.table import NUMBER, column_of, errors_of, is_missing, names_of, rows_listed
 from deltarule.errors import DataError, TableError
 
 if TYPE_CHECKING:
@@ -52,14 +52,19 @@ class Quantity:
             )
         return cls(name, float(values.mean()), standard_deviation(values))
 
+    def check(self, column: pa.ChunkedArray) -> None:
+        """Raise where a value that is not missing is no number."""
+        numbers_of(column, self.name, "Target")
+
     def encode(self, column: pa.ChunkedArray) -> NDArray[np.float32]:
         """Return the standardized values, (rows, 1)."""
         scaled = (self.values(column) - self.mean) / self.scale
         return scaled.astype(np.float32)[:, None]
 
     def values(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
-        """Return the column in its own unit, (rows,)."""
-        return _quantities(self.name, column)
+        """Return the column in its own unit, (rows,); text is an error."""
+        _refuse_missing(self.name, column)
+        return numbers_of(column, self.name, "Target")
 
     @property
     def constant(self) -> float:
@@ -106,6 +111,7 @@ class Classes:
         """Learn the classes from the training rows, none of them missing."""
         import pyarrow.compute as pc
 
+        _refuse_missing(name, column)
         column = _class_column(name, column)
         counted = sorted(
             (item["values"], item["counts"]) for item in pc.value_counts(column).to_pylist()
@@ -125,15 +131,27 @@ class Classes:
 
     def encode(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
         """Return the class indices, (rows,); a class that training did not have is an error."""
+        _refuse_missing(self.name, column)
+        return self._indices(column)
+
+    def check(self, column: pa.ChunkedArray) -> None:
+        """Raise where a value that is not missing is no class that training had."""
+        self._indices(column)
+
+    def _indices(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
+        """The index of each row's class, 0 where it is missing; an unknown class is an error."""
         column = _class_column(self.name, column)
         if isinstance(self.classes[0], str):
             column = names_of(column)
         coded = column.combine_chunks().dictionary_encode()
         position: dict[Any, int] = {value: i for i, value in enumerate(self.classes)}
         table = np.array(
-            [position.get(value, -1) for value in coded.dictionary.to_pylist()], np.int64
+            [position.get(value, -1) for value in coded.dictionary.to_pylist()] or [0], np.int64
         )
-        indices: NDArray[np.int64] = table[coded.indices.to_numpy()]
+        indices: NDArray[np.int64] = table[
+            coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        ]
+        indices[is_missing(column)] = 0
         unknown = np.flatnonzero(indices < 0)
         if len(unknown):
             values = coded.take(unknown).to_pylist()
@@ -215,9 +233,11 @@ def rows_with_target(table: pa.Table, target: str) -> NDArray[np.int64]:
     """
     missing = is_missing(column_of(table, target))
     if missing.all():
-        raise TableError(
-            f"Target {target!r} is missing in all {len(missing)} rows: nothing to learn from."
-        )
+        with errors_of(table):
+            raise TableError(
+                f"Target {target!r} is missing in each of {len(missing)} rows. Name another column, or fill "
+                "it in where it is known."
+            )
     return np.flatnonzero(~missing)
 
 
@@ -231,29 +251,48 @@ def only_with_target(table: pa.Table, target: str) -> tuple[pa.Table, tuple[str,
     return table.take(rows), (note,)
 
 
+def check_target(name: str, column: pa.ChunkedArray, task: str) -> None:
+    """Raise where a value that is not missing does not fit the task, or classes are too many.
+
+    Raises
+    ------
+    TableError
+        Text for a regression; numbers that are not whole for a classification; fewer than two rows
+        a class on average.
+    """
+    if task == "regression":
+        _refuse_text(name, column)
+    elif task == "classification" or (task == "auto" and is_name(column.type)):
+        _refuse_many(name, _class_column(name, column))
+
+
 def _quantities(name: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
     """The target as numbers, (rows,), none of them missing."""
+    _refuse_text(name, column)
+    _refuse_missing(name, column)
+    return numbers_of(column, name, "Target")
+
+
+def _refuse_text(name: str, column: pa.ChunkedArray) -> None:
     if is_name(column.type) and str(column.type) != "bool":
         values = names_of(column).to_pylist()
         raise TableError(
             f"Target {name!r} holds text ({rows_listed(range(len(values)), values)}), which is no quantity. "
             'Use task="classification", or name a column of numbers.'
         )
-    _refuse_missing(name, column)
-    return numbers_of(column, name)
 
 
 def _class_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The target as text, bools or int64, none of them missing."""
+    """The target as text, bools or int64; missing where it was."""
     import pyarrow as pa
 
-    _refuse_missing(name, column)
     if pa.types.is_boolean(column.type):
         return column
     if is_name(column.type):
         return names_of(column)
-    values = _quantities(name, column)
-    broken = np.flatnonzero(values != np.round(values))
+    values = numbers_of(column, name, "Target")
+    missing = np.isnan(values)
+    broken = np.flatnonzero((values != np.round(values)) & ~missing)
     if len(broken):
         raise TableError(
             f"Target {name!r} is no class but a quantity, it has values that are not whole: "
@@ -261,7 +300,25 @@ def _class_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
             f'Use task="regression"; if they are names, pass categories=[{name!r}] to read_table '
             f"(command line: --category {name})."
         )
-    return pa.chunked_array([values.astype(np.int64)])
+    return pa.chunked_array([pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)])
+
+
+def _refuse_many(name: str, column: pa.ChunkedArray) -> None:
+    """Raise where classes have fewer than two rows on average."""
+    import pyarrow.compute as pc
+
+    words = column.to_pylist()
+    present = [row for row, word in enumerate(words) if word is not None]
+    classes = pc.unique(column.drop_null()).to_pylist()
+    if 2 * len(classes) <= len(present) or len(classes) < 3:
+        return
+    odd = [row for row in present if not NUMBER.fullmatch(str(words[row]))]
+    mend = f"Nearly all are numbers, but {rows_listed(odd, [words[row] for row in odd])}: mend the cells"
+    other = "Name another target column, or one whose values repeat"
+    raise TableError(
+        f"Target {name!r} has {len(classes)} classes in {len(present)} rows, too few rows of each to learn "
+        f"from. {mend if 0 < 4 * len(odd) <= len(present) else other}."
+    )
 
 
 def _refuse_missing(name: str, column: pa.ChunkedArray) -> None:

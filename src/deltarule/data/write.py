@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -9,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deltarule.data.place import check_writable, not_written
+from deltarule.data.table import unplaced
 from deltarule.errors import TableError
 
 if TYPE_CHECKING:
@@ -27,8 +30,11 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     ------
     TableError
         Another ending.
+    WriteError
+        The file cannot be written; one of that name is as it was.
     """
     path = Path(path)
+    check_writable(path)
     if not path.name.endswith(ENDINGS):
         raise TableError(f"{path}: a table is written to a file that ends in {', '.join(ENDINGS)}.")
     if path.suffix == ".parquet":
@@ -37,7 +43,10 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
         raw = delimited(table, "\t" if ".tsv" in path.suffixes else ",")
     if path.suffix == ".gz":
         raw = gzip.compress(raw, mtime=0)
-    write_whole(path, raw)
+    try:
+        write_whole(path, raw)
+    except OSError as error:
+        raise not_written(path, error) from None
 
 
 def write_whole(path: Path, raw: bytes) -> None:
@@ -48,6 +57,8 @@ def write_whole(path: Path, raw: bytes) -> None:
     OSError
         The place cannot be written; a file that was there is as it was.
     """
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
@@ -73,5 +84,5 @@ def _parquet(table: pa.Table) -> bytes:
     from pyarrow import parquet
 
     out = io.BytesIO()
-    parquet.write_table(table, out)
+    parquet.write_table(unplaced(table), out)
     return out.getvalue()

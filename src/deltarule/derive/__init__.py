@@ -7,7 +7,7 @@ with them, and closed graphs for the compiler.
 from deltarule.derive import functions
 from deltarule.derive.batch import vmap
 from deltarule.derive.check import check_grads
-from deltarule.derive.control import scan
+from deltarule.derive.control import cond, scan, while_loop
 from deltarule.derive.custom import custom_vjp, stop_gradient, value
 from deltarule.derive.differentiate import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from deltarule.derive.trace import Staged, stage
@@ -15,6 +15,7 @@ from deltarule.derive.trace import Staged, stage
 __all__ = [
     "Staged",
     "check_grads",
+    "cond",
     "custom_vjp",
     "grad",
     "hessian",
@@ -28,4 +29,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]

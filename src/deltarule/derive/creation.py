@@ -42,9 +42,11 @@ LIBRARIES = (
     "numpy scipy pandas polars sklearn matplotlib pyarrow narwhals torch jax "
     "numba statsmodels".split()
 )
+_HERE = os.path.dirname(os.path.dirname(__file__))
+COMMAND_LINE = os.path.join(_HERE, "cli") + os.sep  # where it calls, there is no line of a user
 _PACKAGES = os.path.dirname(os.path.dirname(np.__file__))
 _INTERNAL_PLACES = (
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    _HERE + os.sep,
     *(os.path.join(_PACKAGES, name) + os.sep for name in LIBRARIES),
     "<__array_function__",
 )
@@ -58,7 +60,8 @@ class _Internal(dict[str, bool]):
     """Whether code of a file belongs to deltarule or to a library, not to the user."""
 
     def __missing__(self, file: str) -> bool:
-        found = self[file] = file.startswith(_INTERNAL_PLACES)
+        found = file.startswith(_INTERNAL_PLACES) and not file.startswith(COMMAND_LINE)
+        self[file] = found
         return found
 
 

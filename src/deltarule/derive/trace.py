@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.derive.creation import INTERNAL, creation_traced
+from deltarule.derive.creation import COMMAND_LINE, INTERNAL, creation_traced
 from deltarule.derive.library import reach
 from deltarule.derive.tracer import Tracer
 from deltarule.errors import (
@@ -59,7 +59,9 @@ def caller() -> Origin:
         return REPLAYED.origin
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        if not INTERNAL[frame.f_code.co_filename]:
+        if not INTERNAL[file := frame.f_code.co_filename]:
+            if file.startswith(COMMAND_LINE):
+                break
             return _new(Origin, (frame.f_code, frame.f_lasti, STATE.scope))
         frame = frame.f_back
     return Origin(None, 0, STATE.scope)
@@ -74,6 +76,13 @@ def scope(name: str) -> Iterator[str]:
         yield STATE.scope
     finally:
         STATE.scope = outer
+
+
+def label(name: str, x: Any) -> Any:
+    """``x`` itself; where it is traced, explanations call it by this name."""
+    if isinstance(x, Tracer):
+        x.within.labels[x.node] = name
+    return x
 
 
 @lru_cache(maxsize=4096)
@@ -105,9 +114,22 @@ class Trace:
         Node -> array made by the traced function itself, of known numbers.
     tape : list of Node
         Nodes that depend on an active input, in order.
+    labels : dict
+        Node -> what explanations call it.
     """
 
-    __slots__ = ("active", "captured", "known", "level", "made", "open", "sites", "tape", "values")
+    __slots__ = (
+        "active",
+        "captured",
+        "known",
+        "labels",
+        "level",
+        "made",
+        "open",
+        "sites",
+        "tape",
+        "values",
+    )
 
     def __init__(self, level: int, known: bool) -> None:
         self.level = level
@@ -118,6 +140,7 @@ class Trace:
         self.active: set[Node] = set()
         self.tape: list[Node] = []
         self.captured: dict[Any, Captured] = {}
+        self.labels: dict[Node, str] = {}
         self.sites: dict[str, int] = {}
 
     def input(

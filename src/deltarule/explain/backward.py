@@ -15,7 +15,8 @@ from deltarule.explain.blocks import Block
 from deltarule.explain.expand import Terms
 from deltarule.explain.names import Names
 from deltarule.explain.partial import partials
-from deltarule.explain.sheet import DERIVATIVES, Sheet, around, rowed, spot
+from deltarule.explain.rows import around, spot
+from deltarule.explain.sheet import DERIVATIVES, Sheet
 from deltarule.explain.step import Step
 from deltarule.explain.term import ZERO, Sum, Symbol, Term, add, multiply, symbols
 from deltarule.program import Node
@@ -26,23 +27,24 @@ GIVEN = ("input", "target", "setting", "memory")
 def name_derivatives(sheet: Sheet, step: Step, names: Names) -> None:
     """Name the nodes of the backward pass, from the last layer to the first."""
     found = step.forward
-    for block, units in reversed(list(zip(found.blocks, names.units, strict=True))):
-        for word, role, of in _marks(step, block):
+    for i in range(len(found.blocks) - 1, -1, -1):
+        for pattern, role, of in _marks(step, found.blocks[i]):
             node = step.backward[of]
-            sheet.call(node, rowed(units, node.type.shape, word), role)
+            sheet.call(node, names.part(i, node.type.shape, pattern), role)
     for path, node in step.gradients.items():
         sheet.call(node, around(names.weights[path], "dE/d"), "gradient")
 
 
 def _marks(step: Step, block: Block) -> list[tuple[str, str, Node]]:
-    """What is differentiated by: output and weighted sum. Where they are one, delta comes first."""
+    """What is differentiated by: output, parts, weighted sum. Where they are one, delta comes first."""
     out = step.forward.at[block.out]
     above, below = ("dE/dout_{}", "dE_dout", out), ("delta_{}", "delta", out)
-    if block.net is None:
-        return [above]
-    if block.plain:
-        return [below, above]
-    return [above, ("delta_{}", "delta", step.forward.at[block.net])]
+    found = [below, above] if block.plain else [above]
+    for word, node in reversed(block.parts):
+        found.append((f"dE/d{word}_{{}}", "dE_dout", step.forward.at[node]))
+    if block.net is not None and not block.plain:
+        found.append(("delta_{}", "delta", step.forward.at[block.net]))
+    return [mark for mark in found if mark[2] in step.backward]
 
 
 class Backward:
@@ -51,21 +53,35 @@ class Backward:
     def __init__(self, sheet: Sheet, step: Step, names: Names) -> None:
         self.sheet, self.step, self.names = sheet, step, names
         self.readers: dict[str, list[str]] = {}
+        self.direct = self._read_by_error()
+
+    def _read_by_error(self) -> set[str]:
+        """What the error depends on not only through the layers above: outputs, penalized weights."""
+        found = self.sheet.found
+        waiting = [name for name, q in found.items() if q.role in ("loss", "loss_part")]
+        read: set[str] = set()
+        while waiting:
+            term = found[waiting.pop()].term
+            new = set(() if term is None else symbols(term)) - read
+            read |= new
+            waiting += [name for name in new if found[name].role == "value"]
+        return read
 
     def work(self) -> None:
         """All layers, from the last to the first."""
         found = self.step.forward
         for layer in range(len(found.blocks), 0, -1):
-            block, units = found.blocks[layer - 1], self.names.units[layer - 1]
+            block = found.blocks[layer - 1]
             for pattern, role, of in _marks(self.step, block):
-                own = rowed(units, of.type.shape, pattern)
+                own = self.names.part(layer - 1, of.type.shape, pattern)
                 second = block.plain and role == "dE_dout"
                 self._derivatives(of, own, role, layer, aside=second)
-                if role == "dE_dout" and block.net is not None and not block.plain:
-                    self._slopes(of, layer)
+                simple = block.net is not None and not block.plain and not block.parts
+                if role == "dE_dout" and (simple or block.parts):
+                    self._slopes(of, aside=not simple)
             below = found.at[block.out if block.net is None or block.plain else block.net]
-            for name in self.sheet.names(below).ravel():
-                self._partials(name, aside=True)
+            if not block.parts or block.net is not None:
+                self._slopes(below, aside=True)
             for path, node in self.step.gradients.items():
                 self._gradients(self.names.weights[path], node, layer)
 
@@ -94,10 +110,10 @@ class Backward:
 
         return Sum(tuple(sorted(term.terms, key=first)))
 
-    def _slopes(self, out: Node, layer: int) -> None:
+    def _slopes(self, out: Node, aside: bool) -> None:
         """The derivative of each output with respect to its weighted sum."""
         for name in self.sheet.names(out).ravel():
-            self._partials(name, aside=False)
+            self._partials(name, aside=aside)
 
     def _partials(self, name: str, aside: bool) -> None:
         """The derivatives of a quantity with respect to those in its formula."""
@@ -118,7 +134,7 @@ class Backward:
         links = []
         for reader in self.readers.get(name, []):
             above = self._derivative_of(reader)
-            if above is None:
+            if above is None or name in self.direct:
                 return None
             links.append(multiply(Symbol(above), Symbol(f"d{reader}/d{name}")))
         return add(*links) if links else None
@@ -152,6 +168,8 @@ class Backward:
             word, _, unit = reader.partition("_")
             slope, last = f"dout_{unit}/dnet_{unit}", Symbol(f"d{reader}/d{name}")
             above = self._derivative_of(reader)
+            if name in self.direct:
+                return None
             alone = self.readers.get(reader) == [
                 f"out_{unit}"
             ]  # else others depend on the sum, too

@@ -7,14 +7,14 @@ the network begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deltarule.program import Node
 from deltarule.program.lowering import Contract, Index, Map
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """One layer as it is explained.
 
@@ -26,6 +26,8 @@ class Block:
         What it computes, in order.
     net : Node or None
         The weighted sum, bias included; None where the block has no weights.
+    parts : list of (str, Node)
+        What is computed on the way and has a name of its own: the mean of a batch.
     out : Node
         What later blocks read.
     """
@@ -33,6 +35,12 @@ class Block:
     scope: str
     nodes: list[Node] = field(default_factory=list)
     net: Node | None = None
+    parts: list[tuple[str, Node]] = field(default_factory=list)
+
+    @property
+    def marks(self) -> list[Node]:
+        """Everything in it that has a name."""
+        return [*([self.net] if self.net else []), *(node for _, node in self.parts), self.out]
 
     @property
     def out(self) -> Node:
@@ -46,7 +54,11 @@ class Block:
 
 
 def blocks(
-    forward: Sequence[Node], data: Node, output: Node, weights: Iterable[Node]
+    forward: Sequence[Node],
+    data: Node,
+    output: Node,
+    weights: Iterable[Node],
+    labels: Mapping[Node, str],
 ) -> list[Block]:
     """The blocks between the inputs and the output."""
     live, given = _reached(forward, [data]), _reached(forward, weights)
@@ -63,7 +75,7 @@ def blocks(
         before = [home[arg] for arg in node.args if arg in home]
         if not before and _moves(node):
             continue  # a part of the inputs
-        block = max(before, key=found.index) if before else None
+        block = _latest(found, before, _scope(node))
         if block is None or _begins(node, block, live, given):
             block = Block(_scope(node))
             if _product(node, live, given):
@@ -72,20 +84,33 @@ def blocks(
         elif block.net is block.nodes[-1] and _biased(node, block.net, live, readers):
             block.net = node
         block.nodes.append(node)
+        if node in labels:
+            block.parts.append((labels[node], node))
         home[node] = block
     return _merged(found)
 
 
+def _latest(found: list[Block], before: list[Block], scope: str) -> Block | None:
+    """The last block that a node reads from, or a later one of its own layer."""
+    for block in reversed(found):
+        if block in before or (scope and block.scope == scope):
+            return block
+    return None
+
+
 def _merged(found: list[Block]) -> list[Block]:
-    """An activation that is a layer of its own belongs to the weighted sum before it."""
+    """An activation that is a layer of its own belongs to the weighted sum before it; what comes out
+    of a block is no part of it."""
     out: list[Block] = []
     for block in found:
-        alone = block.net is None and all(_elementwise(node) for node in block.nodes)
+        alone = not block.parts and block.net is None and all(map(_elementwise, block.nodes))
         follows = out and any(arg is out[-1].out for node in block.nodes for arg in node.args)
         if alone and follows and out[-1].plain:
             out[-1].nodes += block.nodes
         else:
             out.append(block)
+    for block in out:
+        block.parts = [(word, node) for word, node in block.parts if node is not block.out]
     return out
 
 
@@ -111,8 +136,8 @@ def _moves(node: Node) -> bool:
 
 
 def _biased(node: Node, net: Node, live: set[Node], readers: dict[Node, list[Node]]) -> bool:
-    """Whether a node only adds to, or only moves, the weighted sum."""
-    moves = _moves(node)
+    """Whether a node only adds to, or only moves, the weighted sum; rows of sums stay rows."""
+    moves = _moves(node) and not len(node.type.shape) > len(net.type.shape) == 2
     adds = node.primitive.name in ("add", "sub")
     others = [arg for arg in node.args if arg is not net]
     return (moves or adds) and readers[net] == [node] and not any(arg in live for arg in others)

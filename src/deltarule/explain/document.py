@@ -174,7 +174,9 @@ class Writer:
             return [term], note
         if q.role == "gradient":
             return [term, q.chain], note
-        return ([q.chain] if q.role == "delta" else [q.chain, term]), note
+        links = [self.quantities[name].aside for name in symbols(q.chain)]
+        known = q.role == "delta" and (all(links) or not any(links))
+        return ([q.chain] if known else [q.chain, term]), note
 
     def _chosen(self, term: Term) -> tuple[Term, str]:
         """A formula with its choices made, and the reasons in words."""
@@ -206,12 +208,22 @@ class Writer:
             if other.aside and other.term == Symbol(q.name) and other.role == "dE_dout":
                 yield other.name
 
+    def _constant(self, number: Number) -> Number:
+        """A constant as it is printed: rounded where that is no fraction."""
+        printed = self.numbers(number)
+        return Number(_read(printed.text)) if isinstance(printed, Figure) else number
+
     def _holds(self, term: Term, value: float) -> bool:
         """Whether the printed arithmetic gives the printed result."""
-        names = [t.name for t in walk(term) if isinstance(t, Symbol)]
+        parts = list(walk(term))
+        names = [t.name for t in parts if isinstance(t, Symbol)]
         shown = {name: _read(self.figure(self.quantities[name].value)) for name in names}
+        rounded: dict[Term, Term] = {}
+        for number in (t for t in parts if isinstance(t, Number)):
+            if (printed := self._constant(number)) != number:
+                rounded[number] = printed
         with np.errstate(all="ignore"):
-            found = float(evaluate(term, shown))
+            found = float(evaluate(exchanged(term, rounded) if rounded else term, shown))
         return self.figure(found) == self.figure(value)
 
 

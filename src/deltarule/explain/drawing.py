@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from deltarule.explain.record import Layout, Quantity
+from deltarule.explain.record import Connection, Layout, Quantity
 
 RADIUS = 36
 APART = 158  # between neurons of a column
@@ -33,29 +33,40 @@ class Place:
 
 def drawable(layout: Layout | None) -> bool:
     """Whether there is a network small enough to draw."""
-    return layout is not None and max(map(len, layout.units)) <= MOST_NEURONS
+    return layout is not None and max(map(len, _stacks(layout))) <= MOST_NEURONS
 
 
 def draw(layout: Layout, quantities: Mapping[str, Quantity], shown: Mapping[str, str]) -> str:
     """The drawing; ``shown`` has the text of each number."""
     places = _places(layout)
-    tall = max(len(units) for units in layout.units) * APART
-    size = f"0 0 {WIDE * len(layout.units) - WIDE + 2 * EDGE:.0f} {tall + 18:.0f}"
+    stacks = _stacks(layout)
+    tall = max(map(len, stacks)) * APART
+    size = f"0 0 {WIDE * len(stacks) - WIDE + 2 * EDGE:.0f} {tall + 18:.0f}"
     inside = "".join((*_edges(layout, places, quantities, shown), *_neurons(layout, places, shown)))
-    few = len(layout.edges) <= MOST_LABELS
+    weighted = [_id(edge) for edge in layout.edges if edge.source and edge.name]
+    few = len(layout.edges) <= MOST_LABELS and len(set(weighted)) == len(weighted)
     return (
         f'<svg viewBox="{size}" role="img" aria-label="The network with its numbers"'
         f' class="{"few" if few else "many"}">{inside}</svg>'
     )
 
 
+def _stacks(layout: Layout) -> list[list[tuple[int, int]]]:
+    """The neurons of each column, those of several layers below each other."""
+    stacks: list[list[tuple[int, int]]] = [[] for _ in range(max(layout.columns) + 1)]
+    for layer, units in enumerate(layout.units):
+        stacks[layout.columns[layer]] += [(layer, unit) for unit in range(1, len(units) + 1)]
+    return stacks
+
+
 def _places(layout: Layout) -> dict[tuple[int, int], Place]:
-    tall = max(len(units) for units in layout.units) * APART
+    stacks = _stacks(layout)
+    tall = max(map(len, stacks)) * APART
     found = {}
-    for column, units in enumerate(layout.units):
-        top = (tall - len(units) * APART) / 2 + APART / 2
-        for row in range(len(units)):
-            found[column, row + 1] = Place(EDGE + WIDE * column, top + APART * row)
+    for column, neurons in enumerate(stacks):
+        top = (tall - len(neurons) * APART) / 2 + APART / 2
+        for row, neuron in enumerate(neurons):
+            found[neuron] = Place(EDGE + WIDE * column, top + APART * row)
     return found
 
 
@@ -72,29 +83,61 @@ def _edges(
     quantities: Mapping[str, Quantity],
     shown: Mapping[str, str],
 ) -> Iterator[str]:
-    known = [abs(quantities[name].value) for _, _, _, name in layout.edges if name in quantities]
-    largest = max(known, default=1.0) or 1.0
+    values = [quantities[e.name].value for e in layout.edges if e.name in quantities]
+    largest = max(map(abs, values), default=1.0) or 1.0
     labels = []
-    for layer, unit, source, name in layout.edges:
-        if not source or name not in quantities:
+    drawn: dict[str, int] = {}
+    for edge in layout.edges:
+        if not edge.source:
             continue
-        a, b = places[layer - 1, source], places[layer, unit]
-        value = quantities[name].value
-        kind = "edge minus" if value < 0 else "edge"
-        width = 1 + 2.2 * abs(value) / largest
-        yield (
-            f'<line id="e-{layer}-{unit}-{source}" class="{kind}" x1="{a.x}" y1="{a.y}"'
-            f' x2="{b.x}" y2="{b.y}" style="stroke-width:{width:.2f}"/>'
-        )
-        at = 0.5 if a.y == b.y else 0.34  # where labels of crossing edges are apart
-        x, y = a.x + at * (b.x - a.x), a.y + at * (b.y - a.y)
-        labels.append(
-            f'<g class="label" data-edge="e-{layer}-{unit}-{source}" transform="translate({x:.1f} {y:.1f})">'
-            f'<text y="-5"><tspan class="name">{escape(short(name))}</tspan> '
-            f"{_number(name, shown, 'old')}{_number(f'{name}_new', shown, 'new')}</text>"
-            f'<text y="14" class="gradient">{_number(f"dE/d{name}", shown, "", "∂ ")}</text></g>'
-        )
+        a, b = places[edge.before, edge.source], places[edge.layer, edge.unit]
+        again = drawn[_id(edge)] = drawn.get(_id(edge), -1) + 1
+        if not again:
+            columns = layout.columns[edge.layer] - layout.columns[edge.before]
+            yield _line(edge, a, b, columns, quantities, largest)
+        if edge.name in quantities:
+            labels.append(_label(edge, a, b, again, shown))
     yield from labels
+
+
+def _id(edge: Connection) -> str:
+    """The name of a line; several weights between two neurons share it."""
+    return f"e-{edge.layer}-{edge.unit}-{edge.before}-{edge.source}"
+
+
+def _line(
+    edge: Connection,
+    a: Place,
+    b: Place,
+    columns: int,
+    quantities: Mapping[str, Quantity],
+    largest: float,
+) -> str:
+    """A line as thick as its weight, dashed where it has none; in a bow where it passes a column by."""
+    kind, style = "edge", "stroke-width:1.2;stroke-dasharray:5 5"
+    if edge.name in quantities:
+        value = quantities[edge.name].value
+        kind = "edge minus" if value < 0 else "edge"
+        style = f"stroke-width:{1 + 2.2 * abs(value) / largest:.2f}"
+    bow = APART * 0.55 if columns > 1 else 0.0
+    x, y = (a.x + b.x) / 2, (a.y + b.y) / 2 - bow
+    return (
+        f'<path id="{_id(edge)}" class="{kind}" fill="none" style="{style}"'
+        f' d="M{a.x} {a.y} Q{x} {y} {b.x} {b.y}"/>'
+    )
+
+
+def _label(edge: Connection, a: Place, b: Place, again: int, shown: Mapping[str, str]) -> str:
+    """A weight with its gradient, on its line."""
+    at = 0.5 if a.y == b.y else 0.34  # where labels of crossing edges are apart
+    x, y = a.x + at * (b.x - a.x), a.y + at * (b.y - a.y) + 34 * again
+    name = edge.name
+    return (
+        f'<g class="label" data-edge="{_id(edge)}" transform="translate({x:.1f} {y:.1f})">'
+        f'<text y="-5"><tspan class="name">{escape(short(name))}</tspan> '
+        f"{_number(name, shown, 'old')}{_number(f'{name}_new', shown, 'new')}</text>"
+        f'<text y="14" class="gradient">{_number(f"dE/d{name}", shown, "", "∂ ")}</text></g>'
+    )
 
 
 def _number(name: str, shown: Mapping[str, str], kind: str, before: str = "") -> str:
@@ -108,7 +151,10 @@ def _number(name: str, shown: Mapping[str, str], kind: str, before: str = "") ->
 def _neurons(
     layout: Layout, places: Mapping[tuple[int, int], Place], shown: Mapping[str, str]
 ) -> Iterator[str]:
-    biases = {(layer, unit): name for layer, unit, source, name in layout.edges if not source}
+    biases: dict[tuple[int, int], list[str]] = {}
+    for edge in layout.edges:
+        if not edge.source:
+            biases.setdefault((edge.layer, edge.unit), []).append(edge.name)
     for (column, row), at in places.items():
         unit = layout.units[column][row - 1]
         value = unit if column == 0 else f"out_{unit}"
@@ -118,10 +164,10 @@ def _neurons(
             f'<circle r="{RADIUS}"/><text class="unit" y="-7">{escape(short(unit))}</text>',
             f'<text y="14" class="value">{_number(value, shown, "out")}</text>',
         ]
-        if (column, row) in biases:
-            name = biases[column, row]
+        for i, name in enumerate(biases.get((column, row), ())):
             rows.append(
-                f'<text y="{RADIUS + 18}" class="bias"><tspan class="name">{escape(short(name))}</tspan> '
+                f'<text y="{RADIUS + 18 * (i + 1)}" class="bias">'
+                f'<tspan class="name">{escape(short(name))}</tspan> '
                 f"{_number(name, shown, 'old')}{_number(f'{name}_new', shown, 'new')} "
                 f'<tspan class="gradient">{_number(f"dE/d{name}", shown, "", "∂ ")}</tspan></text>'
             )
@@ -135,20 +181,17 @@ def _neurons(
 def marks(layout: Layout, q: Quantity) -> list[str]:
     """The parts of the drawing that a quantity is about."""
     neuron = f"n-{q.layer}-{q.unit}"
-    into = [
-        (layer, unit, source)
-        for layer, unit, source, _ in layout.edges
-        if (layer, unit) == (q.layer, q.unit) and source
-    ]
-    if q.role in ("net", "input"):
-        return [neuron, *(f"e-{j}-{u}-{s}" for j, u, s in into)]
+    lines = [edge for edge in layout.edges if edge.source]
+    if q.role in ("net", "out", "part", "input"):
+        into = [_id(edge) for edge in lines if (edge.layer, edge.unit) == (q.layer, q.unit)]
+        return [neuron, *(dict.fromkeys(into) if q.role != "out" else ())]
     if q.role in ("weight", "gradient", "new", "memory_new") or q.parameter:
         of = q.parameter or q.name
-        found = [edge for edge in layout.edges if edge[3] == of]
-        return [f"e-{j}-{u}-{s}" if s else f"n-{j}-{u}" for j, u, s, _ in found]
+        found = [edge for edge in layout.edges if edge.name == of]
+        return [_id(edge) if edge.source else f"n-{edge.layer}-{edge.unit}" for edge in found]
     if q.role == "dE_dout":
-        after = [edge for edge in layout.edges if (edge[0], edge[2]) == (q.layer + 1, q.unit)]
-        return [neuron, *(f"e-{j}-{u}-{s}" for j, u, s, _ in after)]
+        after = [_id(edge) for edge in lines if (edge.before, edge.source) == (q.layer, q.unit)]
+        return [neuron, *dict.fromkeys(after)]
     if q.role in ("loss", "loss_part", "target"):
         last = len(layout.units) - 1
         units = [q.unit] if q.unit else range(1, len(layout.units[last]) + 1)

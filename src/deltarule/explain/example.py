@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deltarule.data.place import text_of
 from deltarule.errors import DataError
 from deltarule.explain.network import ABSENT, Layer, Network
 from deltarule.optim import SGD
@@ -66,7 +67,7 @@ class Example:
     x, targets : array or None
         Rows of numbers; None where they are not given.
     loss : str
-        Name of a loss.
+        Name of a loss; "upstream" where the targets are the derivatives of an error that is not said.
     optimizer : rule
         ``dr.SGD(learning_rate)`` and the like.
     trained : tuple of str
@@ -145,9 +146,9 @@ def read(path: str | Path) -> Example:
         Where it is no TOML, has entries that the format does not know, or entries of the wrong kind.
         Missing numbers and contradictions are listed in ``problems`` instead.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    text = text_of(Path(path), DataError)
     try:
-        data = tomllib.loads(text)
+        data = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is no TOML: {error}") from None
     return parse(data, str(path))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from deltarule.explain.order import parts_first
 from deltarule.explain.term import (
-    ONE,
     ZERO,
     Call,
     Number,
@@ -155,26 +155,44 @@ def _call(node: Node) -> Callable[..., Term]:
 
 
 def _quotient(a: Term, b: Term) -> Term:
-    """a / b, with the constant of a in front."""
+    """a / b, with the constant of a in front; (c / s) / s is c / s^2."""
     if isinstance(b, Number) and b.value:
         return multiply(Number(1 / b.value), a)
     if a == ZERO:
         return ZERO
+    factors = a.factors if isinstance(a, Product) else (a,)
+    for i, f in enumerate(factors):
+        if isinstance(f, Call) and f.primitive is ops.div and _share(f.args[1], b):
+            above = multiply(*factors[:i], f.args[0], *factors[i + 1 :])
+            return _quotient(above, multiply(f.args[1], b))
     if isinstance(a, Product) and isinstance(a.factors[0], Number):
         return multiply(a.factors[0], Call(ops.div, (multiply(*a.factors[1:]), b)))
     return Call(ops.div, (a, b))
 
 
+def _share(a: Term, b: Term) -> bool:
+    """Whether two products have a factor in common."""
+    first, second = (set(t.factors if isinstance(t, Product) else (t,)) for t in (a, b))
+    return bool(first & second)
+
+
 def _times(a: Term, b: Term) -> Term:
-    """The product; the first quotient of 1 takes the other factors as its numerator."""
+    """The product; quotients of a common root are one, and the first quotient of a number takes the
+    other factors as its numerator."""
     whole = multiply(a, b)
     factors = list(whole.factors) if isinstance(whole, Product) else []
-    for i, factor in enumerate(factors):
-        if isinstance(factor, Call) and factor.primitive is ops.div and factor.args[0] == ONE:
-            rest = factors[:i] + factors[i + 1 :]
-            constant = [f for f in rest if isinstance(f, Number)]
+    quotients = [f for f in factors if isinstance(f, Call) and f.primitive is ops.div]
+    for first, second in combinations(quotients, 2):
+        if _share(first.args[1], second.args[1]):
+            above, below = (multiply(*pair) for pair in zip(first.args, second.args, strict=True))
+            rest = [f for f in factors if f is not first and f is not second]
+            return _times(multiply(*rest), _quotient(above, below))
+    for quotient in quotients:
+        if isinstance(quotient.args[0], Number):
+            rest = [f for f in factors if f is not quotient]
+            constants = [quotient.args[0], *(f for f in rest if isinstance(f, Number))]
             others = [f for f in rest if not isinstance(f, Number)]
-            return multiply(*constant, Call(ops.div, (multiply(*others), factor.args[1])))
+            return multiply(*constants, _quotient(multiply(*others), quotient.args[1]))
     return whole
 
 
@@ -250,9 +268,14 @@ def reduction(node: Node, op: str, row: tuple[Term, ...]) -> Term:
 
 def share(term: Term, factor: float) -> Term:
     """A constant times a term, put into each term of a sum that has constants itself."""
-    if isinstance(term, Sum) and any(isinstance(t, Product) for t in term.terms):
+    if isinstance(term, Sum) and any(_numbered(t) for t in term.terms):
         return add(*(multiply(Number(factor), t) for t in term.terms))
     return multiply(Number(factor), term)
+
+
+def _numbered(term: Term) -> bool:
+    """Whether a term begins with a constant."""
+    return isinstance(term, Product) and isinstance(term.factors[0], Number)
 
 
 def _empty(shape: tuple[int, ...]) -> Terms:

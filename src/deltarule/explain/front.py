@@ -84,4 +84,20 @@ def explain(
     from deltarule.optim import SGD
 
     rule = SGD(0.1) if optimizer is None else optimizer
-    return work_network(net, *args, loss, rule, steps, weight, seed)
+    x, y = map(_finite, args, ("x", "y"))
+    return work_network(net, x, y, loss, rule, steps, weight, seed)
+
+
+def _finite(given: Any, name: str) -> Any:
+    """An array of finite numbers, or a DataError that names the first other one."""
+    import numpy as np
+
+    from deltarule.errors import DataError
+    from deltarule.nn.arrays import as_numbers
+
+    found = as_numbers(given, name)
+    wrong = np.argwhere(~np.isfinite(found))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        raise DataError(f"{name}{list(place)} is {found[place]}; only numbers can be explained")
+    return found

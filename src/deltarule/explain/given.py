@@ -9,7 +9,8 @@ import numpy as np
 
 from deltarule.explain.expand import Terms
 from deltarule.explain.names import Names
-from deltarule.explain.sheet import Sheet, around, rowed, spot
+from deltarule.explain.rows import around, rowed, spot
+from deltarule.explain.sheet import Sheet
 from deltarule.explain.step import Pass, Step
 from deltarule.nn.nested import Path
 from deltarule.program import Node
@@ -22,7 +23,8 @@ def name_given(sheet: Sheet, found: Pass, names: Names, end: str) -> None:
     inputs, targets = found.inputs, found.targets
     sheet.call(inputs, rowed(names.inputs, inputs.type.shape, "{}"), "input")
     for path, node in found.weights.items():
-        sheet.call(node, around(names.weights[path], "", end), "weight")
+        new = end if path in found.trained else ""
+        sheet.call(node, around(names.weights[path], "", new), "weight")
     for path, node in found.held.items():
         if path in names.weights:
             sheet.call(node, names.weights[path], "weight")
@@ -37,7 +39,7 @@ def _target_names(targets: Node, names: Names) -> Terms:
     units = names.units[-1]
     if len(units) != wide[-1]:
         units = ["t"] * wide[-1]
-    return rowed(units, wide, "t_{}").reshape(shape)
+    return rowed(units, wide, names.target + "_{}").reshape(shape)
 
 
 def given(sheet: Sheet, step: Step, names: Names) -> None:
@@ -45,7 +47,7 @@ def given(sheet: Sheet, step: Step, names: Names) -> None:
     found = step.forward
     _numbers(sheet, found.inputs, "input")
     for path, node in found.weights.items():
-        _weights(sheet, node, names.weights[path], names, trained=True)
+        _weights(sheet, node, names.weights[path], names, trained=path in found.trained)
     for path, node in found.held.items():
         if path in names.weights:
             _weights(sheet, node, names.weights[path], names, trained=False)
@@ -101,9 +103,10 @@ def _memory(sheet: Sheet, step: Step, names: Names) -> None:
 
 def memory_names(names: Names, path: Path, shape: tuple[int, ...], end: str = "") -> Terms:
     """Names of what the update rule keeps for each weight: velocity_w5."""
-    of = names.weights.get(path[1:])
-    if of is not None and of.shape == shape:
-        return around(of, f"{path[0]}_", end)
+    for i in range(1, len(path)):  # a rule inside a rule keeps its memory under a name of its own
+        of = names.weights.get(path[i:])
+        if of is not None and of.shape == shape:
+            return around(of, "_".join(path[:i]) + "_", end)
     out = np.empty(shape, object)
     for place in np.ndindex(shape):
         numbers = [str(i + 1) for i in place]

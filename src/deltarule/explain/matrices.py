@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.given import SHORT
-from deltarule.explain.names import weight_readers
+from deltarule.explain.names import short, weight_readers
 from deltarule.explain.record import Quantity
 from deltarule.explain.step import Pass, Step
 from deltarule.explain.term import Term, symbols
@@ -51,10 +51,13 @@ class Matrices:
         for name, _, node in marks:
             whole.call(node, name)
         for name, _, node in reversed(marks):
-            whole.call(step.backward[node], f"dE/d{name}")
+            if node in step.backward:
+                whole.call(step.backward[node], f"dE/d{name}")
         for path, node in step.gradients.items():
             whole.call(node, f"dE/d{self.weights[path]}")
+        whole.call(found.loss, "E")
         self.between = whole.call_intermediates([*found.order, *step.between])
+        self.between += whole.call_intermediates(step.products, 2, "u")
         return whole
 
     def _put(
@@ -71,8 +74,9 @@ class Matrices:
         term: Term | None = None
         if formula:
             own = whole.names.get(node)
-            term = whole.term(node) if own not in (None, name) else whole.formula(node)
-            self._need(whole, node, phase)
+            other = own not in (None, name)
+            term = whole.term(node) if other else whole.formula(node)
+            self._need(whole, [node] if other else list(node.args), phase)
             self._constants(whole, term)
         value = np.asarray(whole.values[node])[()]
         where = "" if node.origin is None else node.origin.scope
@@ -87,15 +91,15 @@ class Matrices:
                 value = np.asarray(whole.values[whole.constants[name]])[()]
                 self.found[name] = Quantity(name, value, "given", "value", self.number)
 
-    def _need(self, whole: Whole, node: Node, phase: str) -> None:
+    def _need(self, whole: Whole, stack: list[Node], phase: str) -> None:
         """Intermediate values that are read and not on the sheet yet, in the order of the graph."""
         names = {whole.names[n]: n for n in self.between if n in whole.names}
-        wanted, stack = set(), list(node.args)
+        wanted = set()
         while stack:
             top = stack.pop()
             name = whole.names.get(top)
-            if name in names and name not in self.found and top not in wanted:
-                wanted.add(top)
+            if name in names and name not in self.found and names[name] not in wanted:
+                wanted.add(names[name])  # an equal node may bear the name as well
                 stack += top.args
             elif name is None:
                 stack += top.args
@@ -108,7 +112,7 @@ class Matrices:
     def _given(self, whole: Whole, found: Pass, end: str = "") -> None:
         named = [("X", "input", found.inputs), ("T", "target", found.targets)]
         for path, node in {**found.weights, **found.held}.items():
-            trained = path in found.weights
+            trained = path in found.trained
             name = self.weights.get(path, ".".join(path))
             named.append((name + (end if trained else ""), "weight", node))
         for name, role, node in named:
@@ -123,10 +127,12 @@ class Matrices:
         for block in found.blocks:
             products += block.net is not None
             last = block is found.blocks[-1]
-            name = "Y" if last else f"H{products}" if block.net else block.scope or "V1"
+            name = "Y" if last else f"H{products}" if block.net else short(block.scope) or "V1"
             name = free(name, {mark[0].removesuffix(end) for mark in marks})
             if block.net is not None and not block.plain:
                 marks.append((f"Z{products}{end}", "net", found.at[block.net]))
+            for word, node in block.parts:
+                marks.append((f"{word}_{name}{end}", "part", found.at[node]))
             marks.append((name + end, "out", found.at[block.out]))
         return marks
 
@@ -141,7 +147,7 @@ class Matrices:
         readers = weight_readers(self.step)
         blocks = self.step.forward.blocks
         for i in range(len(blocks) - 1, -1, -1):
-            at = {self.step.forward.at[n] for n in (blocks[i].net, blocks[i].out) if n}
+            at = {self.step.forward.at[n] for n in blocks[i].marks} & self.step.backward.keys()
             for name, role, node in reversed(marks):
                 if node in at:
                     ct = self.step.backward[node]
@@ -167,8 +173,15 @@ class Matrices:
             name = self.weights[path]
             self._put(whole, node, f"{name}_new", "update", "new", parameter=name)
 
+        for path, node in self.step.forward.kept.items():
+            if node is not self.step.forward.held[path] and node.type.is_float:
+                self._put(whole, node, ".".join(path) + "_new", "update", "kept")
+
     def _memory(self, path: Path) -> str:
-        return f"{path[0]}_{self.weights[path[1:]]}" if path[1:] in self.weights else path[0]
+        for i in range(1, len(path)):
+            if path[i:] in self.weights:
+                return "_".join([*path[:i], self.weights[path[i:]]])
+        return "_".join(path)
 
     def _after(self) -> None:
         """The error with the new weights."""
@@ -177,6 +190,7 @@ class Matrices:
         marks = self.marks(self.after, "_new")
         for name, _, node in marks:
             whole.call(node, name)
+        whole.call(self.after.loss, "E_new")
         self.between = whole.call_intermediates(self.after.order)
         for node in self.between:
             whole.names[node] += "_new"

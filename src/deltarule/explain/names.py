@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.blocks import Block
+from deltarule.explain.rows import rowed
 from deltarule.explain.step import Step
 from deltarule.explain.term import Symbol
 from deltarule.nn.nested import Path
@@ -29,19 +30,33 @@ class Names:
         Of the columns of the inputs.
     units : list of list of str
         Of the neurons of each block.
+    blocks : list of str
+        Of the blocks themselves, for what belongs to no single neuron.
     weights : dict
         Path -> array of names, in the weight's shape.
     places : dict
         Name -> role, layer, neuron, neuron before it.
     edges : list
         Layer, neuron, neuron before it (0: a bias), name of each connection.
+    target : str
+        How names of targets begin.
     """
 
     inputs: list[str]
     units: list[list[str]] = field(default_factory=list)
     weights: dict[Path, Array] = field(default_factory=dict)
+    blocks: list[str] = field(default_factory=list)
     places: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
     edges: list[tuple[int, int, int, str]] = field(default_factory=list)
+    target: str = "t"
+
+    def part(self, block: int, shape: tuple[int, ...], pattern: str) -> Array:
+        """Names of what a block computes: for each neuron or several pieces of it, or for a row."""
+        units = self.units[block]
+        pieces = shape[-1] // len(units)
+        if pieces > 1:
+            units = [f"{unit}_{k}" for unit in units for k in range(1, pieces + 1)]
+        return rowed(units if pieces else [self.blocks[block]], shape, pattern)
 
     def role(self, name: str) -> str:
         """Whether a name is that of a weight or of a bias."""
@@ -54,9 +69,12 @@ class Names:
 
     def inorder(self, names: Array) -> list[tuple[int, ...]]:
         """Places of an array of names, neuron by neuron."""
-        return sorted(
-            np.ndindex(names.shape), key=lambda place: [*self.spot(names[place]).values()]
-        )
+
+        def at(place: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
+            where = self.spot(names[place])
+            return where["layer"], where["unit"], place[::-1]
+
+        return sorted(np.ndindex(names.shape), key=at)
 
     def lead(self, name: str, role: str, layer: int, unit: int, source: int) -> None:
         """A weight leads to a neuron; a shared one to several, and belongs to the first."""
@@ -87,33 +105,65 @@ def textbook(worked: Step) -> Names:
         if block is found.blocks[-1]:
             letter = "o"
         elif block.net is None:
-            letter = _free(block.scope.replace(".", "_") or "u", names.units)
+            letter = _free(short(block.scope) or "u", names.units)
         else:
             letter = "h" if len(layers) == 2 else f"h{layers.index(block) + 1}_"
         names.units.append([f"{letter}{j}" for j in range(1, n + 1)])
-    count = 0
+        names.blocks.append(letter.rstrip("_"))
+    _name_weights(names, worked)
+    for path, node in found.held.items():
+        if node.type.is_float:
+            names.weights[path] = _plain(_by_path(path), node.type.shape)
+    return names
+
+
+def _name_weights(names: Names, worked: Step) -> None:
+    """w1, w2 ... neuron by neuron; others by their own name, and that of the neuron where there is one
+    for each."""
+    count, found = 0, worked.forward
     read = weight_readers(worked)
     for path, node in found.weights.items():
-        shape = node.type.shape
-        block_at = read.get(path)
-        if len(shape) == 2:
+        shape, at = node.type.shape, read.get(path, 0)
+        block, units = found.blocks[at], names.units[at]
+        sums = found.at[block.out if block.net is None else block.net].type.shape[-1]
+        pieces = max(1, sums // len(units))
+        if len(shape) == 2 and (block.net is not None or path not in read):
             numbers = np.arange(count, count + node.type.size).reshape(shape[::-1]).T + 1
             names.weights[path] = each(lambda n: f"w{n}", numbers)
             count += node.type.size
             for k, j in np.ndindex(shape):
-                names.lead(names.weights[path][k, j], "weight", (block_at or 0) + 1, j + 1, k + 1)
-        elif block_at is not None and shape == (len(names.units[block_at]),):
-            names.weights[path] = np.array(
-                [f"{_first(path)}_{unit}" for unit in names.units[block_at]], object
-            )
-            for j, name in enumerate(names.weights[path], 1):
-                names.lead(name, "bias", block_at + 1, j, 0)
+                names.lead(names.weights[path][k, j], "weight", at + 1, j // pieces + 1, k + 1)
+        elif path in read and shape in ((len(units),), (sums,)):
+            names.weights[path] = names.part(at, shape, _first(path) + "_{}")
+            for j, name in enumerate(names.weights[path]):
+                names.lead(name, "bias", at + 1, j * len(units) // shape[0] + 1, 0)
         else:
-            names.weights[path] = _plain("_".join(path), shape)
-    for path, node in found.held.items():
-        if node.type.is_float:
-            names.weights[path] = _plain("_".join(path), node.type.shape)
-    return names
+            names.weights[path] = _plain(_by_path(path), shape)
+
+
+def _by_path(path: Path) -> str:
+    """A weight's own name, and that of its layer."""
+    return "_".join((path[-1], short(".".join(path[:-1])))).strip("_")
+
+
+SHORT = {
+    "activation": "act",
+    "batchnorm": "bn",
+    "columns": "col",
+    "concatenate": "cat",
+    "embedding": "emb",
+    "gaussiannoise": "noise",
+    "layernorm": "ln",
+    "multiply": "mul",
+    "residual": "res",
+}
+
+
+def short(scope: str) -> str:
+    """The path of a layer as a part of names: bn1 for batchnorm1."""
+    for long, word in SHORT.items():
+        scope = scope.replace(long, word)
+    return scope.replace(".", "_")
 
 
 def _free(word: str, units: list[list[str]]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.derive.trace import scope
 from deltarule.nn import Module, State
 from deltarule.nn.activations import activation_of
+from deltarule.nn.normalization import moments, normalized
 
 ABSENT = ""
 
@@ -31,20 +32,31 @@ class Layer:
         Name of the function of each weighted sum.
     weights : tuple of tuple of str
         A row of names for each neuron, one name for each neuron before it; "" where there is no connection.
+        Of batch normalization a row holds gamma alone.
     biases : tuple of str
-        Name of each neuron's bias; "" where it has none. The same name several times: one shared bias.
+        Name of each neuron's bias; "" where it has none. The same name several times: one shared bias. Of
+        batch normalization beta.
+    epsilon : float or None
+        Given, the layer is a batch normalization: each neuron normalizes the one before it.
     """
 
     neurons: tuple[str, ...]
     activation: str
     weights: tuple[tuple[str, ...], ...]
     biases: tuple[str, ...]
+    epsilon: float | None = None
+
+
+def upstream(outputs: Any, u: Any) -> Any:
+    """An error of which only the derivatives are given: E = the sum of u out, dE/dout = u."""
+    return np.sum(u * outputs)
 
 
 class Network(Module):
     """A dense network of named weights.
 
-    Each layer is y = f(x W + b), W and b put together from the named numbers.
+    Each layer is y = f(x W + b), W and b put together from the named numbers, or a batch normalization
+    y = f(gamma xhat + beta).
 
     Parameters
     ----------
@@ -68,12 +80,22 @@ class Network(Module):
         """The outputs of the last layer."""
         for i, layer in enumerate(self.layers, 1):
             with scope(f"layer{i}"):
-                rows = [np.stack([self._value(name) for name in row]) for row in layer.weights]
-                z = x @ np.stack(rows, axis=1)
+                z = self._sums(layer, x) if layer.epsilon is None else self._normalized(layer, x)
                 if any(layer.biases):
                     z = z + np.stack([self._value(name) for name in layer.biases])
                 x = activation_of(layer.activation)(z)
         return x
+
+    def _sums(self, layer: Layer, x: Any) -> Any:
+        """x W."""
+        rows = [np.stack([self._value(name) for name in row]) for row in layer.weights]
+        return x @ np.stack(rows, axis=1)
+
+    def _normalized(self, layer: Layer, x: Any) -> Any:
+        """gamma xhat."""
+        _, centered, variance = moments(x, (0,))
+        gamma = np.stack([self._value(name) for (name,) in layer.weights])
+        return gamma * normalized(centered, variance, layer.epsilon or 0.0)
 
     def _value(self, name: str) -> Any:
         return getattr(self, name) if name != ABSENT else np.zeros((), self.dtype)

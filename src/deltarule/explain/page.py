@@ -167,19 +167,22 @@ def _last_error(worked: Worked) -> float:
 
 
 def _curve(errors: list[float], before: float) -> dict[str, Any]:
-    """Points of the error after the update over the rate, in a box of 100 by 40; cut off above."""
+    """Points of the error after the update over the rate, in a box of 100 by 40.
+
+    Cut off above twice the error before; an error below 0 has no floor, and is cut off below.
+    """
     finite = [e for e in errors if np.isfinite(e)]
-    top = min(max([*finite, before]), 2 * before) or 1.0
-    points = [
-        (
-            100 * k / (RATES - 1),
-            40 - 36 * min(e, top * 1.1) / (top * 1.1) if np.isfinite(e) else 4.0,
-        )
-        for k, e in enumerate(errors)
-    ]
+    reach = abs(before)
+    low = max(min([0.0, before, *finite]), before - 3 * reach)
+    span = 1.1 * (min(max([*finite, before]), before + reach) - low) or 1.0
+
+    def height(error: float) -> float:
+        share = (min(max(error, low), low + span) - low) / span if np.isfinite(error) else 1.0
+        return round(40 - 36 * share, 2)
+
     return {
-        "points": [(round(x, 2), round(y, 2)) for x, y in points],
-        "before": round(40 - 36 * before / (top * 1.1), 2),
+        "points": [(round(100 * k / (RATES - 1), 2), height(e)) for k, e in enumerate(errors)],
+        "before": height(before),
     }
 
 

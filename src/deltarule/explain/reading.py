@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.explain.example import Claim, Example, Problem
 from deltarule.explain.network import ABSENT, Layer
+from deltarule.explain.reading_normalization import ENTRIES, check_normalization, normalization
 from deltarule.nn import Module
 from deltarule.nn.losses import LOSSES
 from deltarule.nn.named import nearest
@@ -22,8 +23,8 @@ from deltarule.optim import SGD
 from deltarule.optim.rules import OPTIMIZERS
 
 TOP = """title source note inputs targets loss learning_rate optimizer trained fixed fill seed steps digits
-    layers values claims lines""".split()
-LAYER = ["neurons", "units", "activation", "weights", "bias"]
+    layers values claims lines upstream""".split()
+LAYER = ["neurons", "units", "activation", "weights", "bias", "normalize", *ENTRIES]
 
 
 class Reader:
@@ -45,7 +46,7 @@ class Reader:
                 near = get_close_matches(key, names, 1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise self.wrong(
-                    f"{where} has an entry {key!r}{meant} Known are: {', '.join(names)}"
+                    f"{where} has an entry {key!r}{meant or '.'} Known are: {', '.join(names)}"
                 )
 
     def example(self, data: Mapping[str, Any]) -> Example:
@@ -55,14 +56,15 @@ class Reader:
         inputs, x = self._named(data.get("inputs"), "inputs", "i")
         layers = self._layers(data.get("layers"), inputs)
         outputs = layers[-1].neurons if layers else ()
-        targets = self._targets(data.get("targets"), outputs, data.get("loss", ""), x)
+        loss = self._loss(data)
+        targets = self._targets(data.get(self._entry_of(loss)), outputs, loss, x)
         example = Example(
             tuple(inputs),
             tuple(layers),
             self.values,
             x,
             targets,
-            self._loss(data.get("loss", "half_squared_error")),
+            loss,
             self._optimizer(data),
             steps=self._whole(data.get("steps", 1), "steps"),
             digits=self._whole(data["digits"], "digits") if "digits" in data else None,
@@ -72,6 +74,9 @@ class Reader:
             claims=tuple(self._claims(data.get("claims", {}))),
             lines=self._lines(data.get("lines", [])),
         )
+        if any(layer.epsilon is not None for layer in layers) and x is not None and len(x) < 2:
+            reason = "batch normalization takes mean and variance of rows, and there is one row"
+            self.problems.append(Problem("contradiction", reason, "give two rows or more"))
         self._filled(example, data)
         self._distinct(example)
         unknown = [name for name in self.values if name not in example.names]
@@ -97,7 +102,8 @@ class Reader:
 
     # --- numbers ---
 
-    def _number(self, value: Any, where: str) -> float:
+    def number(self, value: Any, where: str) -> float:
+        """A finite number."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
             raise self.wrong(f"{where} is {value!r}; a finite number is needed")
         return float(value)
@@ -110,7 +116,7 @@ class Reader:
     def _numbers(self, table: Any, where: str) -> dict[str, float]:
         if not isinstance(table, Mapping):
             raise self.wrong(f"{where} is a table of names and numbers, not {table!r}")
-        return {name: self._number(v, f"{where}.{name}") for name, v in table.items()}
+        return {name: self.number(v, f"{where}.{name}") for name, v in table.items()}
 
     def _named(self, given: Any, where: str, letter: str) -> tuple[list[str], Any]:
         """Names and rows of the inputs."""
@@ -121,7 +127,7 @@ class Reader:
             return [], None
         if isinstance(given, Mapping):
             columns = [
-                [self._number(v, f"{where}.{k}") for v in (c if isinstance(c, list) else [c])]
+                [self.number(v, f"{where}.{k}") for v in (c if isinstance(c, list) else [c])]
                 for k, c in given.items()
             ]
             if len({len(c) for c in columns}) > 1:
@@ -143,7 +149,11 @@ class Reader:
         rows = given if isinstance(given[0], list) else [given]
         if any(not isinstance(row, list) for row in rows) or len({len(row) for row in rows}) > 1:
             raise self.wrong(f"{where}: rows have different lengths")
-        return np.array([[self._number(v, where) for v in row] for row in rows], float)
+        return np.array([[self.number(v, where) for v in row] for row in rows], float)
+
+    def _entry_of(self, loss: str) -> str:
+        """The entry that holds what the outputs are held against."""
+        return "upstream" if loss == "upstream" else "targets"
 
     def _targets(self, given: Any, outputs: Sequence[str], loss: str, x: Any) -> Any:
         if given is None:
@@ -205,14 +215,16 @@ class Reader:
     ) -> Layer:
         where = f"layer {i}"
         neurons = one.get("neurons")
+        check_normalization(self, one, where)
+        if neurons is None and "normalize" in one:
+            neurons = self._default(len(before), i, last, many)
         if neurons is None:
             rows = one.get("weights", [])
             n = one.get(
                 "units",
                 len(rows) if isinstance(rows, list) and rows and isinstance(rows[0], list) else 1,
             )
-            letter = "o" if last else f"h{i}_" if many else "h"
-            neurons = [f"{letter}{j}" for j in range(1, self._whole(n, f"{where}: units") + 1)]
+            neurons = self._default(self._whole(n, f"{where}: units"), i, last, many)
         if not isinstance(neurons, list) or not all(isinstance(n, str) and n for n in neurons):
             raise self.wrong(f"{where}: neurons is a list of names, not {neurons!r}")
         activation = one.get("activation", "identity")
@@ -221,9 +233,16 @@ class Reader:
         if not isinstance(activation, str):
             raise self.wrong(f"{where}: activation is a name, not {activation!r}")
         activation_of(activation)
+        if "normalize" in one:
+            return normalization(self, one, neurons, activation, before, where)
         weights = self._weights(one.get("weights"), neurons, before, where)
         biases = self._biases(one.get("bias"), neurons, where)
         return Layer(tuple(neurons), activation, weights, biases)
+
+    def _default(self, n: int, i: int, last: bool, many: bool) -> list[str]:
+        """Names of neurons that have none: h1, h2 ..., o1 ... in the last layer."""
+        letter = "o" if last else f"h{i}_" if many else "h"
+        return [f"{letter}{j}" for j in range(1, n + 1)]
 
     def _weights(self, given: Any, neurons: list[str], before: list[str], where: str) -> Any:
         rows = given if given is not None else [["?"] * len(before) for _ in neurons]
@@ -257,7 +276,7 @@ class Reader:
             padded = [*row, *["?"] * (len(before) - len(row))][: len(before)]
             out.append(
                 tuple(
-                    self._entry(
+                    self.entry(
                         entry, f"w_{source}_{neuron}", f"the weight from {source} to {neuron}"
                     )
                     for entry, source in zip(padded, before, strict=True)
@@ -277,11 +296,11 @@ class Reader:
             )
         row = [*row, *["?"] * (len(neurons) - len(row))][: len(neurons)]
         return tuple(
-            self._entry(entry, f"b_{neuron}", f"the bias of {neuron}")
+            self.entry(entry, f"b_{neuron}", f"the bias of {neuron}")
             for entry, neuron in zip(row, neurons, strict=True)
         )
 
-    def _entry(self, entry: Any, name: str, what: str) -> str:
+    def entry(self, entry: Any, name: str, what: str) -> str:
         """The name of a weight: its own, or one made for a number."""
         if entry == "-":
             return ABSENT
@@ -293,12 +312,21 @@ class Reader:
             if hasattr(Module, entry) or entry == "layers":
                 raise self.wrong(f"{what}: {entry!r} is a word of networks; take another name")
             return entry
-        self.values[name] = self._number(entry, what)
+        self.values[name] = self.number(entry, what)
         return name
 
     # --- what is done ---
 
-    def _loss(self, given: Any) -> str:
+    def _loss(self, data: Mapping[str, Any]) -> str:
+        """The loss's name; upstream where only its derivatives are given."""
+        if "upstream" in data:
+            if more := [name for name in ("loss", "targets") if name in data]:
+                raise self.wrong(
+                    "upstream gives the derivatives of the error with respect to the outputs, "
+                    f"instead of a loss and targets; {' and '.join(more)} stand there, too"
+                )
+            return "upstream"
+        given = data.get("loss", "half_squared_error")
         if given not in LOSSES:
             raise self.wrong(
                 f"no loss is called {given!r}; known: {', '.join(LOSSES)}{nearest(given, LOSSES)}"
@@ -313,7 +341,7 @@ class Reader:
                     Problem("missing", "no learning rate is given", "write learning_rate = 0.1")
                 )
                 return SGD()
-            return SGD(self._number(data["learning_rate"], "learning_rate"))
+            return SGD(self.number(data["learning_rate"], "learning_rate"))
         table = {"name": given} if isinstance(given, str) else dict(given)
         if "learning_rate" in data:
             table.setdefault("learning_rate", data["learning_rate"])
@@ -354,7 +382,7 @@ class Reader:
             numbers = np.random.default_rng(data.get("seed", 0)).uniform(-0.5, 0.5, len(missing))
             self.values.update(zip(missing, numbers.round(2).tolist(), strict=True))
         else:
-            self.values.update(dict.fromkeys(missing, self._number(fill, "fill")))
+            self.values.update(dict.fromkeys(missing, self.number(fill, "fill")))
 
     def _distinct(self, example: Example) -> None:
         """Inputs, neurons and weights have names of their own; so have settings and the error."""

@@ -92,15 +92,28 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How a network is drawn: names of the neurons of each layer, inputs first, and the connections.
+class Connection:
+    """A line of the drawing, from a neuron to one that reads it; all counted from 1, inputs in layer 0.
 
-    A connection is (layer, neuron, neuron before it, weight's name), counted from 1; the neuron
-    before a bias is 0.
+    ``name`` is that of its weight, "" where there is none. Of a bias ``source`` is 0.
+    """
+
+    layer: int
+    unit: int
+    before: int
+    source: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a network is drawn: names of the neurons of each layer, inputs first, the connections, and the
+    column of each layer.
     """
 
     units: tuple[tuple[str, ...], ...]
-    edges: tuple[tuple[int, int, int, str], ...]
+    edges: tuple[Connection, ...]
+    columns: tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.explain.expand import LARGEST, Expansion, Terms
 from deltarule.explain.names import symbols_of
 from deltarule.explain.record import Quantity
+from deltarule.explain.rows import renewed
 from deltarule.explain.term import Symbol, Term, symbols
 from deltarule.program import Node
 from deltarule.program.lowering import Alias, Index
@@ -33,6 +34,7 @@ class Sheet:
         self.pending: dict[str, tuple[Node, tuple[int, ...]]] = {}
         self.expansion = Expansion(values, {}, self._rank)
         self.node_values = values
+        self.formulas: dict[Node, Terms] = {}  # of named nodes
 
     def turn(self, values: Mapping[Node, Any]) -> dict[Node, Terms]:
         """Go on with the nodes of another trace; the names of the nodes before."""
@@ -73,7 +75,11 @@ class Sheet:
         return np.asarray(self.node_values[node])
 
     def call_intermediates(
-        self, nodes: Sequence[Node], letter: str, name: Callable[[str, Node], Terms]
+        self,
+        nodes: Sequence[Node],
+        letter: str,
+        name: Callable[[str, Node, Terms], Terms],
+        glance: int = GLANCE,
     ) -> None:
         """Name what is used in several places, or is too long to be part of another formula."""
         uses: dict[Node, int] = {}
@@ -90,8 +96,8 @@ class Sheet:
                 self.call(node, named[key], "value")
                 continue
             used = max((len(symbols(t)) for t in key), default=0)
-            if (uses.get(node, 0) > 1 and used >= GLANCE) or used > LONG:
-                names = name(f"{letter}{len(named) + 1}", node)
+            if (uses.get(node, 0) > 1 and used >= glance) or used > LONG:
+                names = name(f"{letter}{len(named) + 1}", node, terms)
                 named[key] = names
                 self.call(node, names, "value")
                 for place in np.ndindex(names.shape):
@@ -150,8 +156,9 @@ class Sheet:
         self, name: str, node: Node, place: tuple[int, ...], phase: str, role: str, **more: Any
     ) -> None:
         """Add the quantity of one element of a named node."""
-        term = self.expansion.formula(node)[place]
-        value = self.numbers(node)[place]
+        if node not in self.formulas:
+            self.formulas[node] = self.expansion.formula(node)
+        term, value = self.formulas[node][place], self.numbers(node)[place]
         self.put(name, value, phase, role, term=term, **more)
 
     def computed(self, name: str, term: Term, phase: str, role: str, **more: Any) -> None:
@@ -177,33 +184,3 @@ def _computed(node: Node) -> bool:
         and not isinstance(node.primitive.lowering, Index | Alias)
         and node.primitive.notation != "{0}"
     )
-
-
-def spot(place: tuple[int, ...], layer: int = 0) -> dict[str, int]:
-    """Layer, neuron and row of an element of an array of rows."""
-    unit = place[-1] + 1 if len(place) > 1 else 1
-    return {"layer": layer, "unit": unit, "row": place[0] + 1}
-
-
-def renewed(name: str) -> str:
-    """The name after the update; the row stays last."""
-    base, row, rest = name.partition("(")
-    return f"{base}_new{row}{rest}"
-
-
-def rowed(units: Sequence[str], shape: tuple[int, ...], pattern: str) -> Terms:
-    """Names of the elements of rows: ``net_h1``; ``net_h1(2)`` where there are several rows."""
-    out = np.empty(shape, object)
-    rows = shape[0] if len(shape) > 1 else 1
-    for place in np.ndindex(shape):
-        row = f"({place[0] + 1})" if rows > 1 else ""
-        out[place] = pattern.format(units[place[-1]]) + row
-    return out
-
-
-def around(names: Terms, head: str = "", end: str = "") -> Terms:
-    """Names with something before and after."""
-    out = np.empty(names.shape, object)
-    for place in np.ndindex(names.shape):
-        out[place] = f"{head}{names[place]}{end}"
-    return out

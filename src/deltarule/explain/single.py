@@ -37,6 +37,8 @@ def find_weight(step: Step, given: str) -> tuple[Path, Place]:
             f"no weight is called {given!r}; there are {known} (sizes in brackets). One weight is "
             "written like dense1.weight[3, 7], counted from 0"
         )
+    if path not in step.gradients:
+        raise DataError(f"{'.'.join(path)} is frozen: it has no gradient; net.unfreeze(...) first")
     place = tuple(int(i) for i in (match[2] or "").replace(" ", "").split(",") if i)
     shape = weights[path].type.shape
     if len(place) != len(shape) or any(i >= n for i, n in zip(place, shape, strict=True)):

@@ -6,6 +6,7 @@ each with its value in float64, and which of them are inputs, sums, outputs, gra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -20,8 +21,10 @@ from deltarule.errors import DataError
 from deltarule.explain.blocks import Block, blocks
 from deltarule.explain.unroll import loops, unrolled
 from deltarule.nn import Loss, Module
-from deltarule.nn.nested import Path, flat, nested
-from deltarule.program import Node, random, type_of
+from deltarule.nn.nested import Path, flat, merged, nested
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped, searches
+from deltarule.program import Node, ops, random, type_of
 from deltarule.program.graph import sort
 
 FLOAT = np.dtype(np.float64)
@@ -34,13 +37,14 @@ class Pass:
 
     inputs: Node
     targets: Node
-    weights: Leaves
+    weights: Leaves  # all
+    trained: set[Path]
     blocks: list[Block]  # of nodes of the inner trace
     at: dict[Node, Node]  # a node of the inner trace -> that of the outer
     output: Node
     loss: Node
     held: Leaves  # what the network keeps itself
-    state: Any  # its new values
+    kept: Leaves  # what becomes of it
     values: dict[Node, Any]
     order: list[Node]  # the nodes of the loss, arguments first
 
@@ -54,9 +58,10 @@ class Step:
     forward : Pass
         Forward and error.
     backward : dict
-        Node of the forward pass -> node of the loss's derivative with respect to it.
+        Node of the forward pass -> node of the loss's derivative with respect to it, where one is
+        computed: not before the first weight.
     gradients, updated : dict
-        Of each weight, by path.
+        Of each weight that is trained, by path.
     memory, remembered : dict
         What the update rule keeps: before and after.
     settings : dict
@@ -71,6 +76,7 @@ class Step:
     remembered: Leaves
     settings: dict[str, Node]
     between: list[Node]  # of the backward pass, in order
+    products: list[Node]  # of the update, in order, where it multiplies matrices; else none
     params: Any
     opt_state: Any
 
@@ -78,6 +84,11 @@ class Step:
     def values(self) -> dict[Node, Any]:
         """The number of every node."""
         return self.forward.values
+
+    @property
+    def state(self) -> Any:
+        """What the network keeps itself, after the step."""
+        return nested((path, self.values[node]) for path, node in self.forward.kept.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,11 @@ class Task:
     loss: Loss
     rule: Any
     seed: int = 0
+
+    @property
+    def tuned(self) -> Tunings:
+        """How each weight is trained."""
+        return Tunings.of(self.net)
 
 
 def doubled(tree: Any) -> Any:
@@ -111,18 +127,28 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
     """Forward, error, backward and update from these weights."""
     with tracing(known=True) as outer, network_types():
         given = _inputs(outer, params)
-        inner, found = _forward(task, outer, given, state, count)
-        marks = [node for block in found.blocks for node in (block.net, block.out) if node]
+        traced, found = _forward(task, outer, given, state, count)
+        inner = traced[0]
+        named = [node for block in found.blocks for node in block.marks]
+        marks = [node for node in named if node in inner.active]
         known = len(outer.values)
         with scope("backward"):
-            shapes = {path: x.shape for path, x in given.items()}
-            grads, cts = _backward(outer, inner, shapes, marks)
+            shapes = {path: x.shape for path, x in given.items() if path in found.trained}
+            grads, cts = _backward(outer, traced, shapes, marks)
         between = list(outer.values)[known:]
         memory = _inputs(outer, opt_state)
         rule, settings = _symbolic(task.rule, outer)
-        tree = nested(given.items())
+        trained, tuned = nested((path, given[path]) for path in shapes), task.tuned
+        known = len(outer.values)
         with scope("the optimizer's step"):
-            updated, new_state = rule.step(tree, nested(grads.items()), nested(memory.items()))
+            kept, rule = nested(memory.items()), grouped(rule, tuned.factors)
+            if searches(rule):
+                objective = _objective(task, nested(given.items()), state, count)
+                updated, new_state, _ = rule.descend(objective, trained, kept)
+            else:
+                updated, new_state = rule.step(trained, nested(grads.items()), kept)
+            updated = tuned.bounded(updated)
+        changes = list(outer.values)[known:]
         nodes = {k: _node(outer, v) for k, v in flat(updated)}
         remembered = {k: _node(outer, v) for k, v in flat(new_state)}
         backward = {found.at[mark]: ct for mark, ct in cts.items()}
@@ -136,9 +162,30 @@ def step(task: Task, params: Any, state: Any, opt_state: Any, count: int) -> Ste
         remembered,
         settings,
         between,
-        nested((k, values[v]) for k, v in nodes.items()),
+        changes if any(map(_multiplies, changes)) else [],
+        merged(params, nested((k, values[v]) for k, v in nodes.items())),
         nested((k, values[v]) for k, v in remembered.items()),
     )
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a product of matrices."""
+    shapes = [arg.type.shape for arg in node.args] if node.primitive is ops.matmul else []
+    return bool(shapes) and all(len(shape) == 2 for shape in shapes)
+
+
+def _objective(task: Task, params: Any, state: Any, count: int) -> Callable[[Any], Any]:
+    """The error, penalties included, as a function of the weights that are trained, for a rule that
+    evaluates it at several."""
+
+    def error(trained: Any) -> Any:
+        given = {"key": random.key(task.seed), "step": np.int64(count)}
+        penalties = task.tuned.penalties(trained)
+        weights = merged(params, trained)
+        output, _ = task.net.apply(weights, state, task.x, train=True, penalties=penalties, **given)
+        return sum(penalties, task.loss(output, task.y))
+
+    return error
 
 
 def _inputs(trace: Trace, tree: Any) -> dict[Path, Any]:
@@ -163,41 +210,50 @@ def _forward(
 ) -> tuple[Any, Pass]:
     """Run the network in a trace inside ``outer``."""
     x, y = _input(outer, task.x), _input(outer, task.y)
-    held = _inputs(outer, state)
+    held, tuned = _inputs(outer, state), task.tuned
+    trained = {path for path, one in tuned.weights.items() if one.trainable}
     with tracing(known=True) as inner:
         tree = {
-            path: inner.input(v.node.type, v, active=True, scalar=v.shape == ())
+            path: inner.input(v.node.type, v, active=path in trained, scalar=v.shape == ())
             for path, v in given.items()
         }
         data = inner.input(x.node.type, x, active=False)
         kept = nested((path, inner.constant(v)) for path, v in held.items())
         key, at_step = random.key(task.seed), np.int64(count)
+        penalties = tuned.penalties(nested((path, tree[path]) for path in tree if path in trained))
         output, new_state = task.net.apply(
-            nested(tree.items()), kept, data, train=True, key=key, step=at_step
+            nested(tree.items()),
+            kept,
+            data,
+            train=True,
+            key=key,
+            step=at_step,
+            penalties=penalties,
         )
         _check(output, inner, "the network's output")
         with scope(f"the loss {task.loss.name}"):
-            error = task.loss(output, inner.constant(y))
+            error = sum(penalties, task.loss(output, inner.constant(y)))
         _check(error, inner, f"the loss {task.loss.name}")
         order = list(sort((), (error.node,)))
-        new_state = nested((k, _plain(v, inner)) for k, v in flat(new_state))
+        after = {path: inner.values[_node(inner, v)] for path, v in flat(new_state)}
     ends, leaves = [data.node, output.node, error.node], {k: v.node for k, v in tree.items()}
     if loops(order):
         inner, order, ends, leaves = _unrolled(inner, order, ends, leaves)
     seen = [node for node in leaves.values() if node in order]
-    cut = blocks(order, ends[0], ends[1], seen)
+    cut = blocks(order, ends[0], ends[1], seen, inner.labels)
     at = {node: _node(outer, inner.values[node]) for node in order}
     weights = {path: v.node for path, v in given.items()}
     found = Pass(
         x.node,
         y.node,
         weights,
+        trained,
         cut,
         at,
         at[ends[1]],
         at[ends[2]],
         {path: v.node for path, v in held.items()},
-        new_state,
+        {path: _node(outer, v) for path, v in after.items()},
         outer.values,
         [at[node] for node in order],
     )
@@ -212,6 +268,7 @@ def _unrolled(
         found = unrolled(order, inner, written)
         ends = [found[node].node for node in ends]
         leaves = {path: found[node].node for path, node in leaves.items() if node in found}
+        written.labels = {found[n].node: word for n, word in inner.labels.items() if n in found}
     return written, list(sort((), (ends[2],))), ends, leaves
 
 
@@ -220,13 +277,6 @@ def _check(x: Any, inner: Trace, what: str) -> None:
         raise DataError(
             f"{what} does not depend on the network's weights: there is nothing to explain"
         )
-
-
-def _plain(x: Any, inner: Trace) -> Any:
-    """The number behind a value of the network's state."""
-    while isinstance(x, Tracer):
-        x = x.value
-    return x
 
 
 def _backward(

@@ -32,7 +32,7 @@ def coloured(document: Document, width: int = WIDTH) -> Text:
     for line, style in laid_out(document, width):
         if style == "equation":
             head, sign, tail = line.rpartition(" = " if " = " in line else " ≈ ")
-            out.append(head).append(sign, "dim").append(tail + "\n", "bold")
+            out.append(head + sign).append(tail + "\n", "bold")
         else:
             out.append(line + "\n", style)
     return out
@@ -43,16 +43,16 @@ def laid_out(document: Document, width: int) -> Iterator[tuple[str, str]]:
     if document.title:
         yield document.title, "bold"
     for name, fact in document.facts.items():
-        yield f"{name}: {fact}", "dim"
+        yield f"{name}: {fact}", ""
     for section in document.sections:
         yield "", ""
-        yield section.title, "bold cyan"
+        yield section.title, "bold"
         if section.intro:
-            yield section.intro, "dim"
+            yield section.intro, ""
         yield from _section(section, width)
     for remark in document.remarks:
         yield "", ""
-        yield remark, "dim"
+        yield remark, ""
 
 
 def _section(section: Section, width: int) -> Iterator[tuple[str, str]]:

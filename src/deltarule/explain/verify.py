@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from deltarule.data.place import text_of
 from deltarule.errors import DataError
 from deltarule.explain.example import Example, Problem, read
 from deltarule.explain.handwork import Line, Segment, read_lines
@@ -147,23 +148,7 @@ def verify(source: str | Path | Example) -> Verdict:
         return verify_example(example if example.title else replace(example, title=path.name))
     from deltarule.explain.verify_text import verify_text
 
-    return verify_text(text_of(path), path.name)
-
-
-def text_of(path: Path) -> str:
-    """The text of a file, in UTF-8, in UTF-16 with its mark, or as older Windows programs write it."""
-    try:
-        data = path.read_bytes()
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        if b"\0" in data:
-            raise DataError(f"{path} cannot be read as text: it has zero bytes")
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return data.decode("cp1252")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}") from None
+    return verify_text(text_of(path, DataError), path.name)
 
 
 def verify_example(example: Example) -> Verdict:

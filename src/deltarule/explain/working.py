@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DataError, ShapeError
+from deltarule.explain.connections import layout
 from deltarule.explain.example import Example
 from deltarule.explain.matrices import Matrices
 from deltarule.explain.names import Names, textbook
+from deltarule.explain.network import upstream
 from deltarule.explain.neurons import quantities
-from deltarule.explain.record import Layout, Worked
+from deltarule.explain.record import Worked
 from deltarule.explain.single import one_weight
 from deltarule.explain.step import Pass, Step, Task, doubled, forward, step
 from deltarule.nn import Module, loss_of
-from deltarule.optim import optimizer_of
+from deltarule.optim import grouped, optimizer_of
 
 SMALL = 150  # numbers in weights, sums and outputs of a network that is explained neuron by neuron
 ONE_WEIGHT = (
@@ -47,7 +49,8 @@ def work(example: Example, steps: int | None = None) -> Worked:
         Where numbers are missing or contradict each other, with all reasons.
     """
     net = example.sound().network()
-    task = Task(net, example.x, example.targets, loss_of(example.loss), example.optimizer)
+    loss = loss_of(upstream if example.loss == "upstream" else example.loss)
+    task = Task(net, example.x, example.targets, loss, example.optimizer)
     facts = {name: said for name, said in _facts(task).items()}
     if example.source:
         facts = {"source": example.source, **facts}
@@ -73,7 +76,12 @@ def work_network(
     if net.input_shape is not None and x.shape == net.input_shape:
         x, y = x[None], y[None]
     x = x.astype(np.float64) if x.dtype.kind in "biuf" else x
+    net.check_inputs(x)
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
+    if not net.trainable:
+        raise DataError(
+            f"all weights of {net!r} are frozen: a step changes nothing; net.unfreeze('dense1')"
+        )
     task = Task(net, x, y, loss_of(loss), optimizer_of(optimizer), seed)
     if weight is not None:
         (one, _), *_ = trace_steps(task, 1)
@@ -84,7 +92,18 @@ def work_network(
 
 def _facts(task: Task) -> dict[str, str]:
     """What is trained how, in a line each."""
-    return {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    facts = {"loss": task.loss.name.replace("_", " "), "update rule": _said(task.rule)}
+    tuned = {path: _tuned(own) for path, own in task.net.tuned.items()}
+    return facts | (
+        {"trained otherwise": "; ".join(map(": ".join, tuned.items()))} if tuned else {}
+    )
+
+
+def _tuned(settings: dict[str, Any]) -> str:
+    """How one weight is trained, where it is not as the others."""
+    if not settings.get("trainable", True):
+        return "frozen"
+    return ", ".join(f"{name.replace('_', ' ')} {_figure(x)}" for name, x in settings.items())
 
 
 def _said(rule: Any) -> str:
@@ -116,8 +135,8 @@ def _worked(
     own = names or textbook(traced[0][0])
     with np.errstate(all="ignore"):
         done = tuple(quantities(*pair, own, number) for number, pair in enumerate(traced, 1))
-    layout = Layout((tuple(own.inputs), *map(tuple, own.units)), tuple(own.edges))
-    return Worked(title, done, rate, facts, (), layout, _other_rates(task, steps, own))
+    drawn = layout(done[0], own)
+    return Worked(title, done, rate, facts, (), drawn, _other_rates(task, steps, own))
 
 
 def _rate(rule: Any) -> float | None:
@@ -129,14 +148,15 @@ def _rate(rule: Any) -> float | None:
 def trace_steps(task: Task, steps: int) -> list[tuple[Step, Pass]]:
     """The traced steps, and after each the same forward pass with the new weights."""
     params, state = doubled(task.net.params), doubled(task.net.state)
-    memory = doubled(task.rule.init(params))
+    tuned = task.tuned
+    memory = doubled(grouped(task.rule, tuned.factors).init(tuned.trained(params)))
     done = []
     with np.errstate(all="ignore"):
         for count in range(steps):
             one = step(task, params, state, memory, count)
             params, memory = one.params, one.opt_state
             done.append((one, forward(task, params, state, count)))
-            state = one.forward.state
+            state = one.state
     return done
 
 
@@ -155,13 +175,15 @@ def _other_rates(task: Task, steps: int, names: Names) -> Callable[[float], Work
 def example_names(example: Example) -> Names:
     """The example's own names."""
     names = Names(list(example.inputs), [list(layer.neurons) for layer in example.layers])
+    names.target = "u" if example.loss == "upstream" else "t"
     for i, layer in enumerate(example.layers, 1):
         for j, (row, bias) in enumerate(zip(layer.weights, layer.biases, strict=True), 1):
-            for k, name in enumerate(row, 1):
+            for k, name in enumerate(row, 1 if layer.epsilon is None else 0):
                 if name:
                     names.lead(name, "weight", i, j, k)
             if bias:
                 names.lead(bias, "bias", i, j, 0)
+    names.blocks = [f"layer{i}" for i in range(1, len(example.layers) + 1)]
     for name in example.names:
         names.weights[(name,)] = np.array(name, object)
     return names
@@ -170,7 +192,7 @@ def example_names(example: Example) -> Names:
 def small(one: Step) -> bool:
     """Whether a network is explained neuron by neuron: few numbers, in rows of neurons."""
     found = one.forward
-    marks = [found.at[node] for block in found.blocks for node in (block.net, block.out) if node]
+    marks = [found.at[node] for block in found.blocks for node in block.marks]
     rows = all(len(node.type.shape) == 2 for node in [found.inputs, *marks])
     numbers = sum(node.type.size for node in [*marks, *found.weights.values()])
     return rows and bool(found.blocks) and numbers <= SMALL

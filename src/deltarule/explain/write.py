@@ -28,6 +28,8 @@ GREEK = {
     "sigma": "σ",
     "eta": "η",
     "beta": "β",
+    "gamma": "γ",
+    "xhat": "x\u0302",
     "theta": "θ",
     "epsilon": "ε",
 }
@@ -134,6 +136,8 @@ _LATEX = {
     "σ": r"\sigma",
     "η": r"\eta",
     "β": r"\beta",
+    "γ": r"\gamma",
+    "x\u0302": r"\hat{x}",
     "θ": r"\theta",
     "ε": r"\varepsilon",
     "…": r"\dots",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.trace import label
 from deltarule.errors import ShapeError
 from deltarule.nn.named import named
 from deltarule.program import ops
@@ -130,8 +131,9 @@ def softmax(x: Any) -> Any:
     their own: before them no softmax is needed.
     """
     axes = (_last(x),)
-    powers = ops.exp(x - _top(x))
-    return powers / expand(ops.sum(powers, axes=axes), x.shape, axes)
+    powers = label("exp", ops.exp(x - _top(x)))
+    total = ops.reshape(ops.sum(powers, axes=axes), shape=(*x.shape[:-1], 1))
+    return powers / label("sum", total)
 
 
 def log_softmax(x: Any) -> Any:

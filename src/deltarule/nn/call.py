@@ -16,7 +16,9 @@ import numpy as np
 
 from deltarule.derive.trace import STATE
 from deltarule.errors import DataError, DeltaruleError
+from deltarule.nn.arrays import as_numbers, in_dtype
 from deltarule.nn.nested import Path, Tree
+from deltarule.nn.tuning import activity_of, activity_penalty
 from deltarule.program import random
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -35,13 +37,19 @@ class Call:
     new_state : nested dict
         What the layers assigned.
     train : bool
-        Whether it is a training step.
+        Whether it is a training step; False while the code of a frozen layer runs.
     key, step : array
         Random numbers are a function of key, step and site.
     building : dtype or None
         Set while weights are being declared.
+    trains : bool
+        Whether it is a training step, for every layer.
+    depth : int
+        How many traces are open around it.
     drawn : list
         The weights that were declared: layer, name, initializer.
+    penalties : list or None
+        Takes the penalties on the outputs of layers, where they are wanted.
     """
 
     places: dict[int, Path]
@@ -54,25 +62,53 @@ class Call:
     building: Any = None
     drawn: list[Any] = field(default_factory=list)
     draws: dict[Path, int] = field(default_factory=dict)
+    penalties: list[Any] | None = None
+    trains: bool = field(init=False)
+    depth: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trains, self.depth = self.train, len(STATE.traces)
 
     def run(self, layer: Any, code: Callable[..., Any], args: Any, named: Any) -> Any:
         """Run the code of a layer; nodes made inside carry its path, and errors name it."""
         path = self.places[id(layer)]
         outer, STATE.scope = STATE.scope, ".".join(path)
+        around, self.train = self.train, self.trains and not layer.frozen
         try:
-            return code(layer, *args, **named)
+            y = code(layer, *args, **named)
+            if self.penalties is not None and activity_of(layer):
+                self._penalize(layer, y)
+            return y
         except Exception as error:
             if path and not hasattr(error, "layer"):
                 _locate(error, f"layer {'.'.join(path)}, {layer!r}")
             raise
         finally:
-            STATE.scope = outer
+            STATE.scope, self.train = outer, around
+
+    def _penalize(self, layer: Any, y: Any) -> None:
+        if len(STATE.traces) > self.depth:
+            raise DataError(
+                "activity_l1 and activity_l2 are not for layers inside dr.scan or dr.vmap: penalize "
+                "what the loop returns, in dr.Activation('identity').tune(activity_l2=0.1) after it"
+            )
+        assert self.penalties is not None
+        self.penalties.append(activity_penalty(layer, y))
 
     def site(self, layer: Any) -> int:
         """The number of the place where a layer draws: its path, and its draws in this call."""
         path = self.places[id(layer)]
         count = self.draws[path] = self.draws.get(path, -1) + 1
         return random.site(f"{'.'.join(path)}#{count}")
+
+    def drawing(self, layer: Any) -> tuple[Any, int]:
+        """The key and the place of random numbers that a layer draws now."""
+        if self.key is None:
+            raise DataError(
+                f"{type(layer).__name__} draws random numbers while training: pass "
+                "key=dr.random.key(seed) to the call"
+            )
+        return self.key, self.site(layer)
 
 
 def _locate(error: Any, place: str) -> None:
@@ -118,13 +154,7 @@ def as_output(y: Any, dtype: np.dtype[Any]) -> Any:
 
 def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
     """An array of inputs in the network's float type."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise DataError(
-            f"inputs of a network are numbers, not {x.dtype}; turn text and categories into "
-            "numbers first"
-        )
-    return x.astype(dtype, copy=False)
+    return in_dtype(as_numbers(x, "X"), dtype, "X")
 
 
 def narrowed(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Layers of dense networks: Dense, activations, Dropout, and Sequential, which chains them.
+"""Layers of dense networks: Dense, activations, Dropout.
 
 In: settings; the sizes of inputs are found from the first batch. Out: modules whose calls are NumPy
 code.
@@ -6,16 +6,17 @@ code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError, ShapeError
-from deltarule.nn.activations import Function, activation_of
+from deltarule.nn.activations import ACTIVATIONS, Function, activation_of
 from deltarule.nn.call import current
 from deltarule.nn.initializers import Initializer, initializer
 from deltarule.nn.module import Module
+from deltarule.nn.named import name_of, shown
+from deltarule.nn.tuning import check_known
 from deltarule.program import ops, random
 
 
@@ -30,13 +31,17 @@ class Dense(Module):
     units : int
         Number of outputs.
     activation : str or callable, optional
-        f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), or a NumPy
-        function.
-    bias : bool
-        Whether there is a b.
+        f: identity (default), logistic, tanh, relu, ... (``dr.nn.ACTIVATIONS``), with settings
+        ``dr.nn.activation_of("leaky_relu", slope=0.1)``, or a NumPy function.
+    bias : bool or array
+        Whether there is a b, or b itself.
     initializer : str or callable, optional
         Of W (``dr.nn.INITIALIZERS``, or a function of (key, shape)); by default ``he_normal`` for
         relu and leaky_relu, ``lecun_normal`` for selu, else ``glorot_uniform``. b starts at zero.
+    weight : array, optional
+        W by hand; b by hand is an array as ``bias``.
+    **settings
+        How W and b are trained, as in ``tune``: ``l2=1e-4``, ``max_norm=3``, ``trainable=False`` ...
 
     Shapes
     ------
@@ -49,6 +54,9 @@ class Dense(Module):
     >>> layer.params = {"weight": np.ones((3, 2)), "bias": np.array([0.0, 1.0])}
     >>> layer(np.array([[1.0, 2.0, 3.0]]))
     array([[6., 7.]])
+    >>> layer = dr.Dense(2, weight=[[1, 0], [0, 1], [1, 1]], bias=False, l2=1e-4).init((1, 3))
+    >>> layer(np.array([[1.0, 2.0, 3.0]]))
+    array([[4., 5.]], dtype=float32)
     """
 
     def __init__(
@@ -56,17 +64,27 @@ class Dense(Module):
         units: int,
         activation: str | Function | None = None,
         *,
-        bias: bool = True,
+        bias: Any = True,
         initializer: str | Initializer | None = None,
+        weight: Any = None,
+        **settings: Any,
     ) -> None:
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ShapeError(f"Dense: units is the number of outputs, at least 1, not {units!r}")
         self.units = int(units)
         self.activation = activation
-        self.bias_on = bool(bias)
+        plain = isinstance(bias, (bool, np.bool_))
+        self.bias_on = bool(bias) if plain else True
         self.initializer = initializer
         activation_of(activation)
         initializer_of(self)
+        if weight is not None:
+            self.weight = by_hand("weight", weight, (None, self.units))
+        if not plain:
+            self.bias = by_hand("bias", bias, (self.units,))
+        if settings:
+            check_known("Dense", settings, ("activation", "bias", "initializer", "weight"))
+            self.tune(**settings)
 
     def __call__(self, x: Any) -> Any:
         """f(x W + b)."""
@@ -86,8 +104,6 @@ class Dense(Module):
         return activation_of(self.activation)(z + self.bias if self.bias_on else z)
 
     def _build(self, inputs: int) -> None:
-        if "weight" in self._arrays:
-            return
         self.declare("weight", (inputs, self.units), initializer_of(self))
         if self.bias_on:
             self.declare("bias", (self.units,), initializer("zeros"))
@@ -103,8 +119,23 @@ class Dense(Module):
 
     def __repr__(self) -> str:
         return (
-            f"Dense({self.units}{'' if self.activation is None else f', {_name(self.activation)}'})"
+            f"Dense({self.units}{'' if self.activation is None else f', {shown(self.activation)}'})"
         )
+
+
+def by_hand(name: str, given: Any, shape: tuple[int | None, ...]) -> Any:
+    """A weight that the user gives, as floats; None in a shape is any size."""
+    array = np.asarray(given)
+    fits = array.ndim == len(shape) and all(
+        n in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in "biuf":
+        wanted = ", ".join("inputs" if n is None else str(n) for n in shape)
+        raise ShapeError(
+            f"Dense: {name} has shape ({wanted}{',' * (len(shape) == 1)}); {array.dtype} of shape "
+            f"{array.shape} is given"
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 SUITS = {"relu": "he_normal", "leaky_relu": "he_normal", "selu": "lecun_normal"}
@@ -114,16 +145,8 @@ def initializer_of(layer: Dense) -> Initializer:
     """The initializer of a layer's weights: its own, or the one that suits its activation."""
     if layer.initializer is not None:
         return initializer(layer.initializer)
-    suits = SUITS.get(layer.activation) if isinstance(layer.activation, str) else None
-    return initializer(suits or "glorot_uniform")
-
-
-def _name(function: str | Function) -> str:
-    return (
-        repr(function)
-        if isinstance(function, str)
-        else getattr(function, "__name__", repr(function))
-    )
+    name, _ = name_of(ACTIVATIONS, layer.activation) or ("", {})
+    return initializer(SUITS.get(name, "glorot_uniform"))
 
 
 class Activation(Module):
@@ -154,7 +177,7 @@ class Activation(Module):
         return {"function": self.function}
 
     def __repr__(self) -> str:
-        return f"Activation({_name(self.function)})"
+        return f"Activation({shown(self.function)})"
 
 
 class Dropout(Module):
@@ -192,14 +215,8 @@ class Dropout(Module):
         call = current()
         if call is None or not call.train or not self.rate:
             return x
-        if call.key is None:
-            raise DataError(
-                "Dropout draws random numbers while training: pass key=dr.random.key(seed) to the "
-                "call"
-            )
-        keep = random.bernoulli(
-            call.key, 1 - self.rate, x.shape, step=call.step, place=call.site(self)
-        )
+        key, place = call.drawing(self)
+        keep = random.bernoulli(key, 1 - self.rate, x.shape, step=call.step, place=place)
         return x * ops.cast(keep, dtype=x.dtype) * x.dtype.type(1 / (1 - self.rate))
 
     def config(self) -> dict[str, Any]:
@@ -208,59 +225,3 @@ class Dropout(Module):
 
     def __repr__(self) -> str:
         return f"Dropout({self.rate})"
-
-
-class Sequential(Module):
-    """Layers one after the other.
-
-    Parameters
-    ----------
-    *layers : Module or callable
-        In order. Names are the class and a number: dense1, dropout1, dense2 ... NumPy functions
-        have no name.
-
-    Examples
-    --------
-    >>> import numpy as np, deltarule as dr
-    >>> net = dr.Sequential(dr.Dense(4, "relu"), dr.Dense(1)).init((1, 2), seed=0)
-    >>> {name: {k: w.shape for k, w in layer.items()} for name, layer in net.params.items()}
-    {'dense1': {'weight': (2, 4), 'bias': (4,)}, 'dense2': {'weight': (4, 1), 'bias': (1,)}}
-    """
-
-    def __init__(self, *layers: Module | Function) -> None:
-        for layer in layers:
-            if isinstance(layer, type):
-                raise ShapeError(
-                    f"Sequential takes layers, not classes: {layer.__name__}(...) instead of "
-                    f"{layer.__name__}"
-                )
-            if not callable(layer):
-                raise ShapeError(
-                    "Sequential takes layers and functions one by one, Sequential(*layers), not "
-                    f"{layer!r}"
-                )
-        self.layers = tuple(layers)
-
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """Layers by class and number; layers in attributes of a subclass by attribute."""
-        counts: dict[str, int] = {}
-        for layer in self.layers:
-            if isinstance(layer, Module):
-                kind = type(layer).__name__.lower().strip("_")
-                counts[kind] = counts.get(kind, 0) + 1
-                yield f"{kind}{counts[kind]}", layer
-        for name, value in vars(self).items():
-            if isinstance(value, Module) and value not in self.layers:
-                yield name, value
-
-    def __call__(self, x: Any) -> Any:
-        """The last layer of ... of the first layer of x."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def __repr__(self) -> str:
-        layers = (
-            repr(layer) if isinstance(layer, Module) else _name(layer) for layer in self.layers
-        )
-        return f"Sequential({', '.join(layers)})"

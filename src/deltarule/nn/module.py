@@ -20,13 +20,24 @@ from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn.call import FLOATS, Call, as_input, as_output, bound, current, narrowed
 from deltarule.nn.nested import Path, Slot, Tree, at, flat, matched, merged, nested, put
+from deltarule.nn.tunable import Tunable
+from deltarule.nn.tying import Tie, tie
 from deltarule.program import ops, random
 from deltarule.program.types import ArrayType
 
 CHUNK_ELEMENTS = 1 << 22
 OWN = ("params", "train", "key")
-PLACES = ("_arrays", "_states", "_given")
-SETTABLE = ("params", "state", "preprocessor", "input_shape")
+PLACES = ("_arrays", "_states", "_given", "_tuning", "_ties")
+SETTABLE = (
+    "params",
+    "state",
+    "preprocessor",
+    "trained",
+    "input_shape",
+    "trainable",
+    "frozen",
+    "tuning",
+)
 
 
 class State:
@@ -69,7 +80,7 @@ def _entry(code: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class Module:
+class Module(Tunable):
     """The base of networks and layers.
 
     Attributes that are layers (or lists, tuples, dicts of layers), float arrays, or ``State`` are
@@ -80,6 +91,11 @@ class Module:
     ``net(X)`` evaluates it with its own weights, on plain arrays, in chunks of rows, in its float
     type. ``net(X, params=p)`` is the pure call of these weights, for tracing; ``train=True`` makes
     it that of a training step (dropout is on), which takes random numbers from ``key``.
+
+    Layers by name
+    --------------
+    ``net["dense1"]`` is a layer, by its path (``"encoder.dense1"``); ``net["dense1"].weight = W`` sets
+    a weight. ``tune`` and ``freeze`` say how weights are trained.
 
     Examples
     --------
@@ -95,10 +111,12 @@ class Module:
     """
 
     preprocessor: Any
+    trained: Any
     input_shape: tuple[int, ...] | None
     _arrays: dict[str, Any]
     _states: dict[str, Any]
     _given: dict[str, Any]
+    _ties: dict[str, Tie]
     _dtype: np.dtype[Any] | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -123,7 +141,7 @@ class Module:
         self = super().__new__(cls)
         for name in PLACES:
             object.__setattr__(self, name, {})
-        for name in ("_dtype", "input_shape", "preprocessor"):
+        for name in ("_dtype", "input_shape", "preprocessor", "trained"):
             object.__setattr__(self, name, None)
         return self
 
@@ -145,6 +163,11 @@ class Module:
         """Set an attribute that is no state yet."""
         call = current()
         running = call is not None and id(self) in call.places
+        if name in self._ties:
+            one = self._ties[name]
+            raise ShapeError(f"{name} of {self!r} is {one.name} of {one.holder!r}: set that one")
+        if name in self._arrays and self.built and not running and not isinstance(value, State):
+            value = self._fitting(name, value)
         weight = isinstance(value, np.ndarray) and value.dtype.kind == "f"
         if isinstance(value, Tracer) or (weight and running):
             raise ShapeError(
@@ -170,7 +193,21 @@ class Module:
         for kind in ("_states", "_arrays"):
             if name in own.get(kind, ()):
                 return self._bound(kind, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if name in own.get("_ties", ()):
+            return self._ties[name].read(self)
+        layer = not name.startswith("_") and name in dict(self.children())
+        cure = f"; the layer of this name is net[{name!r}]" if layer else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cure}")
+
+    def _fitting(self, name: str, value: Any) -> Any:
+        """A new value of a weight, as floats."""
+        held, new = self._arrays[name], np.asarray(value)
+        if new.shape != held.shape or new.dtype.kind not in "biuf":
+            raise ShapeError(
+                f"{type(self).__name__}.{name} is a weight of shape {held.shape}; "
+                f"{new.dtype}{list(new.shape)} is assigned"
+            )
+        return new.astype(held.dtype)
 
     def _bound(self, kind: str, name: str) -> Any:
         call = current()
@@ -184,7 +221,7 @@ class Module:
         return (self._states if kind == "_states" else self._arrays)[name]
 
     def _set_state(self, name: str, value: Any) -> None:
-        held, call = self._states[name], current()
+        held, call = self._bound("_states", name), current()
         value = value if hasattr(value, "shape") else np.asarray(value)
         fits = value.shape == held.shape and np.can_cast(value.dtype, held.dtype, "same_kind")
         if not fits:
@@ -257,9 +294,14 @@ class Module:
         """Take over arrays, after a check of names, shapes and kinds."""
         word = "weights" if kind == "_arrays" else "state"
         places = dict(self._leaves(kind))
+        if kind == "_arrays" and not places:
+            self._ready()
         held = {path: place[path[-1]] for path, place in places.items()}
         values = {path: np.array(value) for path, value in matched(word, held, new).items()}
+        floats = [value.dtype for value in values.values() if value.dtype.kind == "f"]
         for path, value in values.items():
+            if kind == "_arrays" and value.dtype.kind in "biu":
+                value = values[path] = value.astype(floats[0] if floats else self.dtype)
             if value.dtype.kind != held[path].dtype.kind:
                 raise ShapeError(
                     f"{word} {'.'.join(path)} are {held[path].dtype}; {value.dtype} was given"
@@ -273,7 +315,10 @@ class Module:
         """Take the float type of new weights; states follow."""
         if len(given) > 1 or not given <= set(FLOATS):
             names = " and ".join(sorted(dtype.name for dtype in given))
-            raise ShapeError(f"weights are all float32 or all float64; {names} were given")
+            raise ShapeError(
+                f"weights are all float32 or all float64; {names} were given: give them one type, "
+                f"x.astype({self.dtype.name!r})"
+            )
         (dtype,) = given
         for _, module in self.walk():
             if module._dtype is None or module._dtype != dtype:
@@ -284,7 +329,9 @@ class Module:
     def params(self) -> Tree:
         """Weights by name, nested as the layers are.
 
-        Setting them checks names and shapes; their float type becomes the network's.
+        Setting them checks names and shapes; their float type becomes the network's. The dicts are
+        made anew each time: give them back, ``net.params = p``, or set one weight by
+        ``net["dense1"].weight = W``.
         """
         return self._tree("_arrays")
 
@@ -308,7 +355,10 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether the call is one of a training step: dropout is on, running statistics move."""
+        """Whether the call is one of a training step: dropout is on, running statistics move.
+
+        Not so in a frozen layer.
+        """
         call = current()
         return call is not None and call.train
 
@@ -391,7 +441,7 @@ class Module:
         ``init`` then gives it its first value, ``initial(key, shape)``.
         """
         call = current()
-        if name in self._arrays:
+        if name in self._arrays or name in self._ties:
             return
         if call is None or call.building is None or id(self) not in call.places:
             raise ShapeError(
@@ -400,6 +450,55 @@ class Module:
             )
         self._arrays[name] = np.zeros(shape, call.building)
         call.drawn.append((self, name, initial))
+
+    def declare_state(self, name: str, shape: tuple[int, ...], value: float) -> None:
+        """Declare a ``State`` whose shape is known only now, inside a call; it starts at a number."""
+        call = current()
+        if name not in self._states and call is not None and call.building is not None:
+            self._states[name] = np.full(shape, value, call.building)
+
+    def check_inputs(self, x: np.ndarray[Any, Any]) -> None:
+        """Raise where rows of inputs hold what the network cannot take, before it is trained on them.
+
+        Layers of numbers take all; ``Embedding`` takes categories only.
+        """
+
+    def tie(self, weight: str, to: str, transpose: bool = False) -> Self:
+        """Let two layers share one weight: from now on ``weight`` is ``to``, or its transpose.
+
+        It is held once, under the name ``to``; its gradient is the sum over both places. A layer that
+        stands in two places of a network shares all its weights without that.
+
+        Parameters
+        ----------
+        weight, to : str
+            Names of two weights, after ``init``: ``"dense2.weight"``.
+        transpose : bool
+            Whether ``weight`` is ``to`` with its axes turned round, as in the decoder of an
+            autoencoder.
+
+        Returns
+        -------
+        Module
+            The network itself.
+
+        Raises
+        ------
+        DataError
+            Where there is no such weight.
+        ShapeError
+            Where the shapes differ.
+
+        Examples
+        --------
+        >>> import deltarule as dr
+        >>> net = dr.Sequential(dr.Dense(2, "tanh"), dr.Dense(5)).init((1, 5))
+        >>> net = net.tie("dense2.weight", "dense1.weight", transpose=True)
+        >>> {name: list(layer) for name, layer in net.params.items()}
+        {'dense1': ['weight', 'bias'], 'dense2': ['bias']}
+        """
+        tie(self, weight, to, transpose)
+        return self
 
     # --- calls ---
 
@@ -431,11 +530,13 @@ class Module:
         train: bool = False,
         key: Any = None,
         step: Any = 0,
+        penalties: list[Any] | None = None,
         **named: Any,
     ) -> tuple[Any, Tree]:
         """The pure call: outputs and new state from weights, state and inputs.
 
-        Plain arrays of floats are taken in the float type of the weights.
+        Plain arrays of floats are taken in the float type of the weights. In a training step the
+        penalties on outputs of layers (``tune``) are appended to a list that is given for them.
         """
         leaves = matched("weights", dict(flat(self.params)), params).values()
         matched("state", dict(flat(self.state)), state)
@@ -443,9 +544,12 @@ class Module:
         if len(kinds) == 1:
             args = tuple(narrowed(x, *kinds) for x in args)
         call = Call(self._places(), params, state, train=train, key=key, step=step)
+        call.penalties = penalties if train else None
         with bound(call):
             y = self(*args, **named)
-        return y, merged(state, call.new_state)
+        still = {path for path, module in self.walk() if train and module.frozen}
+        new = ((path, x) for path, x in flat(call.new_state) if path[:-1] not in still)
+        return y, merged(state, nested(new))
 
     def _ready(self) -> Self:
         if not self.built:
@@ -459,6 +563,8 @@ class Module:
         """Outputs for plain arrays, in chunks of rows so that memory stays bounded."""
         dtype = self._ready().dtype
         xs = [as_input(x, dtype) for x in args]
+        if len(xs) == 1:
+            self.check_inputs(xs[0])
         places = self._places()
 
         def outputs(*part: Any) -> Any:

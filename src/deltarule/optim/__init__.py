@@ -6,8 +6,12 @@ hand, or traced into the compiled epoch. Its learning rate may be a schedule.
 """
 
 from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.groups import grouped
+from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
-from deltarule.optim.rules import optimizer_of, settings
+from deltarule.optim.plateau import OnPlateau, kept_at, plateaus, replaced
+from deltarule.optim.quasi_newton import LBFGS
+from deltarule.optim.rules import check_batches, optimizer_of, searches, settings
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
 from deltarule.optim.schedules import (
     CosineDecay,
@@ -18,11 +22,13 @@ from deltarule.optim.schedules import (
     StepDecay,
     Warmup,
 )
-from deltarule.optim.wrappers import Averaged, Clip
+from deltarule.optim.wrappers import Accumulate, Averaged, Clip
 
 __all__ = [
     "LAMB",
+    "LBFGS",
     "SGD",
+    "Accumulate",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -33,7 +39,9 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "Lion",
+    "Muon",
     "NAdam",
+    "OnPlateau",
     "OneCycle",
     "PolynomialDecay",
     "RAdam",
@@ -41,6 +49,12 @@ __all__ = [
     "Rprop",
     "StepDecay",
     "Warmup",
+    "check_batches",
+    "grouped",
+    "kept_at",
     "optimizer_of",
+    "plateaus",
+    "replaced",
+    "searches",
     "settings",
 ]

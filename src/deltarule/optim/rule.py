@@ -67,6 +67,22 @@ def check_schedule(owner: Any, name: str) -> None:
         )
 
 
+def check_rule(owner: Any, name: str = "rule") -> None:
+    """Raise where what stands inside a rule is no rule."""
+    rule = getattr(owner, name)
+    whole = callable(getattr(rule, "init", None)) and callable(getattr(rule, "step", None))
+    if isinstance(rule, type) or not whole:
+        raise DataError(
+            f"{type(owner).__name__}: {name} must be an instance with init and step, such as "
+            f"dr.Adam(), not {rule!r}"
+        )
+    if callable(getattr(rule, "descend", None)):
+        raise DataError(
+            f"{type(owner).__name__}: {name} is given gradients, and {type(rule).__name__} evaluates the "
+            f"loss itself: use {type(rule).__name__} alone"
+        )
+
+
 class Settings:
     """The base of frozen dataclasses whose fields are settings: checks of their ranges."""
 
@@ -108,24 +124,32 @@ class Rule(Settings):
         self._at_least_zero(*(name for name in PENALTIES if name in own))
 
     def _rate(self) -> None:
-        """The learning rate is a number or a schedule."""
+        """The learning rate is a number, a schedule, or one that a figure of the training moves."""
+        if self._waits:
+            return None
         if callable(self.learning_rate):
             return check_schedule(self, "learning_rate")
         cure = "; give 0.01, say, or a schedule, as dr.CosineDecay(0.01, 1000)"
         return check_number(self, "learning_rate", POSITIVE, np.inf, "a positive number", cure)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the learning rate is an ``OnPlateau``."""
+        rate = self.learning_rate
+        return hasattr(rate, "begin") and hasattr(rate, "seen") and not isinstance(rate, type)
 
     # --- the step ---
 
     def init(self, params: Tree) -> Tree:
         """The state before the first step."""
         kept = {name: zeros(params) for name in self._kept()}
-        return {**self._counters(), **kept}
+        return {**self._begin(), **kept}
 
     def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """New weights and state after one step."""
         names = self._kept()
         self._fitting(params, grads, state)
-        counters = self._advanced(state)
+        counters = self._next(state)
         scalars = self._scalars(counters)
         leaves, spec = flatten(params)
         trees = [flatten(tree)[0] for tree in (grads, *(state[name] for name in names))]
@@ -151,8 +175,18 @@ class Rule(Settings):
         """The same after it."""
         return {"count": state["count"] + 1} if "count" in state else {}
 
+    def _begin(self) -> dict[str, Any]:
+        """Everything of the state that is not kept for each weight, before the first step."""
+        return self._counters() | ({"plateau": self.learning_rate.begin()} if self._waits else {})
+
+    def _next(self, state: Tree) -> dict[str, Any]:
+        """The same after it. What moves the learning rate stays: it moves between epochs."""
+        return self._advanced(state) | ({"plateau": state["plateau"]} if self._waits else {})
+
     def _rate_at(self, counters: dict[str, Any]) -> Any:
         """The learning rate of the step that ends with these counters."""
+        if self._waits:
+            return counters["plateau"]["rate"]
         if callable(self.learning_rate):
             return converted(self.learning_rate(counters["count"] - 1), np.float64)
         return self.learning_rate
@@ -166,7 +200,7 @@ class Rule(Settings):
 
     def _fitting(self, params: Tree, grads: Tree, state: Tree) -> None:
         """Raise where gradients or state are not of the structure and shapes of the weights."""
-        names, numbers = self._kept(), self._counters()
+        names, numbers = self._kept(), self._begin()
         check_state(self, state, (*numbers, *names))
         trees = {f"state {name}": state[name] for name in names}
         check_fitting(self, params, {"the gradient": grads, **trees})

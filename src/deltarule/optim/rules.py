@@ -11,13 +11,17 @@ from typing import Any
 
 from deltarule.errors import DataError
 from deltarule.optim.descent import SGD, Lion, Rprop
+from deltarule.optim.matrices import Muon
 from deltarule.optim.moments import LAMB, Adam, AdamW, NAdam, RAdam
+from deltarule.optim.quasi_newton import LBFGS
 from deltarule.optim.scaled import Adadelta, Adagrad, RMSprop
+from deltarule.optim.wrappers import Accumulate
 
-OPTIMIZERS = {
-    rule.__name__.lower(): rule
-    for rule in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, RAdam, Lion, LAMB, Rprop)
-}
+RULES: tuple[type[Any], ...] = (
+    *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, RAdam),
+    *(Lion, LAMB, Rprop, Muon, LBFGS),
+)
+OPTIMIZERS = {rule.__name__.lower(): rule for rule in RULES}
 
 
 def optimizer_of(given: Any) -> Any:
@@ -37,6 +41,26 @@ def optimizer_of(given: Any) -> Any:
             f"an optimizer has init(params) and step(params, grads, state); {given!r} has not"
         )
     return given
+
+
+def searches(rule: Any) -> bool:
+    """Whether a rule evaluates the loss itself, by ``descend``."""
+    return callable(getattr(rule, "descend", None))
+
+
+def check_batches(rule: Any, rows: int, batch: int) -> None:
+    """Raise where a rule that needs all rows at every step is given a part of them."""
+    if batch >= rows or isinstance(rule, Accumulate) or not is_dataclass(rule):
+        return
+    if isinstance(rule, (Rprop, LBFGS)):
+        kind = type(rule).__name__
+        why = "searches along a line" if kind == "LBFGS" else "compares signs of gradients"
+        raise DataError(
+            f"{kind} {why}, for which every step must see the same rows; batch_size={batch} is less "
+            f"than the {rows} training rows: give batch_size=None, which takes all"
+        )
+    for field in fields(rule):  # rules inside it
+        check_batches(getattr(rule, field.name), rows, batch)
 
 
 def settings(rule: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rules around a rule: clipped gradients, averaged weights.
+"""Rules around a rule: clipped gradients, gradients of several batches, averaged weights.
 
 In: any rule with ``init`` and ``step``. Out: a rule that does the same to other gradients, or keeps
 more.
@@ -14,18 +14,17 @@ import optree
 
 from deltarule.derive.tree import flatten, tree_map, unflatten
 from deltarule.errors import DataError
-from deltarule.optim.rule import POSITIVE, Tree, check_number, check_state, converted, dtype_of
-
-
-def check_rule(owner: Any) -> None:
-    """Raise where what is wrapped is no rule."""
-    rule = owner.rule
-    whole = callable(getattr(rule, "init", None)) and callable(getattr(rule, "step", None))
-    if isinstance(rule, type) or not whole:
-        raise DataError(
-            f"{type(owner).__name__}: rule must be an instance with init and step, such as "
-            f"dr.Adam(), not {rule!r}"
-        )
+from deltarule.optim.rule import (
+    POSITIVE,
+    Tree,
+    check_fitting,
+    check_number,
+    check_rule,
+    check_state,
+    converted,
+    dtype_of,
+    zeros,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +161,79 @@ class Averaged:
         params, inner = self.rule.step(params, grads, inner)
         average = tree_map(lambda a, w: d * a + (1 - d) * w, state["average"], params)
         return params, {**inner, "average": average}
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """A rule that takes one step with the mean gradient of several batches.
+
+    g <- (g_1 + ... + g_k) / k, then the rule's step; the weights stay between. k batches of n rows
+    do what one of k n rows does, to rounding, in the memory of n. Schedules of the rule count its own
+    steps, one in k batches. An epoch that ends within the k is no end for them: the sum is carried
+    over to the next epoch, and by ``resume`` to the next run; a last batch that is smaller counts as
+    a whole one.
+
+    Parameters
+    ----------
+    rule : rule
+        What takes the mean gradient.
+    steps : int
+        k, 1 or more.
+
+    Raises
+    ------
+    DataError
+        Where steps is no such number, or the rule accumulates already.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> opt = dr.Accumulate(dr.SGD(0.1), steps=2)
+    >>> w, s = 1.0, opt.init(1.0)
+    >>> w, s = opt.step(w, 1.0, s)
+    >>> float(w)
+    1.0
+    >>> w, s = opt.step(w, 3.0, s)  # with the mean, 2
+    >>> float(w)
+    0.8
+    """
+
+    rule: Any
+    steps: int = 4
+
+    def __post_init__(self) -> None:
+        check_rule(self)
+        whole = isinstance(self.steps, (int, np.integer)) and not isinstance(self.steps, bool)
+        if not whole or self.steps < 1:
+            raise DataError(
+                f"Accumulate: steps is a number of batches, 1 or more, not {self.steps!r}"
+            )
+        object.__setattr__(self, "steps", int(self.steps))
+
+    def init(self, params: Tree) -> Tree:
+        """The state of the rule, and beside it the sum of gradients and how many are in it."""
+        state = self.rule.init(params)
+        if not isinstance(state, dict) or "gradient" in state:
+            raise DataError(
+                f"Accumulate: the state of {self.rule!r} must be a dict without a gradient of its "
+                "own; to accumulate more give more steps"
+            )
+        return {**state, "gathered": np.int64(0), "gradient": zeros(params)}
+
+    def step(self, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+        """Add the gradients; with the last of them the rule's step."""
+        if not isinstance(state, dict) or not {"gathered", "gradient"} <= set(state):
+            check_state(self, state, ("gathered", "gradient", "and what the rule keeps"))
+        check_fitting(self, params, {"the gradient": grads})
+        inner = {k: v for k, v in state.items() if k not in ("gathered", "gradient")}
+        total = tree_map(lambda s, g: s + g, state["gradient"], grads)
+        count = state["gathered"] + 1
+        last = count == self.steps
+        mean = tree_map(lambda s: s / self.steps, total)
+        after = self.rule.step(params, mean, inner)
+        params, inner = tree_map(lambda new, old: np.where(last, new, old), after, (params, inner))
+        return params, {
+            **inner,
+            "gathered": np.where(last, 0, count),
+            "gradient": tree_map(lambda s: np.where(last, 0.0, s), total),
+        }

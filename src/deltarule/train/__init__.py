@@ -4,9 +4,15 @@ In: a network and arrays, or a table and the name of its target. Out: the networ
 a ``Run`` with its history, a model file; and from such a file, predictions and scores.
 """
 
-from deltarule.train.callbacks import Callback, EarlyStopping, Moment
+from deltarule.train.callbacks import Callback, Moment
 from deltarule.train.checkpoint import load, save
+from deltarule.train.keeping import Checkpoint, Log
 from deltarule.train.loop import fit
 from deltarule.train.run import Run
+from deltarule.train.stopping import EarlyStopping, TimeLimit
+from deltarule.train.transfer import Transfer, transfer
 
-__all__ = ["Callback", "EarlyStopping", "Moment", "Run", "fit", "load", "save"]
+__all__ = [
+    *("Callback", "Checkpoint", "EarlyStopping", "Log", "Moment", "Run", "TimeLimit"),
+    *("Transfer", "fit", "load", "save", "transfer"),
+]

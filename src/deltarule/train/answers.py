@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, ShapeError
 from deltarule.nn import Loss
 from deltarule.nn.activations import log_softmax, softplus
+from deltarule.nn.losses.classes import check_labels
 from deltarule.nn.losses.rows import aligned
 
 Array = np.ndarray[Any, Any]
@@ -62,10 +63,11 @@ class Answers:
         chosen: Array = np.take_along_axis(log_softmax(z), self.true[..., None], -1)
         return chosen[..., 0]
 
-    def entropy(self) -> float:
-        """Mean of -ln p where p is the share of each class in the targets."""
-        shares = np.unique(self.true, return_counts=True)[1] / self.true.size
-        return float(-np.sum(shares * np.log(shares)))
+    def entropy(self) -> Array:
+        """Mean of -ln p where p is the share of each class in the targets; one number a question."""
+        questions = self.true.reshape(len(self.true), -1).T
+        counts = [np.unique(one, return_counts=True)[1] / len(one) for one in questions]
+        return np.array([-np.sum(shares * np.log(shares)) for shares in counts])
 
     def _logits(self) -> Array:
         if self.loss not in LOGITS + LOGITS_BINARY:
@@ -84,9 +86,9 @@ def answers(outputs: Array, targets: Array, loss: Loss, metric: str) -> Answers:
     if name in LOGITS_BINARY:
         z, t = aligned(outputs, targets, metric)
         return _made(metric, name, z, z > 0, t > 0.5)
-    if name != "hinge" and outputs.ndim > 1 and outputs.shape[-1] > 1:
-        labels = targets.argmax(-1) if targets.shape == outputs.shape else targets
-        labels = labels.reshape(outputs.shape[:-1]).reshape(-1)
+    several = outputs.ndim > 1 and outputs.shape[-1] > 1
+    if several and (name != "hinge" or targets.shape != outputs.shape):
+        labels = _labels(targets, outputs, metric)
         y = outputs.reshape(-1, outputs.shape[-1]).astype(float)
         return Answers(metric, name, y, y.argmax(-1), labels.astype(int))
     y, t = aligned(outputs, targets, metric)
@@ -99,6 +101,27 @@ def answers(outputs: Array, targets: Array, loss: Loss, metric: str) -> Answers:
     return _made(metric, name, y, y > 0 if signs else y > 0.5, t > 0 if signs else t > 0.5)
 
 
+def _labels(targets: Array, outputs: Array, metric: str) -> Array:
+    """One class index a row, for outputs that are one per class."""
+    if targets.shape == outputs.shape:
+        labels: Array = targets.argmax(-1).reshape(-1)
+        return labels
+    if targets.shape not in (outputs.shape[:-1], (*outputs.shape[:-1], 1)):
+        raise ShapeError(
+            f"{metric}: outputs have shape {outputs.shape}, targets {targets.shape}; it takes a class "
+            "index for each row, or a number for each output"
+        )
+    broken = np.argwhere(targets != np.rint(targets))
+    if len(broken):
+        place = tuple(int(i) for i in broken[0])
+        raise DataError(
+            f"{metric}: the target of row {list(place)} is {targets[place]}, no class index; mae, rmse "
+            "and r2 compare numbers"
+        )
+    check_labels(targets, outputs.shape[-1], f"{metric}: the target of row ")
+    return targets.reshape(-1)
+
+
 def _made(metric: str, loss: str, scores: Array, chosen: Array, true: Array) -> Answers:
     """One question a row in one axis, several in two."""
     shape = (-1,) if scores.ndim == 1 or scores.shape[-1] == 1 else (-1, scores.shape[-1])
@@ -108,6 +131,11 @@ def _made(metric: str, loss: str, scores: Array, chosen: Array, true: Array) -> 
 
 def numbers_of(outputs: Array, targets: Array, loss: Loss, metric: str) -> tuple[Array, Array]:
     """Outputs in the unit of the targets, and the targets, in float64."""
+    if loss.classes and targets.shape != outputs.shape:
+        raise DataError(
+            f"{metric} compares numbers, and targets under {loss.name} are classes; take accuracy, f1, "
+            "roc_auc or another metric of classes"
+        )
     y, t = aligned(outputs, targets, metric)
     y, t = y.astype(float), t.astype(float)
     return np.exp(y) if loss.named and loss.name in LOG_MEAN else y, t

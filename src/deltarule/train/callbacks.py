@@ -6,19 +6,18 @@ In: a ``Moment``, what is known then. Out: nothing, or ``moment.stop(reason)``.
 from __future__ import annotations
 
 import difflib
-import re
-from dataclasses import dataclass, field
-from typing import Any
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from deltarule.derive.tree import tree_map
 from deltarule.errors import DataError
+from deltarule.optim import OnPlateau
+
+if TYPE_CHECKING:
+    from deltarule.train.run import Run
 
 HOOKS = ("on_start", "on_step", "on_epoch", "on_end")
-SMALLER = ("loss", "mae", "rmse", "mape", "log_loss", "brier")
-LARGER = ("accuracy", "top_k", "precision", "recall", "f1", "roc_auc", "r2", "explained_deviance")
-DIRECTIONS = dict.fromkeys(SMALLER, "min") | dict.fromkeys(LARGER, "max")
 
 
 @dataclass(slots=True)
@@ -38,13 +37,19 @@ class Moment:
         Names of what every epoch records.
     step : int
         Steps done, those of a resumed run included.
+    run : Run
+        The record so far: history, seed, seconds; its carry is where the training stands.
+    more : bool
+        Whether validation by a function will record further figures, which it has not named yet.
     """
 
     net: Any
     epoch: int
     logs: dict[str, float]
-    figures: tuple[str, ...] = ()
-    step: int = 0
+    figures: tuple[str, ...]
+    step: int
+    run: Run
+    more: bool = False
     reason: str = ""
 
     def stop(self, reason: str) -> None:
@@ -57,7 +62,7 @@ class Callback:
 
     A misspelt hook is an error. Epochs run as machine code, which a callback with ``on_step`` leaves
     after every step: that costs some 25 us each time, many times the step itself in a small network.
-    ``every`` makes it rarer.
+    ``every`` makes it rarer. For ``on_epoch`` alone a function of a ``Moment`` will do.
 
     Attributes
     ----------
@@ -74,9 +79,13 @@ class Callback:
     >>> run = dr.fit(net, [[0.0], [1.0]], [0.0, 1.0], epochs=2, seed=0, callbacks=[Show()])
     1 loss rows_per_second
     2 loss rows_per_second
+    >>> run = dr.fit(net, [[0.0], [1.0]], [0.0, 1.0], epochs=2, callbacks=lambda m: print(m.epoch))
+    1
+    2
     """
 
     every = 1
+    late = False  # whether its on_end comes after those of the others
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -106,83 +115,40 @@ class Callback:
         return getattr(self.on_step, "__func__", None) is not Callback.on_step
 
 
-@dataclass(slots=True)
-class EarlyStopping(Callback):
-    """Stop when a figure has not improved for some epochs, and go back to the best weights.
+class AfterEpoch(Callback):
+    """A function that is called with the ``Moment`` after each epoch."""
 
-    Parameters
-    ----------
-    patience : int
-        Epochs without improvement.
-    monitor : str
-        A figure of the history: val_loss, loss, or a metric.
-    min_delta : float
-        An improvement is larger than this.
-    mode : str
-        "min" or "max"; "auto" knows losses and our metrics.
-    restore_best : bool
-        Whether the weights of the best epoch come back at the end.
-
-    Raises
-    ------
-    DataError
-        Where a setting is out of range, or, before the first epoch, where the figure is not
-        recorded.
-    """
-
-    patience: int = 10
-    monitor: str = "val_loss"
-    min_delta: float = 0.0
-    mode: str = "auto"
-    restore_best: bool = True
-    best: float = field(default=np.nan, init=False)
-    best_epoch: int = field(default=0, init=False)
-    _largest: bool = field(default=False, init=False, repr=False)
-    _weights: Any = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.patience, (int, np.integer)) or self.patience < 1:
-            raise DataError(f"EarlyStopping: patience is a number of epochs, not {self.patience!r}")
-        if self.mode not in ("min", "max", "auto"):
-            raise DataError(f"EarlyStopping: mode is 'min', 'max' or 'auto', not {self.mode!r}")
-        if not self.min_delta >= 0:
-            raise DataError(f"EarlyStopping: min_delta is 0 or more, not {self.min_delta!r}")
-
-    def on_start(self, moment: Moment) -> None:
-        """Forget an earlier training; check what is watched."""
-        self.best, self.best_epoch, self._weights = np.nan, 0, None
-        if self.monitor not in moment.figures:
-            raise DataError(
-                f"EarlyStopping watches {self.monitor!r}, which is not recorded; recorded are "
-                f"{', '.join(moment.figures)}. For val_ figures give fit validation=0.1 or "
-                "validation=(X, y)"
-            )
-        mode = self.mode
-        if mode == "auto":
-            name = re.sub(r"^top_\d+$", "top_k", self.monitor.removeprefix("val_"))
-            mode = DIRECTIONS.get(name, "auto")
-        if mode == "auto":
-            raise DataError(
-                f"EarlyStopping: whether more {self.monitor} is better is not known; give "
-                "mode='max' or mode='min'"
-            )
-        self._largest = mode == "max"
+    def __init__(self, function: Callable[[Moment], Any]) -> None:
+        self.function = function
 
     def on_epoch(self, moment: Moment) -> None:
-        """Compare, keep, stop."""
-        value = moment.logs[self.monitor]
-        gain = value - self.best if self._largest else self.best - value
-        if np.isnan(self.best) or gain > self.min_delta:
-            self.best, self.best_epoch = value, moment.epoch
-            if self.restore_best:
-                self._weights = tree_map(np.array, (moment.net.params, moment.net.state))
-        elif moment.epoch - self.best_epoch >= self.patience:
-            moment.stop(
-                f"{self.monitor} has not improved on {self.best:.6g} of epoch {self.best_epoch} "
-                f"for {self.patience} epochs"
-            )
+        """Call it."""
+        self.function(moment)
 
-    def on_end(self, moment: Moment) -> None:
-        """Bring the best weights back."""
-        if self._weights is not None:
-            moment.net.params, moment.net.state = self._weights
+
+def callback_of(given: Any) -> Callback:
+    """A callback as it is; a function as what is called after each epoch."""
+    if isinstance(given, type):
+        raise DataError(
+            f"callbacks are objects, not classes: write {given.__name__}() with its settings"
+        )
+    if isinstance(given, Callback):
+        return given
+    if isinstance(given, OnPlateau):
+        raise DataError(
+            "dr.OnPlateau is given as a learning rate, as dr.Adam(dr.OnPlateau(0.01)), not as a callback"
+        )
+    if not callable(given):
+        raise DataError(
+            f"callbacks are objects of dr.Callback or functions of one argument, not {given!r}"
+        )
+    try:
+        inspect.signature(given).bind(None)
+    except TypeError:
+        raise DataError(
+            f"{getattr(given, '__name__', given)} cannot be called with one argument: a function as a "
+            "callback is called after each epoch with a dr.Moment, which has net, epoch and logs"
+        ) from None
+    except ValueError:  # a function of C that does not tell its arguments
+        pass
+    return AfterEpoch(given)

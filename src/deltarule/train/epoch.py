@@ -22,6 +22,9 @@ from deltarule.derive.tree import flatten, unflatten
 from deltarule.derive.ufuncs import network_types
 from deltarule.errors import DataError
 from deltarule.nn import Loss, Module
+from deltarule.nn.nested import merged
+from deltarule.nn.tuning import Tunings
+from deltarule.optim import grouped, searches
 from deltarule.program import Graph, Node, type_of
 from deltarule.program.graph import subgraphs
 from deltarule.program.types import INT, ArrayType
@@ -34,7 +37,17 @@ COMPILE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What a step takes and gives: weights, state, the rule's state, number of steps done."""
+    """What a step takes and gives.
+
+    Attributes
+    ----------
+    params, state : nested dict
+        Weights and state of the network.
+    opt_state : tree
+        What the update rule keeps for the weights that are trained.
+    count : integer
+        Steps done.
+    """
 
     params: Any
     state: Any
@@ -42,13 +55,26 @@ class Carry:
     count: Any
 
 
-def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carry, Any]]:
-    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, loss)."""
+def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carry, list[Any]]]:
+    """One training step as a function: (carry, key, inputs, targets, weight) -> (carry, figures).
 
-    def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, Any]:
-        def objective(params: Any) -> tuple[Any, Any]:
+    The figures are the penalty, where there is one, and the loss. The gradient is that of their sum,
+    with respect to the weights that are trained.
+    """
+    tuned = Tunings.of(net)
+    rule = grouped(optimizer, tuned.factors)
+
+    def step(carry: Carry, key: Any, x: Any, y: Any, w: Any) -> tuple[Carry, list[Any]]:
+        def objective(trained: Any) -> tuple[Any, Any]:
+            params, penalties = merged(carry.params, trained), tuned.penalties(trained)
             outputs, state = net.apply(
-                params, carry.state, x, train=True, key=key, step=carry.count
+                params,
+                carry.state,
+                x,
+                train=True,
+                key=key,
+                step=carry.count,
+                penalties=penalties,
             )
             with scope(f"the loss {loss.name}"):
                 found = loss(outputs, y, w)
@@ -57,12 +83,25 @@ def step_of(net: Module, loss: Loss, optimizer: Any) -> Callable[..., tuple[Carr
                     f"the loss {loss.name} does not depend on the network's weights: there is "
                     "nothing to train, or dr.value cuts the gradient"
                 )
-            return found, state
+            penalty = (
+                [sum(penalties) if penalties else np.zeros_like(found)] if tuned.penalized else []
+            )
+            return sum(penalties, found), (state, [*penalty, found])
 
-        (value, state), grads = value_and_grad(objective, has_aux=True)(carry.params)
+        trained, kept = tuned.trained(carry.params), carry.opt_state
+        if searches(rule):  # it evaluates the loss itself, as often as it needs
+            start = carry.state, [np.zeros((), net.dtype)] * (1 + bool(tuned.penalized))
+            new, kept, value, (state, _) = rule.descend(objective, trained, kept, aux=start)
+            figures = [value]
+            if tuned.penalized:  # each by itself, at the weights before
+                (_, (_, figures)), _ = value_and_grad(objective, has_aux=True)(trained)
+        else:
+            (_, (state, figures)), grads = value_and_grad(objective, has_aux=True)(trained)
+            with scope("the optimizer's step"):
+                new, kept = rule.step(trained, grads, kept)
         with scope("the optimizer's step"):
-            params, opt_state = optimizer.step(carry.params, grads, carry.opt_state)
-        return Carry(params, state, opt_state, carry.count + np.int64(1)), value
+            params = merged(carry.params, tuned.bounded(new))
+        return Carry(params, state, kept, carry.count + np.int64(1)), figures
 
     return step
 
@@ -77,10 +116,16 @@ class Program:
     run: Callable[..., tuple[Any, ...]]
     fixed: tuple[Any, ...]
 
-    def __call__(self, leaves: Sequence[Array], batches: Array) -> tuple[list[Array], Array]:
-        """Train on the rows that each of ``batches`` names: new leaves of the carry, and losses."""
+    def __call__(
+        self, leaves: Sequence[Array], batches: Array
+    ) -> tuple[list[Array], Array, Array | None]:
+        """Train on the rows that each of ``batches`` names.
+
+        Returns new leaves of the carry, the losses, and the penalties where there are some.
+        """
         *out, losses = self.run(*self.fixed, *leaves, batches)
-        return out, losses
+        n = len(leaves)
+        return out[:n], losses, out[n] if len(out) > n else None
 
 
 def stage_step(
@@ -90,8 +135,8 @@ def stage_step(
     data: Data,
     rows: int,
 ) -> Staged:
-    """The graph of one step: key, data, leaves of the carry and indices of rows in; carry and loss
-    out."""
+    """The graph of one step: key, data, leaves of the carry and indices of rows in; carry and figures
+    out, the loss last."""
     leaves, spec = flatten(carry)
     fixed = [key, *data.arrays()]
 
@@ -100,8 +145,8 @@ def stage_step(
         *now, chosen = values[len(fixed) :]
         with network_types():
             batch = X[chosen], y[chosen], w[0][chosen] if w else None
-            after, loss = step(unflatten(spec, now), key, *batch)
-        return [*flatten(after)[0], loss]
+            after, figures = step(unflatten(spec, now), key, *batch)
+        return [*flatten(after)[0], *figures]
 
     types = [type_of(x) for x in (*fixed, *leaves)]
     return stage(run, [*types, ArrayType((rows,), INT)])
@@ -132,6 +177,17 @@ def work(graph: Graph) -> Work:
         flops += times * sum(w.flops for w in inner)
         nodes += 1 + times * sum(w.nodes for w in inner)
     return Work(flops, nodes)
+
+
+def is_random(graph: Graph) -> bool:
+    """Whether random numbers are drawn in a graph."""
+    waiting = [graph]
+    while waiting:
+        for node in waiting.pop().nodes:
+            if node.primitive.name == "random_bits":
+                return True
+            waiting += subgraphs(node)
+    return False
 
 
 def worth_compiling(seconds: float) -> bool:

@@ -42,7 +42,8 @@ class Stretch:
         """The carry and the losses after some of the steps: the same bits as in one go."""
         if first == last:
             return start, np.empty(0)
-        return self.program(start, self.batches[first:last])
+        leaves, losses, _ = self.program(start, self.batches[first:last])
+        return leaves, losses
 
 
 @dataclass(frozen=True, slots=True)

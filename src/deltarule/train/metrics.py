@@ -8,7 +8,7 @@ scikit-learn.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,15 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.nn import Loss
 from deltarule.nn.named import nearest
-from deltarule.train.answers import LOG_MEAN, LOGITS, LOGITS_BINARY, Answers, answers, numbers_of
+from deltarule.train.answers import (
+    LOG_MEAN,
+    LOGITS,
+    LOGITS_BINARY,
+    Answers,
+    Array,
+    answers,
+    numbers_of,
+)
 
 Metric = Callable[[Any, Any], float]
 TOP = 5
@@ -60,31 +68,42 @@ def precision(outputs: Any, targets: Any, loss: Loss) -> float:
 
     A class that is never said counts 0.
     """
-    return _by_class("precision_score", answers(outputs, targets, loss, "precision"))
+    right, said, _ = _counts(answers(outputs, targets, loss, "precision"))
+    return float(np.mean(right / np.maximum(said, 1)))
 
 
 def recall(outputs: Any, targets: Any, loss: Loss) -> float:
     """Share of a class's rows that are found; mean over the classes (macro)."""
-    return _by_class("recall_score", answers(outputs, targets, loss, "recall"))
+    right, _, there = _counts(answers(outputs, targets, loss, "recall"))
+    return float(np.mean(right / np.maximum(there, 1)))
 
 
 def f1(outputs: Any, targets: Any, loss: Loss) -> float:
     """Harmonic mean of a class's precision and recall; mean over the classes (macro)."""
-    return _by_class("f1_score", answers(outputs, targets, loss, "f1"))
+    right, said, there = _counts(answers(outputs, targets, loss, "f1"))
+    return float(np.mean(2 * right / np.maximum(said + there, 1)))
 
 
-def _by_class(name: str, found: Answers) -> float:
-    from sklearn import metrics
+def _counts(found: Answers) -> tuple[Array, Array, Array]:
+    """Rows of each class that are found, said to be of it, and of it.
 
-    score = getattr(metrics, name)
-    return float(score(found.true, found.chosen, average="macro", zero_division=0))
+    The classes are those that are said or there; of several questions, each answer 1 is a class.
+    """
+    if found.several:
+        right = found.chosen * found.true
+        return right.sum(0), found.chosen.sum(0), found.true.sum(0)
+    classes = 1 + max(found.chosen.max(), found.true.max())
+    each = found.true[found.chosen == found.true], found.chosen, found.true
+    right, said, there = (np.bincount(rows, minlength=classes) for rows in each)
+    any_row = said + there > 0
+    return right[any_row], said[any_row], there[any_row]
 
 
 def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
     """Area under the ROC curve: how often a row of a class outranks one of another.
 
     More than two classes: each against all others, mean over the classes (macro). NaN where a class
-    has no rows, or all.
+    has no rows, or all, and where outputs are not finite.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -99,7 +118,7 @@ def roc_auc(outputs: Any, targets: Any, loss: Loss) -> float:
     else:
         shown = found.probabilities if loss.named and loss.name in LOGITS else scores
         columns = [(found.true == j, shown[:, j]) for j in range(scores.shape[1])]
-    if any(true.all() or not true.any() for true, _ in columns):
+    if any(true.all() or not true.any() or not np.isfinite(s).all() for true, s in columns):
         return float("nan")
     return float(np.mean([roc_auc_score(true, score) for true, score in columns]))
 
@@ -144,11 +163,21 @@ def rmse(outputs: Any, targets: Any, loss: Loss) -> float:
 def r2(outputs: Any, targets: Any, loss: Loss) -> float:
     """Share of the target's variance that is explained: 1 - sum (y - t)^2 / sum (t - mean t)^2.
 
-    NaN where all targets are equal.
+    Of several outputs the mean, each with a mean t of its own. NaN where all targets of an output
+    are equal.
     """
-    y, t = numbers_of(outputs, targets, loss, "r2")
-    spread = np.sum((t - t.mean()) ** 2)
-    return float(1 - np.sum((y - t) ** 2) / spread) if spread else float("nan")
+
+    def one(y: Any, t: Any) -> float:
+        return float(1 - np.sum((y - t) ** 2) / np.sum((t - t.mean()) ** 2))
+
+    return _by_output(one, *numbers_of(outputs, targets, loss, "r2"))
+
+
+def _by_output(score: Metric, y: Any, t: Any) -> float:
+    """The mean of a score over outputs; NaN where the targets of an output are equal."""
+    columns = zip(y.reshape(len(y), -1).T, t.reshape(len(t), -1).T, strict=True)
+    nan = float("nan")
+    return float(np.mean([nan if (t == t[0]).all() else score(y, t) for y, t in columns]))
 
 
 def mape(outputs: Any, targets: Any, loss: Loss) -> float:
@@ -167,22 +196,24 @@ def explained_deviance(outputs: Any, targets: Any, loss: Loss) -> float:
     """1 - D(y, t) / D(mean t, t), D the deviance that belongs to the loss.
 
     Of poisson, gamma and tweedie theirs; of losses on classes -2 ln p; of others the squared error,
-    so that it is r2. NaN where the targets have no deviance from their mean.
+    so that it is r2. Of several outputs, or questions, the mean. NaN where the targets of one have
+    no deviance from their mean.
     """
     name = loss.name if loss.named else ""
     if name in LOGITS or name in LOGITS_BINARY:
         found = answers(outputs, targets, loss, "explained_deviance")
-        spread = found.entropy()
-        return 1 + float(np.mean(found.log_probability())) / spread if spread else float("nan")
+        spread, explained = found.entropy(), np.atleast_1d(found.log_probability().mean(0))
+        return float(np.mean(1 + explained / spread)) if spread.all() else float("nan")
     if name not in LOG_MEAN:
         return r2(outputs, targets, loss)
     from sklearn.metrics import d2_tweedie_score
 
-    y, t = numbers_of(outputs, targets, loss, "explained_deviance")
-    if (t == t.flat[0]).all():
-        return float("nan")
     power = {"poisson": 1.0, "gamma": 2.0}.get(name) or loss.settings.get("power", 1.5)
-    return float(d2_tweedie_score(t.ravel(), y.ravel(), power=power))
+
+    def one(y: Any, t: Any) -> float:
+        return float(d2_tweedie_score(t, y, power=power))
+
+    return _by_output(one, *numbers_of(outputs, targets, loss, "explained_deviance"))
 
 
 METRICS: dict[str, Callable[..., float]] = {
@@ -195,17 +226,26 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 def metrics_of(given: Any, loss: Loss) -> dict[str, Metric]:
-    """Metrics by name; functions go by their own name."""
+    """Metrics by name; functions go by their own name, or by the one that a dict gives them."""
+    if isinstance(given, Mapping):
+        return {str(name): _metric(item, loss) for name, item in given.items()}
+    if not (given is None or isinstance(given, (str, list, tuple)) or callable(given)):
+        raise DataError(
+            f"metrics are names, functions, or a sequence or dict of these, not {given!r}"
+        )
     out: dict[str, Metric] = {}
-    for item in (given,) if isinstance(given, str) or callable(given) else given:
+    for item in (given,) if isinstance(given, str) or callable(given) else given or ():
         name = getattr(item, "__name__", type(item).__name__) if callable(item) else item
         if name in out:
             raise DataError(f"two metrics are called {name!r}")
-        out[name] = item if callable(item) else _metric(item, loss)
+        out[name] = _metric(item, loss)
     return out
 
 
 def _metric(name: Any, loss: Loss) -> Metric:
+    """The metric of a name; a function as it is."""
+    if callable(name):
+        return name  # type: ignore[no-any-return]
     top = re.fullmatch(r"top_([1-9]\d*)", name) if isinstance(name, str) else None
     if top:
         return partial(top_k, loss=loss, k=int(top[1]))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data import Preprocessor, read_table
+from deltarule.data import Preprocessor, only_with_target, read_table, task_of
 from deltarule.errors import DataError
 from deltarule.nn import Module
 from deltarule.optim import Adam
+from deltarule.train.choices import LOSSES, network_for
 from deltarule.train.epoch import looped
 from deltarule.train.loop import Training
-from deltarule.train.table import LOSSES, network_for, only_with_target, task_of
 
 if TYPE_CHECKING:
     from deltarule.compile.profile import Profile
@@ -33,7 +33,7 @@ def profile_fit(
     *,
     loss: Any = "mse",
     optimizer: Any = "adam",
-    batch_size: int = 32,
+    batch_size: int | None = 32,
 ) -> Profile:
     """Time the kernels of a training step: gather, forward, loss, backward, update.
 
@@ -75,6 +75,7 @@ def profile_fit(
         batch_size=batch_size,
         validation=None,
         metrics=(),
+        train_metrics=(),
         sample_weight=None,
         class_weight=None,
         shuffle=True,

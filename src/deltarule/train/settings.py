@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.tree import flatten
 from deltarule.errors import DataError, ShapeError
 from deltarule.nn import Module
-from deltarule.train.callbacks import Callback
+from deltarule.train.callbacks import Callback, callback_of
 from deltarule.train.checkpoint import Loaded
 from deltarule.train.run import Run
 
@@ -24,11 +23,21 @@ def whole_number(name: str, value: Any, least: int) -> None:
         raise DataError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
+def truth(name: str, value: Any) -> None:
+    """Raise where a setting is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise DataError(f"{name} is True or False, not {value!r}")
+
+
 def seed_of(seed: int | None, resume: Run | None) -> int:
     """The seed of a training: given, that of the run to continue, or drawn."""
     if seed is not None:
         whole_number("seed", seed, 0)
     if resume is not None:
+        if not isinstance(resume, Run):
+            raise DataError(
+                f"resume is a run of dr.fit, not {resume!r}; dr.Run.load(path) reads one from a file"
+            )
         if seed not in (None, resume.seed):
             raise DataError(f"resume continues a run of seed {resume.seed}; seed={seed} was given")
         return resume.seed
@@ -36,11 +45,10 @@ def seed_of(seed: int | None, resume: Run | None) -> int:
 
 
 def callbacks_of(given: Any) -> tuple[Callback, ...]:
-    """Callbacks as a tuple; one alone is one."""
-    callbacks = (given,) if isinstance(given, Callback) else tuple(given)
+    """Callbacks as a tuple; one alone is one, a function is called after each epoch."""
+    several = given if isinstance(given, (list, tuple)) else () if given is None else (given,)
+    callbacks = tuple(callback_of(one) for one in several)
     for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise DataError(f"callbacks are objects of dr.Callback, not {callback!r}")
         whole_number(f"every of {type(callback).__name__}", callback.every, 1)
     return callbacks
 
@@ -64,9 +72,3 @@ def trainable(net: Any) -> Module:
             "into a network of its class, dr.load(path, net)"
         )
     return net
-
-
-def shapes_of(tree: Any) -> Any:
-    """The structure of a tree, and the shapes of its leaves."""
-    leaves, spec = flatten(tree)
-    return spec, [np.shape(x) for x in leaves]

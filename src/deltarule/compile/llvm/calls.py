@@ -13,52 +13,96 @@ from deltarule.compile.kernels import LoopKernel, OpaqueKernel
 from deltarule.compile.llvm.loops import Pointers, Written
 from deltarule.compile.llvm.mode import Mode
 from deltarule.compile.llvm.team import meet
-from deltarule.compile.llvm.text import Function, Value
+from deltarule.compile.llvm.text import Function, Loop, Value
 from deltarule.compile.views import View
 
 
-def write_loop(
-    kernel: LoopKernel,
-    body: str,
-    shared: bool,
-    watched: bool,
-) -> Written:
-    """Calls of ``body``; carries are handed over by pointer. Threads that share it meet after each."""
-    pointers = Pointers()
-    consts, inits, xs, ys, home = (
-        [pointers.name(view) for view in views]
-        for views in (kernel.consts, kernel.inits, kernel.xs, kernel.ys, kernel.carry)
-    )
-    away = []
-    for view, carry in zip(kernel.spare, home, strict=True):
-        away.append(carry if view is None else pointers.name(view))
-    workspace = pointers.name(kernel.workspace)
-    f = Function([*pointers.parameters, "state", "own"], "i32")
-    steps = number_of_steps(f) if kernel.open_ended else kernel.steps
-    start = [Value(pointer, None) for pointer in (*inits, *first_places(f, steps, home, away))]
-    with f.loop(steps, start) as loop:
-        index = loop.index
-        if kernel.reverse and kernel.steps > 1:
-            index = f.pure(f"sub nsw i64 {kernel.steps - 1}, {index}")
-        entering = loop.carried[: len(home)]
-        leaving = loop.carried[len(home) :]
+class LoopWriter:
+    """The function of a loop: names of its arrays, and calls of ``body`` on a row of each.
+
+    Carries are handed over by pointer. Threads that share the loop meet after each step.
+    """
+
+    def __init__(self, kernel: LoopKernel, body: str, shared: bool, watched: bool) -> None:
+        self.kernel, self.body, self.shared, self.watched = kernel, body, shared, watched
+        pointers = self.pointers = Pointers()
+        self.consts, self.inits, self.xs, self.ys, self.home = (
+            [pointers.name(view) for view in views]
+            for views in (kernel.consts, kernel.inits, kernel.xs, kernel.ys, kernel.carry)
+        )
+        self.away = []
+        for view, carry in zip(kernel.spare, self.home, strict=True):
+            self.away.append(carry if view is None else pointers.name(view))
+        self.workspace = pointers.name(kernel.workspace)
+        self.function = Function([*pointers.parameters, "state", "own"], "i32")
+
+    def counted(self) -> Written:
+        """As many steps as the kernel or the caller says."""
+        f, kernel = self.function, self.kernel
+        steps = number_of_steps(f) if kernel.open_ended else kernel.steps
+        first = first_places(f, steps, self.home, self.away)
+        with f.loop(steps, [Value(pointer, None) for pointer in (*self.inits, *first)]) as loop:
+            index = loop.index
+            if kernel.reverse and kernel.steps > 1:
+                index = f.pure(f"sub nsw i64 {kernel.steps - 1}, {index}")
+            self.step(loop, index)
+        return f, self.pointers.addresses
+
+    def tested(self) -> Written:
+        """Steps as long as the first carry is true; then the carries are brought home."""
+        f, kernel = self.function, self.kernel
+        start = [Value(pointer, None) for pointer in (*self.inits, *self.away)]
+        with f.repeat(start) as (loop, after):
+            truth = f.now(f"load i8, ptr {loop.carried[0].text}, align 1")
+            f.go_on_if(f.now(f"icmp ne i8 {truth}, 0"), after)
+            self.step(loop, "0")
+        first = f.now("load i64, ptr %own, align 8")
+        with f.when(f.now(f"icmp eq i64 {first}, 0")):
+            for now, home, view in zip(loop.carried, self.home, kernel.carry, strict=False):
+                with f.when(f.now(f"icmp ne ptr {now.text}, {home}")):
+                    copy(f, now.text, home, view.size * view.dtype.itemsize)
+        if self.shared:
+            meet(f)
+        return f, self.pointers.addresses
+
+    def step(self, loop: Loop, index: str) -> None:
+        """One call of the body, and where the next one finds and leaves the carries."""
+        f, kernel = self.function, self.kernel
+        entering, leaving = loop.carried[: len(self.home)], loop.carried[len(self.home) :]
         args = [
-            *consts,
+            *self.consts,
             *(value.text for value in entering),
-            *rows(f, xs, kernel.xs, index),
+            *rows(f, self.xs, kernel.xs, index),
             *(value.text for value in leaving),
-            *rows(f, ys, kernel.ys, index),
-            workspace,
+            *rows(f, self.ys, kernel.ys, index),
+            self.workspace,
             "%state",
             "%own",
         ]
-        status = f.now(f"call i32 @{body}({', '.join(f'ptr {arg}' for arg in args)})")
+        status = f.now(f"call i32 @{self.body}({', '.join(f'ptr {arg}' for arg in args)})")
         f.fail_if(f.now(f"icmp ne i32 {status}, 0"))
-        if shared:
-            meet(f, watched)
-        places = zip(leaving, home, away, strict=True)
+        if self.shared:
+            meet(f, self.watched)
+        places = zip(leaving, self.home, self.away, strict=True)
         loop.next = [*leaving, *(other(f, now, one, two) for now, one, two in places)]
-    return f, pointers.addresses
+
+
+def copy(f: Function, source: str, target: str, nbytes: int) -> None:
+    """Move memory, eight bytes at a time while there are so many."""
+    for kind, width, first, count in (
+        ("i64", 8, 0, nbytes // 8),
+        ("i8", 1, nbytes // 8 * 8, nbytes % 8),
+    ):
+        if not count:
+            continue
+        with f.between("0", str(count)) as index:
+            at = f.now(f"mul nuw nsw i64 {index}, {width}")
+            at = f.now(f"add nuw nsw i64 {at}, {first}")
+            places = [
+                f.now(f"getelementptr i8, ptr {place}, i64 {at}") for place in (source, target)
+            ]
+            word = f.now(f"load {kind}, ptr {places[0]}, align 1")
+            f.do(f"store {kind} {word}, ptr {places[1]}, align 1")
 
 
 def number_of_steps(f: Function) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.compile import kernels
 from deltarule.compile.blocks import ALIGNMENT
 from deltarule.compile.kernels import Kernel
-from deltarule.compile.llvm.calls import write_loop, write_opaque
+from deltarule.compile.llvm.calls import LoopWriter, write_opaque
 from deltarule.compile.llvm.clock import CLOCK, NOW
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
@@ -132,9 +132,10 @@ class Writer:
         body = self.plan(kernel.body)
         self.depth -= 1
         shared = kernel.body.shared
-        watched = shared and not self.depth and not self.watched
+        watched = shared and not self.depth and not self.watched and not kernel.tested
         self.watched |= watched
-        return write_loop(kernel, body, shared, watched)
+        loop = LoopWriter(kernel, body, shared, watched)
+        return loop.tested() if kernel.tested else loop.counted()
 
     def plan(self, plan: Plan) -> str:
         """The name of a function that runs a plan, given inputs, outputs, workspace, control and own."""

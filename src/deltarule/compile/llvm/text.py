@@ -361,6 +361,30 @@ class Function:
         loop.results = loop.next
 
     @contextmanager
+    def repeat(self, carried: Sequence[Value]) -> Iterator[tuple[Loop, str]]:
+        """A loop that is left at ``go_on_if``, and the label behind it; ``loop.carried`` holds there."""
+        before, start, after = self._block, self.name_block(), self.name_block()
+        self.do(f"br label %{start}")
+        self.label(start)
+        top = len(self.lines)
+        loop = Loop("", [x._replace(text=self.fresh()) for x in carried])
+        self._known.append({})
+        yield loop, after
+        self._known.pop()
+        self.lines[top:top] = [
+            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self._block} ]"
+            for x, old, new in zip(loop.carried, carried, loop.next, strict=True)
+        ]
+        self.do(f"br label %{start}")
+        self.label(after)
+
+    def go_on_if(self, condition: str, otherwise: str) -> None:
+        """Go to a label where the condition (an i1) does not hold."""
+        go_on = self.name_block()
+        self.do(f"br i1 {condition}, label %{go_on}, label %{otherwise}")
+        self.label(go_on)
+
+    @contextmanager
     def between(self, low: str, high: str) -> Iterator[str]:
         """A loop whose index runs from ``low`` up to ``high``, which is left out; there may be no trip."""
         start, after = self.name_block(), self.name_block()

@@ -50,7 +50,7 @@ class Loss:
     @property
     def classes(self) -> bool:
         """Whether targets may be class indices."""
-        return self.named and self.name in ("cross_entropy", "focal")
+        return self.named and self.name in ("cross_entropy", "focal", "hinge")
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from deltarule.errors import DataError, ShapeError
 from deltarule.nn.activations import log_softmax, softplus
 from deltarule.nn.losses.rows import aligned, as_array, as_float, mean_rows, setting
 from deltarule.program import ops
+from deltarule.program.ops.reduce import expand
 
 INT = np.dtype(np.int64)
 BINARY = "binary_cross_entropy"
@@ -108,14 +109,26 @@ def _by_class(logits: Any, labels: Any, name: str) -> tuple[Any, Any]:
     logp, t = _log_probabilities(as_float(logits), name), as_array(labels)
     if t.shape == logp.shape:
         return logp, ops.cast(t, dtype=logp.dtype)
-    if t.shape == (*logp.shape[:-1], 1):
+    return logp, _labels(t, logp, name, "probabilities")
+
+
+def _labels(t: Any, outputs: Any, name: str, others: str) -> Any:
+    """Class indices, one for each row of outputs."""
+    if t.shape == (*outputs.shape[:-1], 1):
         t = ops.reshape(t, shape=t.shape[:-1])
-    if t.dtype.kind not in "biu" or t.shape != logp.shape[:-1]:
+    if t.dtype.kind not in "biu" or t.shape != outputs.shape[:-1]:
         raise ShapeError(
-            f"{name}: labels are integers of shape {logp.shape[:-1]}, or probabilities of shape "
-            f"{logp.shape}; given are {t.dtype} of shape {t.shape}"
+            f"{name}: labels are integers of shape {outputs.shape[:-1]}, or {others} of shape "
+            f"{outputs.shape}; given are {t.dtype} of shape {t.shape}{_units(t, outputs)}"
         )
-    return logp, t
+    return t
+
+
+def _units(t: Any, outputs: Any) -> str:
+    """What to do where there is a column for each class, but not as many outputs."""
+    if t.shape[:-1] != outputs.shape[:-1] or len(t.shape) < 2:
+        return ""
+    return f". Are these {t.shape[-1]} classes? Give the last layer {t.shape[-1]} units"
 
 
 def _chosen(values: Any, t: Any) -> Any:
@@ -157,10 +170,13 @@ def check_labels(labels: Any, classes: int, name: str) -> None:
     wrong = np.argwhere((labels < 0) | (labels >= classes))
     if len(wrong):
         place = [int(i) for i in wrong[0]]
+        label = labels[tuple(place)]
+        cure = "Give the last layer more units, or number the classes from 0"
+        if label < 0:
+            cure = "Number the classes from 0: np.unique(y, return_inverse=True)[1]"
         raise DataError(
-            f"{name}{place} is class {labels[tuple(place)]}; the network has {classes} outputs, "
-            f"for classes 0 to {classes - 1}. Give the last layer more units, or number the "
-            "classes from 0"
+            f"{name}{place} is class {label}; the network has {classes} outputs, for classes 0 to "
+            f"{classes - 1}. {cure}"
         )
 
 
@@ -221,10 +237,39 @@ def binary_focal(logits: Any, targets: Any, focus: float = 2.0) -> Any:
 
 
 def hinge(outputs: Any, targets: Any) -> Any:
-    """Hinge loss of each row, of the support vector machine.
+    """Hinge loss of each row, as of support vector machines.
 
-    L = 1/k sum_j max(0, 1 - t_j y_j), t_j -1 or 1; dL/dy_j = -t_j / k where t_j y_j < 1, else 0. A
-    mean over outputs; the sign of an output is its class.
+    Given signs t_j = -1 or 1 of each output: L = 1/k sum_j max(0, 1 - t_j y_j); dL/dy_j = -t_j / k
+    where t_j y_j < 1, else 0. A mean over outputs; the sign of an output is its class.
+
+    Given the class c of each row: L = max(0, 1 + y_m - y_c), m the class of the largest output
+    beside c; dL/dy_m = 1 and dL/dy_c = -1 where y_c < y_m + 1, else 0 (Crammer and Singer 2001).
+    The largest output is the class.
+
+    Parameters
+    ----------
+    outputs : float (n, k) or (n,)
+        Raw outputs.
+    targets : (n, k) or (n,), or int (n,)
+        -1 or 1 for each output; or class indices in [0, k), for k of 2 or more.
+
+    Examples
+    --------
+    >>> from deltarule.nn.losses.classes import hinge
+    >>> hinge(np.array([[2.0, 0.5, 1.5]]), np.array([0]))
+    array([0.5])
+    >>> hinge(np.array([[2.0, 0.5, 1.5]]), np.array([[1, -1, -1]])).round(6)
+    array([1.333333])
     """
-    y, t = aligned(outputs, targets, "hinge")
-    return mean_rows(ops.relu(1 - t * y))
+    y, t = as_float(outputs), as_array(targets)
+    several = len(y.shape) > 1 and y.shape[-1] > 1
+    if not several or t.shape == y.shape or t.dtype.kind == "f":
+        y, t = aligned(y, t, "hinge")
+        return mean_rows(ops.relu(1 - t * y))
+    t = _labels(t, y, "hinge", "signs")
+    own = _chosen(y, t)
+    last = (len(y.shape) - 1,)
+    numbers = np.arange(y.shape[-1], dtype=INT)
+    of_class = ops.eq(expand(ops.cast(t, dtype=INT), y.shape, last), numbers)
+    others = np.where(of_class, expand(own - 1, y.shape, last), y)  # where it is c, L is 0
+    return ops.relu(1 + ops.max(others, axes=last) - own)
