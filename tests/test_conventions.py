@@ -37,6 +37,31 @@ CASES = {
     "masked": (lambda x: np.sum(np.where(x > 0, np.log(x), x)), [0.0, 2.0], [1, 0.5]),
 }
 
+H = np.array([[2.0, 1j], [-1j, 3.0]])
+
+
+def vector_stays(eigen, x, t):
+    """The turn of each vector along a direction: Im(v* dv), and that of its largest component."""
+    v, dv = dr.jvp(lambda x: eigen(x)[1], (x,), (t,))
+    largest = np.argmax(np.abs(v), axis=0), np.arange(len(v))
+    return np.sum(np.conj(v) * dv, axis=0).imag, dv[largest].imag
+
+
+COMPLEX = {
+    "real f of complex z": lambda: (dr.grad(lambda z: np.real(z * z))(1 + 2j), 2 + 4j),
+    "`np.abs(z)`": lambda: (dr.grad(np.abs)(0j), 0),
+    "phases of complex eigenvectors": lambda: (
+        [*vector_stays(np.linalg.eigh, H, H @ H)[0], *vector_stays(np.linalg.eig, H, H.T)[1]],
+        [0, 0, 0, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", COMPLEX)
+def test_the_derivative_in_the_plane_is_that_of_the_page(row):
+    found, expected = COMPLEX[row]()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("row", CASES)
@@ -50,8 +75,8 @@ def test_the_derivative_is_that_of_the_page(row):
 
 def test_every_row_of_the_page_has_a_case():
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == len(CASES)
-    assert [row for row in CASES if not any(row in line for line in rows)] == []
+    assert len(rows) == len(CASES) + len(COMPLEX)
+    assert [row for row in (*CASES, *COMPLEX) if not any(row in line for line in rows)] == []
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
