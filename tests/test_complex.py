@@ -203,6 +203,30 @@ def test_complex_loops_compile():
     assert gradient.plan.native == 1.0
 
 
+@pytest.mark.native
+def test_complex_loops_of_unknown_length_and_choices_compile():
+    def escape(z, c):
+        def step(state):
+            return state[0] ** 2 + c, state[1] + 1
+
+        return dr.while_loop(lambda state: np.max(np.abs(state[0])) < 4, step, (z, np.int64(0)))
+
+    z, c = np.array([0.1 + 0.2j, 0.3j]), np.array([0.4 + 0.3j, 0.35j])
+    compiled = dr.compile(escape)
+    for a, b in zip(compiled(z, c), escape(z, c), strict=True):
+        np.testing.assert_allclose(a, b)
+    assert compiled.plan.native == 1.0
+
+    def choose(z, t):
+        return dr.cond(t > 0, lambda z: np.sin(z) * 1j, lambda z: z**2, z)
+
+    compiled = dr.compile(choose)
+    for t in (1.0, -1.0):
+        np.testing.assert_allclose(compiled(z, t), choose(z, t))
+        dr.check_grads(lambda z, t=t: choose(z, t), z)
+    assert compiled.plan.native == 1.0
+
+
 def test_vmap_and_second_derivatives_of_complex_functions():
     z = plane(4, 3)
     found = dr.vmap(dr.grad(lambda z: np.sum(np.abs(np.sin(z)))))(z)

@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.derive.trace import baked, stage
 from deltarule.program import ArrayType, Graph, Node, ops
 from deltarule.program.graph import subgraphs
+from deltarule.program.lowering import Loop
 from deltarule.program.ops.complex import REAL
 from deltarule.program.ops.parts import LARGEST_POWER, PARTS, Pair, by_part, whole_power
 
@@ -79,7 +80,7 @@ class Splitter:
     def walk(self, graph: Graph) -> None:
         """Every node after the inputs."""
         for node in graph.nodes[len(graph.inputs) :]:
-            if node.primitive is ops.scan:
+            if isinstance(node.primitive.lowering, Loop):
                 self.loop(node)
             elif node.primitive is ops.result:
                 self.result(node)
@@ -171,22 +172,21 @@ class Splitter:
     # --- several results ---
 
     def loop(self, node: Node) -> None:
-        """A scan whose body is in parts."""
-        body, consts, carries = (node.attrs[key] for key in ("body", "consts", "carries"))
+        """A loop whose body is in parts."""
+        body = node.attrs["body"]
         wide = [1 + (kind.dtype.kind == "c") for kind in body.types]
         sizes = [2 if kind.dtype.kind == "c" else 1 for kind in body.result_types]
         inner = (
             split(body, self.done) if max((*wide, *sizes)) == 1 else Splitter(self.done).body(body)
         )
         args = [part for arg in node.args for part in self.both(arg)]
-        attrs = {
-            **node.attrs,
-            "body": inner,
-            "consts": sum(wide[:consts]),
-            "carries": sum(wide[consts : consts + carries]),
-        }
-        scan = make(ops.scan, node, *args, **attrs)
-        parts = iter([make(ops.result, node, scan, index=i) for i in range(sum(sizes))])
+        attrs, done = {**node.attrs, "body": inner}, 0
+        for key in ("consts", "carries"):
+            if key in attrs:
+                first, done = done, done + attrs[key]
+                attrs[key] = sum(wide[first:done])
+        made = make(node.primitive, node, *args, **attrs)
+        parts = iter([make(ops.result, node, made, index=i) for i in range(sum(sizes))])
         self.several[node] = [[next(parts) for _ in range(n)] for n in sizes]
 
     def result(self, node: Node) -> None:

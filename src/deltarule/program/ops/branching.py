@@ -177,7 +177,7 @@ def _cond_vjp(
     """The derivative of the branch that was taken, whose values are computed again."""
     types = branches["on_true"].types
     wanted = tuple(need and t.is_float for need, t in zip(needs[1:], types, strict=True))
-    given = [_filled(ct, y) for ct, y in zip(cts, ys, strict=True) if y.dtype.kind == "f"]
+    given = [_filled(ct, y) for ct, y in zip(cts, ys, strict=True) if y.dtype.kind in "fc"]
     n = len(types)
 
     def back(graph: Graph) -> Graph:
@@ -200,7 +200,7 @@ def _cond_jvp(tangents: Sequence[Any], ys: Any, *args: Any, **branches: Graph) -
     ts = [t for t in tangents[1:] if t is not None]
     graphs = {name: transform("forward", graph, moving) for name, graph in branches.items()}
     found = iter(cond(*args, *ts, **graphs)[len(ys) :])
-    return [next(found) if y.dtype.kind == "f" else None for y in ys]
+    return [next(found) if y.dtype.kind in "fc" else None for y in ys]
 
 
 def _cond_batch(size: int, batched: Sequence[bool], *args: Any, **branches: Graph) -> Any:
