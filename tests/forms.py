@@ -466,6 +466,26 @@ FORMS = {
     linalg.toeplitz(V, W); linalg.circulant(V); linalg.hankel(V); linalg.hankel(V, W)
     linalg.solve(Q, V, transposed=True); linalg.cho_factor(P @ P.T)
     """,
+    "lists of numbers": """
+    np.concatenate([[S, Z], [1.0]]); np.stack([[S, Z], [1, 2]]); np.column_stack([[S, Z], [1, 2]])
+    np.einsum("i,i", [S, Z], [1, 2]); np.meshgrid([S, Z], [1, 2])[0]; np.broadcast_arrays([S, Z], 1)[0]
+    np.flipud([S, Z]); np.vander([S, Z]); np.sinc([S, Z]); np.ediff1d([S, Z]); np.rot90([[S, Z]])
+    np.average(np.ones(2), weights=[S, Z]); np.interp(0.5, [0, 1], fp=[S, Z])
+    np.polyfit([0, 1, 2], [S, Z, 1], 1)
+    np.linalg.vector_norm([S, Z]); np.fft.fft([S, Z, 1]).real; np.fft.rfft([S, Z, 1]).imag
+    np.trapezoid([1, 2.0], x=[S, Z * 2]); np.matrix_transpose([[S, Z]]); np.nanprod([S, Z])
+    np.r_[V, S, 1]; np.r_[S, V]; np.r_[0:3, V]; np.r_[G, 1.0]; np.c_[V, W]; np.c_[A, V[:2]]; np.c_[S, Z]
+    np.pad(V, 2, "constant", constant_values=(S, Z)); np.pad(A, 1, constant_values=[[S, Z], [1, 2]])
+    """,
+    "edges of forms": """
+    np.max(E, axis=0, initial=0.0); np.max(E, initial=S); np.max(V, initial=S)
+    np.max(V, initial=5.0, where=K)
+    np.min(E, axis=0, initial=Z, keepdims=True); np.min(V, initial=0.9, where=K); np.sum(V, initial=S)
+    np.sum(G, initial=Z); np.max(J, initial=7, where=K); A[True]; V[True]; V[False]; Z[True]; S * V[np.True_]
+    np.real_if_close(V + 0); np.gradient(G); np.gradient(G, 0.5); np.gradient(G, np.float64(0.5))
+    np.linspace(G[0], 2, 3); np.linspace(S, 2, 3); np.cov(F); np.corrcoef(F); np.cov(F, dtype=np.float32)
+    [v * (k[0] + 1) for k, v in np.ndenumerate(V)]; sum(v for _, v in np.ndenumerate(A))
+    """,
 }
 CASES = [
     expression.strip()

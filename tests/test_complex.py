@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 import deltarule as dr
 from deltarule.derive.trace import stage
@@ -266,3 +267,14 @@ def test_staged_complex_graphs_keep_their_text():
     z = ARRAYS["A"]
     graph = stage(lambda z: [np.exp(z) * (1 + 2j)], [type_of(z)]).graph
     assert type(graph).from_text(graph.to_text()).to_text() == graph.to_text()
+
+
+def test_logsumexp_of_complex_numbers():
+    z = np.array([[0.3 + 1.2j, -0.4 - 2.1j], [1.5 + 0.7j, 0.2 - 0.3j]])
+    found = dr.vjp(lambda z: special.logsumexp(z, axis=1), z)[0]
+    np.testing.assert_allclose(found, special.logsumexp(z, axis=1), rtol=1e-12)
+    size, sign = dr.vjp(lambda z: special.logsumexp(z, return_sign=True), z)[0]
+    expected = special.logsumexp(z, return_sign=True)
+    np.testing.assert_allclose(size, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(sign, expected[1], rtol=1e-12)
+    dr.check_grads(lambda z: np.abs(special.logsumexp(z, axis=1)), z)

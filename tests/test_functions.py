@@ -91,6 +91,7 @@ def test_gradient(expression):
 
 
 NEW = "quantiles, numbers that are not NaN, statistics, methods of ufuncs, differences and totals"
+NEW += ", lists of numbers, edges of forms"
 NEW += ", convolutions, interpolation, polynomials, padding, linear algebra, scipy.special, scipy.linalg"
 
 
@@ -339,3 +340,12 @@ def test_integers_without_a_gradient_take_any_function():
 
     labels = np.array([0, 2, 2])
     np.testing.assert_array_equal(dr.grad(f)(np.ones(2), labels), [6, 0])
+
+
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors:DeprecationWarning")
+@pytest.mark.parametrize("expression", ["np.cross(V[:2], W[:2])", "np.cross(V[:2], A)"])
+def test_the_cross_product_of_vectors_in_a_plane(expression):
+    f = function_of(expression)
+    given = [ARRAYS[name] for name in floats_of(expression)]
+    compare(dr.vjp(f, *given)[0], f(*given))
+    dr.check_grads(f, *given)

@@ -617,3 +617,20 @@ def check_program(text, seed, rowmajor=False):
     v = np.random.default_rng(seed).normal(size=4)
     (numeric,) = directional_difference(lambda x: f(x.copy()), (X,), (v,))
     np.testing.assert_allclose(gradient @ v, numeric, rtol=1e-6, atol=1e-8)
+
+
+def flat_and_flags(x):
+    y = np.outer(x, x)
+    y.flat = x
+    y.flat[3] = 5 * x[0]
+    y[True] += x
+    y[False] = 7.0
+    y[x[0] > 0] *= 2
+    z = np.array(x[1])
+    z[z > 0] = z[z > 0] ** 2
+    return np.sum(y * np.arange(16.0).reshape(4, 4)) * z
+
+
+def test_flat_is_assigned_and_a_single_bool_takes_all_or_nothing():
+    assert dr.value_and_grad(flat_and_flags)(X)[0] == pytest.approx(flat_and_flags(X))
+    dr.check_grads(flat_and_flags, X)

@@ -708,3 +708,27 @@ def test_stage_lifts_arrays_and_bakes_numbers():
     close(interpret(whole.graph, X, w)[0], X * w * n)
     text = whole.graph.to_text()
     assert "literal" in text and '"value":5' in text
+
+
+def pieces(x):
+    return np.sum(np.piecewise(x, [x < 0.8], [lambda u: u**2, np.log]))
+
+
+def least_squares(x):
+    return np.sum(np.linalg.lstsq(x[:, None] ** np.arange(2), x**2, rcond=None)[0] ** 2)
+
+
+@pytest.mark.parametrize("f", [pieces, least_squares])
+def test_what_is_known_in_a_gradient_is_not_known_in_a_compiled_one(f):
+    x = np.array([0.3, 0.7, 1.1, 1.6])
+    np.testing.assert_allclose(dr.compile(dr.grad(f))(x), dr.grad(f)(x), rtol=1e-9)
+
+
+def test_a_mask_in_a_compiled_gradient_is_an_error_with_its_cure():
+    with pytest.raises(BranchError, match=r"Write np.where\(mask, x, 0\)"):
+        dr.compile(dr.grad(lambda x: np.sum(x[x > 0.5])))(np.ones(3))
+
+
+def test_a_number_in_a_compiled_gradient_is_not_known():
+    with pytest.raises(TracedValueError, match="not known yet"):
+        dr.compile(dr.grad(lambda x: np.sum(np.unique(x))))(np.ones(3))

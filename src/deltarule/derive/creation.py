@@ -33,10 +33,18 @@ GATHERING = """
     transpose squeeze expand_dims repeat tile roll pad diag tril triu trace interp convolve correlate polyval
     gradient round vdot tensordot kron count_nonzero unique cov corrcoef swapaxes moveaxis broadcast_to
     linalg.norm linalg.solve linalg.inv linalg.det linalg.slogdet linalg.cholesky linalg.eigh linalg.eigvalsh
-    linalg.svd linalg.qr linalg.pinv linalg.lstsq linalg.cond linalg.matrix_power
+    linalg.svd linalg.qr linalg.pinv linalg.lstsq linalg.cond linalg.matrix_power linalg.eig linalg.eigvals
+    linalg.vector_norm linalg.matrix_norm fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 fft.ifft2 fft.rfft2
+    fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn fft.hfft fft.ihfft fft.fftshift fft.ifftshift
+    flipud fliplr rot90 diagflat vander ediff1d nanprod nancumsum nancumprod nanquantile nanpercentile
+    nan_to_num sinc angle real imag partition argpartition searchsorted digitize bincount histogram
+    unwrap polyadd polysub polymul polyder polyint polyfit compress extract apply_along_axis ndim shape
+    size matrix_transpose cumulative_sum cumulative_prod isclose allclose array_equal einsum meshgrid
+    broadcast_arrays linalg.matrix_rank
 """.split()
+JOINING = "concatenate stack vstack hstack dstack column_stack".split()
 ASKING = ["isscalar"]
-NAMES = (*ASKING, *FILLING, *PLAIN, *CONVERTING, *GATHERING)
+NAMES = (*ASKING, *FILLING, *PLAIN, *CONVERTING, *GATHERING, *JOINING)
 ORIGINAL: dict[str, Any] = {name: attrgetter(name)(np) for name in NAMES}
 LIBRARIES = (
     "numpy scipy pandas polars sklearn matplotlib pyarrow narwhals torch jax "
@@ -90,7 +98,7 @@ def called_by_user(name: str) -> bool:
         return True
     return found is not None and frame.f_locals.get(
         found, frame.f_globals.get(found)
-    ) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}"))
+    ) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}", _WRAPPED.get(f"fft.{name}")))
 
 
 def callee(code: CodeType, at: int) -> str | None:
@@ -124,7 +132,7 @@ def _callee(code: CodeType, at: int) -> str | None:
 
 def _wrapped(name: str) -> Callable[..., Any]:
     original = ORIGINAL[name]
-    if name in GATHERING:
+    if name in GATHERING or name in JOINING:
         return _gathering(name, original)
     make = (
         filled
@@ -149,20 +157,28 @@ def _wrapped(name: str) -> Callable[..., Any]:
 def _gathering(name: str, original: Any) -> Callable[..., Any]:
     """A function of an array, given a list of traced values: NumPy would ask each for its number."""
     last = name.rpartition(".")[2]
+    lists = name in JOINING  # of arrays, each of which may be a list
 
     @wraps(original)
     def gathered(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
+        for x in (*args, *kwargs.values()) if kwargs else args:
             if (type(x) is list or type(x) is tuple) and holds_traced(x):
                 break
         else:
             return original(*args, **kwargs)
         if creation_trace() is None or not called_by_user(last):
             return original(*args, **kwargs)
-        array = FUNCTIONS[ORIGINAL["array"]]
-        return original(*(array(x) if holds_traced(x) else x for x in args), **kwargs)
+        named = {key: _laid_out(x, lists) for key, x in kwargs.items()}
+        return original(*(_laid_out(x, lists) for x in args), **named)
 
     return gathered
+
+
+def _laid_out(x: Any, items: bool) -> Any:
+    """A list of traced values as an array, or each of its items that is such a list."""
+    if not holds_traced(x):
+        return x
+    return [_laid_out(item, False) for item in x] if items else FUNCTIONS[ORIGINAL["array"]](x)
 
 
 def constant(
@@ -234,9 +250,9 @@ _WRAPPED = {name: _wrapped(name) for name in NAMES}
 
 
 def _by_module(functions: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Functions by the names they have in ``numpy`` and in ``numpy.linalg``, beside those namespaces."""
+    """Functions by the names they have in ``numpy``, ``linalg`` and ``fft``, beside those namespaces."""
     spaces: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    for module, prefix in ((np, ""), (np.linalg, "linalg.")):
+    for module, prefix in ((np, ""), (np.linalg, "linalg."), (np.fft, "fft.")):
         names = [n for n in functions if n.rpartition(".")[0] == prefix.rstrip(".")]
         spaces.append((vars(module), {n.removeprefix(prefix): functions[n] for n in names}))
     return spaces

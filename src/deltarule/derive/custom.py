@@ -101,7 +101,8 @@ def custom_vjp(
         trace: Any = innermost(tuple(leaves))
         if trace is None:
             return f(*xs)
-        if all(x.known for x in leaves if isinstance(x, Tracer) and x.within is trace):
+        own = [x for x in leaves if isinstance(x, Tracer) and x.within is trace]
+        if all(x.node in trace.values for x in own):
             return _with_known_values(trace, leaves, spec, fwd, bwd)
         return _with_graphs(leaves, spec, f, fwd, bwd)
 

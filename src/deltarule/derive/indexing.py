@@ -38,6 +38,11 @@ def _as_index(x: Tracer, item: Any) -> Any:
             )
         if item.dtype != np.bool_:
             return _plain(item) if item.known and not isinstance(item.value, Tracer) else item
+        if not item.known and item.ndim == 0:
+            raise BranchError(
+                f"whether a traced bool picks {x._node.type} or nothing is not known while "
+                f"compiling ({x._place()}). Write np.where(condition, x, 0)"
+            )
         if not item.known:
             raise BranchError(
                 f"a traced mask {item._node.type} selects a number of elements that is not "
@@ -174,6 +179,10 @@ def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     axis = 0
     for item in items:
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+            if item.ndim == 0:
+                raise IndexError(
+                    "a single bool among other indices; a traced array takes it alone, x[flag]"
+                )
             if item.shape != shape[axis : axis + item.ndim] and Ellipsis not in [
                 i for i in items if i is Ellipsis
             ]:
@@ -219,6 +228,8 @@ def _sliced(x: Any, key: Key) -> Any:
 
 def read(x: Tracer, key: Any) -> Any:
     """``x[key]``."""
+    if (flag := _flag(x, key)) is not None:
+        return ops.reshape(_flagged(x, flag), shape=(int(flag), *x.shape))
     parts = resolve(x, key)
     if parts.scalar:
         return ops.reshape(
@@ -238,6 +249,10 @@ def write(x: Tracer, key: Any, value: Any) -> None:
         if mask.shape == x.shape:
             x.assign(ops.select(mask, fitted(value, x), _current(x)))
             return
+    if (flag := _flag(x, key)) is not None:
+        target = _flagged(x, flag)
+        target.assign(fitted(value, target))
+        return
     parts = resolve(x, key)
     target = _sliced(x, parts)
     if parts.arrays:
@@ -266,6 +281,21 @@ def add_at(x: Tracer, key: Any, value: Any) -> None:
     plan = Advanced.of(target, parts.arrays)
     new = fitted(value, plan.read(target))
     target.assign(plan.write(target, new, ops.scatter_add))
+
+
+def _flag(x: Tracer, key: Any) -> bool | None:
+    """The truth of a key that is a single bool, which takes all or nothing; None for any other key."""
+    if isinstance(key, (bool, np.bool_)):
+        return bool(key)
+    return bool(_as_index(x, key)) if _is_mask(key) and key.ndim == 0 else None
+
+
+def _flagged(x: Tracer, flag: bool) -> Any:
+    """``x[None]``, or no element of it."""
+    whole = view(x, ops.reshape, shape=(1, *x.shape))
+    step = (1,) * whole.ndim
+    size = (int(flag), *x.shape)
+    return view(whole, ops.slice, start=(0,) * whole.ndim, size=size, step=step)
 
 
 def _current(x: Tracer) -> Tracer:

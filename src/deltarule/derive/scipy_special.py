@@ -160,12 +160,13 @@ def _logsumexp(
         x, weights = (NUMPY["broadcast_to"](v, shape) for v in (x, weights))
         x = ops.select(truth(weights), x, x.dtype.type(-np.inf))
     axes = axes_of(axis, x.ndim)
-    highest = ops.stop_gradient(_max(x, axes, keepdims=True, initial=-np.inf))
-    highest = ops.select(UFUNCS[np.isfinite](highest), highest, x.dtype.type(0))
+    real = ops.real(x) if x.dtype.kind == "c" else x
+    highest = ops.stop_gradient(_max(real, axes, keepdims=True, initial=-np.inf))
+    highest = ops.select(UFUNCS[np.isfinite](highest), highest, highest.dtype.type(0))
     parts = ops.exp(x - highest)
     total = _sum(parts if weights is None else weights * parts, axes, keepdims=True)
-    sign = ops.sign(total)
-    size = ops.abs(total) if return_sign else total
+    sign = UFUNCS[np.sign](total)
+    size = UFUNCS[np.absolute](total) if return_sign else total
     found = ops.log(size) + highest
     if not keepdims:
         found, sign = (NUMPY["squeeze"](y, axes) for y in (found, sign))

@@ -80,8 +80,14 @@ class Tracer(Traced):
 
     @property
     def known(self) -> bool:
-        """Whether the number is known while tracing."""
-        return self.node in self.within.values
+        """Whether the number is known while tracing, through all levels of tracing."""
+        x: Any = self
+        while isinstance(x, Tracer):
+            values, node = x.within.values, x.node
+            if node not in values:
+                return False
+            x = values[node]
+        return True
 
     @property
     def active(self) -> bool:
@@ -113,7 +119,7 @@ class Tracer(Traced):
         if self.active or not self.known:
             state = (
                 f"A gradient flows through this {self._node.type}"
-                if self.active
+                if self.known
                 else "Its number is not known yet"
             )
             raise TracedValueError(
@@ -311,6 +317,10 @@ class Tracer(Traced):
     def flat(self) -> Any:
         """The elements in order, to read and to write."""
         return Flat(self)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self.flat[:] = NUMPY["resize"](new, self.size)
 
     @property
     def itemsize(self) -> int:

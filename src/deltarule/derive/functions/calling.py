@@ -100,3 +100,24 @@ def _laid_out(results: list[Any], shape: tuple[int, ...]) -> Any:
     if not results:
         raise ValueError("cannot call a vectorized function on no elements")
     return NUMPY["reshape"](as_array(joined(results)), shape)
+
+
+class _Places:
+    """What ``np.ndenumerate`` walks along: ``coords`` of the element that is next, and that element."""
+
+    def __init__(self, x: Any) -> None:
+        self.x, self.rest = x, np.ndindex(x.shape)
+        self.coords = next(self.rest, ())
+        self.left = x.size
+
+    def __next__(self) -> Any:
+        if not self.left:
+            raise StopIteration
+        found, self.left = self.x[self.coords], self.left - 1
+        self.coords = next(self.rest, ())
+        return found
+
+
+@library_rule(np.ndenumerate.__init__)
+def _ndenumerate(self: Any, arr: Any) -> None:
+    self.iter = _Places(as_array(arr))

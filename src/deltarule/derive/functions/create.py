@@ -17,7 +17,7 @@ from deltarule.derive.functions.arguments import as_array, as_float, axis_of
 from deltarule.derive.functions.order import grid, plain, within
 from deltarule.derive.table import NUMPY, UFUNCS, Rule, rule
 from deltarule.derive.tracer import Tracer, write_outside
-from deltarule.derive.ufuncs import example, truth
+from deltarule.derive.ufuncs import common, example, truth
 from deltarule.derive.views import fitted, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
@@ -88,7 +88,7 @@ def _linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    first, last = as_float(start), as_float(stop)
+    first, last = map(as_float, common(start, stop))
     step = (last - first) / float(max(num - 1 if endpoint else num, 1))
     turns = np.arange(num, dtype=step.dtype).reshape(-1, *(1,) * step.ndim)
     found = np.moveaxis(first + turns * step, 0, axis)

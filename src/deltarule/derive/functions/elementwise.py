@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import as_float
+from deltarule.derive.functions.arguments import as_array, as_float
 from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.derive.ufuncs import (
     common,
@@ -21,6 +21,7 @@ from deltarule.derive.ufuncs import (
     truth,
     ufunc_rule,
 )
+from deltarule.errors import BranchError
 from deltarule.program import ops
 
 _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
@@ -448,7 +449,14 @@ def _isneginf(x: Any, out: Any = None) -> Any:
 
 @rule(np.real_if_close)
 def _real_if_close(a: Any, tol: float = 100) -> Any:
-    return operand(a)
+    x = as_array(a)
+    if x.dtype.kind != "c":
+        return x
+    reach = tol * float(np.finfo(x.dtype).eps) if tol > 1 else tol
+    try:
+        return ops.real(x) if np.all(np.abs(x.imag) < reach) else x
+    except BranchError:  # not known, while compiling
+        return x
 
 
 @rule(np.i0)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, axis_of, same_dtype
-from deltarule.derive.table import NUMPY, rule
+from deltarule.derive.library import library_rule
+from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
-from deltarule.derive.ufuncs import joined
+from deltarule.derive.ufuncs import common, joined
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -155,3 +156,21 @@ def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if not isinstance(value, Tracer) and not np.isfinite(value).all():
         raise ValueError("array must not contain infs or NaNs")
     return x
+
+
+@library_rule(type(np.r_).__getitem__)
+def _in_brackets(self: Any, key: Any) -> Any:
+    """``np.r_[x, 0, 1:4]`` and ``np.c_[x, y]``: parts beside each other along an axis."""
+    items = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(item, str) for item in items):
+        raise no_rule(np.concatenate, "with a directive in np.r_ or np.c_")
+    parts = [self[item] if isinstance(item, slice) else item for item in items]
+    laid = [_of_axes(x, self.ndmin, self.trans1d == -1) for x in common(*parts)]
+    return ops.concatenate(*laid, axis=self.axis % self.ndmin)
+
+
+def _of_axes(x: Any, n: int, before: bool) -> Any:
+    """An array of at least ``n`` axes, new ones of size 1 before or behind those it has."""
+    ones = (1,) * (n - np.ndim(x))
+    shape = (*ones, *np.shape(x)) if before else (*np.shape(x), *ones)
+    return ops.reshape(x, shape=shape) if ones else x

@@ -16,6 +16,7 @@ from deltarule.derive.functions.arguments import as_array, at, axis_of, part
 from deltarule.derive.functions.quantile import _median
 from deltarule.derive.functions.reduce import _max, _mean, _min
 from deltarule.derive.table import UFUNCS, no_rule, rule
+from deltarule.derive.ufuncs import operand
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -47,8 +48,10 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         raise no_rule(np.pad, f"with mode={mode!r}; traced are {', '.join(_SETTINGS)}")
     if unknown := [name for name in kwargs if name not in _SETTINGS[mode]]:
         raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {unknown}")
-    if mode == "constant" and np.ndim(kwargs.get("constant_values", 0)) == 0:
-        return _surrounded(x, widths, kwargs.get("constant_values", 0))
+    if mode == "constant":
+        value = kwargs.get("constant_values", 0)
+        if operand(value) is value and np.ndim(value) == 0:
+            return _surrounded(x, widths, value)
     for along, width in enumerate(widths):
         if width != (0, 0):
             x = _padded(x, along, width, mode, kwargs)

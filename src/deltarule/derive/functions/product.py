@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, axis_of, same_dtype
 from deltarule.derive.functions.shape import diagonal
-from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
+from deltarule.derive.table import NUMPY, UFUNCS, rule
 from deltarule.program import ops
 from deltarule.program.ops.contract import LETTERS
 
@@ -82,14 +82,25 @@ def _cross(
         axisa = axisb = axisc = axis
     a = _moveaxis(as_array(a), axisa, -1)
     b = _moveaxis(as_array(b), axisb, -1)
-    if a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise no_rule(
-            np.cross, f"of shapes {a.shape} and {b.shape}; traced are vectors of three numbers"
+    sizes = a.shape[-1], b.shape[-1]
+    if not set(sizes) <= {2, 3}:
+        raise ValueError(
+            f"np.cross takes vectors of three numbers, not of shape {a.shape}, {b.shape}"
         )
+    if sizes == (2, 2):
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a, b = (_in_space(x) for x in (a, b))
     parts = []
     for i, j in ((1, 2), (2, 0), (0, 1)):
         parts.append(a[..., i] * b[..., j] - a[..., j] * b[..., i])
     return NUMPY["stack"](parts, axisc)
+
+
+def _in_space(x: Any) -> Any:
+    """Vectors of two numbers with a third, which is zero."""
+    if x.shape[-1] == 3:
+        return x
+    return ops.pad(x, shape=(*x.shape[:-1], 3), start=(0,) * x.ndim, step=(1,) * x.ndim)
 
 
 @rule(np.linalg.cross)

@@ -38,11 +38,7 @@ def squared_size(x: Any) -> Any:
 
 
 def _with_initial(ufunc: Any, y: Any, initial: Any) -> Any:
-    return (
-        y
-        if initial is None
-        else UFUNCS[ufunc](y, y.dtype.type(initial) if np.isscalar(initial) else initial)
-    )
+    return y if initial is None else UFUNCS[ufunc](y, ops.cast(as_array(initial), dtype=y.dtype))
 
 
 @cache
@@ -126,6 +122,21 @@ def _number(x: Any, where: Any, axis: Axis, keepdims: bool) -> Any:
     return _sum(flags, axis, keepdims=keepdims)
 
 
+def _extreme(
+    primitive: Any, ufunc: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any
+) -> Any:
+    x = as_array(a)
+    if where is not True:
+        worst = -np.inf if ufunc is np.maximum else np.inf
+        x = _chosen(x, where, worst if initial is None or x.dtype.kind == "f" else initial)
+    axes = axes_of(axis, x.ndim)
+    if initial is not None and not all(x.shape[i] for i in axes):
+        kept = keep(x.shape, axes)
+        shape = kept if keepdims else tuple(n for i, n in enumerate(kept) if i not in axes)
+        return broadcast_to(ops.cast(as_array(initial), dtype=x.dtype), shape)
+    return _with_initial(ufunc, reduced(primitive, x, axis, keepdims), initial)
+
+
 @rule(np.max, np.amax)
 def _max(
     a: Any,
@@ -135,12 +146,7 @@ def _max(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    x = (
-        _chosen(as_array(a), where, -np.inf)
-        if initial is None
-        else _chosen(as_array(a), where, initial)
-    )
-    return _with_initial(np.maximum, reduced(ops.max, x, axis, keepdims), initial)
+    return _extreme(ops.max, np.maximum, a, axis, keepdims, initial, where)
 
 
 @rule(np.min, np.amin)
@@ -152,12 +158,7 @@ def _min(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    x = (
-        _chosen(as_array(a), where, np.inf)
-        if initial is None
-        else _chosen(as_array(a), where, initial)
-    )
-    return _with_initial(np.minimum, reduced(ops.min, x, axis, keepdims), initial)
+    return _extreme(ops.min, np.minimum, a, axis, keepdims, initial, where)
 
 
 @rule(np.ptp)

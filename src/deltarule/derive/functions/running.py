@@ -171,7 +171,8 @@ def _gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> 
             raise ValueError(
                 f"np.gradient: coordinates of shape {h.shape} for axis {i} of shape {x.shape}"
             )
-    found = tuple(_slope(x, h, i, edge_order) for i, h in zip(axes, steps, strict=True))
+    slopes = (_slope(x, h, i, edge_order) for i, h in zip(axes, steps, strict=True))
+    found = tuple(ops.cast(slope, dtype=x.dtype) for slope in slopes)
     return found[0] if len(found) == 1 else found
 
 

@@ -194,7 +194,7 @@ def _cov(
     x = _rows(m, rowvar)
     if y is not None:
         x = NUMPY["concatenate"]([x, _rows(y, rowvar)])
-    x = x if dtype is None else ops.cast(x, dtype=np.dtype(dtype))
+    x = ops.cast(x, dtype=np.dtype(dtype or np.result_type(x.dtype, np.float64)))
     less = int(not bias) if ddof is None else ddof
     given = [as_float(w) for w in (fweights, aweights) if w is not None]
     if not given:
