@@ -72,6 +72,7 @@ class Key:
     shape: tuple[int, ...]
     arrays: tuple[tuple[int, Any], ...]
     scalar: bool
+    whole: bool  # the slices leave all elements where they are
 
 
 PLAIN = (int, type(None), type(Ellipsis))
@@ -166,7 +167,8 @@ def _resolved(x: Any, key: Any) -> Key:
     start, size, step = zip(*picks, strict=True) if picks else ((), (), ())
     full_integer = not isinstance(key, tuple) or Ellipsis not in [k for k in key if k is Ellipsis]
     scalar = not shape and not arrays and full_integer
-    return Key(start, size, step, tuple(shape), tuple(arrays), scalar)
+    whole = size == x.shape and step == (1,) * x.ndim
+    return Key(start, size, step, tuple(shape), tuple(arrays), scalar, whole)
 
 
 def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
@@ -212,7 +214,7 @@ def _wrapped(item: Any, n: int, x: Tracer) -> Any:
 
 
 def _sliced(x: Any, key: Key) -> Any:
-    if key.size != x.shape or any(s != 1 for s in key.step):
+    if not key.whole:
         x = view(x, ops.slice, start=key.start, size=key.size, step=key.step)
     return x if key.shape == x.shape else view(x, ops.reshape, shape=key.shape)
 
