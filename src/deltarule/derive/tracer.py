@@ -228,15 +228,17 @@ class Tracer(Traced):
 
         write(self, key, value)
 
-    def assign(self, new: Any) -> None:
-        """Replace all elements: the buffer's owner gets a new node."""
+    def assign(self, new: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...] = ()) -> None:
+        """Replace all elements, or those at the end of further steps: the buffer's owner gets a new
+        node."""
         from deltarule.derive.trace import escaped
         from deltarule.derive.views import put_back, strides_of, writable
 
         owner = writable(self)
         if not owner.within.open:
             raise escaped(owner.within, "an assignment")
-        whole = put_back(owner, self.path, new) if self.base is not None else new
+        path = (*self.path, *steps)
+        whole = put_back(owner, path, new) if path else new
         if not isinstance(whole, Tracer):
             whole = Tracer(owner.within, owner.within.capture(whole))
         if whole.within is not owner.within:
