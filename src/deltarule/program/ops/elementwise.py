@@ -78,6 +78,8 @@ _where = np.where
 
 
 def _zmul(ct: Any, p: Any) -> Any:
+    if isinstance(p, np.floating) and abs(p) < np.inf:
+        return ct * p
     with np.errstate(invalid="ignore", over="ignore"):
         found = ct * p
         total = np.add.reduce(found, None) if found.ndim else found
@@ -196,6 +198,8 @@ sqrt = elementwise(
 
 def _root_slope(y: Any, x: Any) -> Any:
     """1 / (2 y), and 0 where y is 0."""
+    if isinstance(y, np.generic) and y:
+        return 0.5 / y
     none = eq(y, 0 * y)
     return select(none, 0 * y, 0.5 / select(none, 0 * y + 1, y))
 
