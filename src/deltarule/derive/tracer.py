@@ -251,6 +251,8 @@ class Tracer(Traced):
             owner.strides = strides_of(owner)
         owner._node = whole.node
         owner.version += 1
+        if self is not owner and not steps and getattr(new, "within", None) is owner.within:
+            self._node, self.version = new.node, owner.version
 
     # --- NumPy's protocols ---
 
