@@ -269,6 +269,10 @@ def _is_part(value: Tracer, x: Tracer, steps: Path) -> bool:
     return value.base is base and value.version == base.version and value.path == (*x.path, *steps)
 
 
+for _name, _method in {"__getitem__": read, "__setitem__": write}.items():
+    setattr(Tracer, _name, _method)
+
+
 def add_at(x: Tracer, key: Any, value: Any) -> None:
     """``np.add.at(x, key, value)``: repeated indices all count."""
     parts = resolve(x, key)

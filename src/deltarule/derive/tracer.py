@@ -218,15 +218,8 @@ class Tracer(Traced):
 
     # --- indexing and in-place writing ---
 
-    def __getitem__(self, key: Any) -> Any:
-        from deltarule.derive.indexing import read
-
-        return read(self, key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        from deltarule.derive.indexing import write
-
-        write(self, key, value)
+    __getitem__: Callable[..., Any]  # put here by deltarule.derive.indexing
+    __setitem__: Callable[..., None]
 
     def assign(self, new: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...] = ()) -> None:
         """Replace all elements, or those at the end of further steps: the buffer's owner gets a new

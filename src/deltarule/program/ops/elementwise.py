@@ -198,7 +198,7 @@ sqrt = elementwise(
 
 def _root_slope(y: Any, x: Any) -> Any:
     """1 / (2 y), and 0 where y is 0."""
-    if isinstance(y, np.generic) and y:
+    if isinstance(y, np.floating) and y:
         return 0.5 / y
     none = eq(y, 0 * y)
     return select(none, 0 * y, 0.5 / select(none, 0 * y + 1, y))
@@ -281,7 +281,7 @@ erf = elementwise(
 
 def _power_base(y: Any, x: Any, n: Any) -> Any:
     """n x^(n-1), and 0 where n is 0, even at x = 0."""
-    if isinstance(n, np.generic) and n:
+    if isinstance(n, np.number) and n:
         return x * n if n == 2 else n * power(x, n - 1)
     return zmul(n, power(x, n - 1))
 
