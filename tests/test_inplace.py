@@ -634,3 +634,51 @@ def flat_and_flags(x):
 def test_flat_is_assigned_and_a_single_bool_takes_all_or_nothing():
     assert dr.value_and_grad(flat_and_flags)(X)[0] == pytest.approx(flat_and_flags(X))
     dr.check_grads(flat_and_flags, X)
+# --- how much is recorded ---
+
+
+def written_by_index(x):
+    y = np.zeros((3, 4))
+    y[1] = x
+    return y.sum()
+
+
+def added_to_a_part(x):
+    y = np.zeros(5)
+    y[1:] += x
+    return y.sum()
+
+
+def view_written_twice(x):
+    y = x * 1.0
+    v = y[1:3]
+    v += 1.0
+    v *= 2.0
+    return v.sum() + y.sum()
+
+
+@pytest.mark.parametrize(
+    "f, slices, updates",
+    [(written_by_index, 0, 1), (added_to_a_part, 1, 1), (view_written_twice, 1, 2)],
+    ids=lambda item: getattr(item, "__name__", None),
+)
+def test_a_write_is_recorded_once(f, slices, updates):
+    """A part that is only written to is not read, and a view knows what was written through it."""
+    graph = stage(lambda x: [f(x)], [program.type_of(X)]).graph
+    names = [node.primitive.name for node in graph.nodes]
+    assert (names.count("slice"), names.count("update")) == (slices, updates)
+    same_as_numpy(f, order=2)
+
+
+def test_a_view_takes_values_of_an_outer_function():
+    def f(x):
+        def inner(t):
+            y = np.zeros(4) * t
+            v = y[1:3]
+            v[:] = x[:2]
+            v *= t
+            return np.sum(v * y[1:3])
+
+        return dr.grad(inner)(2.0)
+
+    np.testing.assert_allclose(dr.grad(f)(X), [8 * X[0], 8 * X[1], 0, 0])

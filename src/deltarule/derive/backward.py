@@ -53,7 +53,7 @@ def _backward_of(trace: Trace, node: Node, ct: Any, found: dict[Node, Any]) -> N
         slots = found.setdefault(several, [None] * len(several.type))  # type: ignore[arg-type]
         slots[node.attrs["index"]] = ct
         return
-    y, args = values[node], [values[arg] for arg in node.args]
+    y, args = values[node], list(map(values.__getitem__, node.args))
     assert primitive.vjp is not None
     if primitive.joint:
         needs = [arg in active for arg in node.args]

@@ -175,9 +175,9 @@ def _number(y: Any, name: str) -> Any:
 
 def scalar_loss(traced: _Traced, use: str, name: str) -> Node:
     """The one output node of a loss, or an error that says what it is instead."""
-    if traced.out_spec == flatten(None)[1]:
-        raise GradientError(f"{use}: {name} returned None; is the return missing?")
     if len(traced.outputs) != 1:
+        if traced.out_spec == flatten(None)[1]:
+            raise GradientError(f"{use}: {name} returned None; is the return missing?")
         raise GradientError(
             f"{use}: {name} returned {len(traced.outputs)} values; return one scalar, and "
             "others with has_aux=True"

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import truth
-from deltarule.derive.views import fitted, view
+from deltarule.derive.views import Path, fitted, shared, view
 from deltarule.errors import BranchError
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
@@ -77,6 +77,7 @@ class Key:
     shape: tuple[int, ...]
     arrays: tuple[tuple[int, Any], ...]
     scalar: bool
+    whole: bool  # the slices leave all elements where they are
 
 
 PLAIN = (int, type(None), type(Ellipsis))
@@ -171,7 +172,8 @@ def _resolved(x: Any, key: Any) -> Key:
     start, size, step = zip(*picks, strict=True) if picks else ((), (), ())
     full_integer = not isinstance(key, tuple) or Ellipsis not in [k for k in key if k is Ellipsis]
     scalar = not shape and not arrays and full_integer
-    return Key(start, size, step, tuple(shape), tuple(arrays), scalar)
+    whole = size == x.shape and step == (1,) * x.ndim
+    return Key(start, size, step, tuple(shape), tuple(arrays), scalar, whole)
 
 
 def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
@@ -220,10 +222,21 @@ def _wrapped(item: Any, n: int, x: Tracer) -> Any:
     return np.where(item < 0, item + n, item)
 
 
+def _steps(key: Key, shape: tuple[int, ...]) -> Path:
+    """The path from an array of a shape to the slices of a key."""
+    steps: list[tuple[Any, dict[str, Any]]] = []
+    if not key.whole:
+        steps.append((ops.slice, {"start": key.start, "size": key.size, "step": key.step}))
+        shape = key.size
+    if key.shape != shape:
+        steps.append((ops.reshape, {"shape": key.shape}))
+    return tuple(steps)
+
+
 def _sliced(x: Any, key: Key) -> Any:
-    if key.size != x.shape or any(s != 1 for s in key.step):
-        x = view(x, ops.slice, start=key.start, size=key.size, step=key.step)
-    return x if key.shape == x.shape else view(x, ops.reshape, shape=key.shape)
+    for primitive, attrs in _steps(key, x.shape):
+        x = shared(x, primitive, attrs)
+    return x
 
 
 def read(x: Tracer, key: Any) -> Any:
@@ -254,21 +267,25 @@ def write(x: Tracer, key: Any, value: Any) -> None:
         target.assign(fitted(value, target))
         return
     parts = resolve(x, key)
-    target = _sliced(x, parts)
     if parts.arrays:
+        target = _sliced(x, parts)
         plan = Advanced.of(target, parts.arrays)
         new = fitted(value, plan.read(target))
         target.assign(plan.write(target, new, ops.scatter))
         return
-    if isinstance(value, Tracer) and value.base is not None and target is not x:
-        same = (
-            value.base is target.base
-            and value.path == target.path
-            and value.version == value.base.version
-        )
-        if same:
-            return
-    target.assign(fitted(value, target))
+    steps = _steps(parts, x.shape)
+    if not (steps and isinstance(value, Tracer) and _is_part(value, x, steps)):
+        x.assign(fitted(value, x, shape=parts.shape), steps)
+
+
+def _is_part(value: Tracer, x: Tracer, steps: Path) -> bool:
+    """Whether ``value`` is the part of ``x`` at the end of the steps itself, as in ``x[i] += 1``."""
+    base = x if x.base is None else x.base
+    return value.base is base and value.version == base.version and value.path == (*x.path, *steps)
+
+
+for _name, _method in {"__getitem__": read, "__setitem__": write}.items():
+    setattr(Tracer, _name, _method)
 
 
 def add_at(x: Tracer, key: Any, value: Any) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import attrgetter
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from deltarule.program.types import NAMES, ArrayType
 _MISSING = object()
 _PLAIN: dict[str, Any] = {}  # the attrs of operations without any
 _new = tuple.__new__
+_type = attrgetter("type")
 SNAPSHOT = (
     1 << 16
 )  # captured arrays of at most so many bytes are copied: they may be written to later
@@ -173,27 +175,25 @@ class Trace:
             else:
                 nodes.append(self.capture(x))
         try:
-            kind = primitive.type_rule(*[node.type for node in nodes], **attrs)
+            kind = primitive.type_rule(*map(_type, nodes), **attrs)
         except TypeRuleError as error:
             raise TypeRuleError(f"{error} ({caller()})") from None
         node = Node(primitive, tuple(nodes), attrs, kind, caller())
         values = self.values
         if self.known or (nodes and all(arg in values for arg in nodes)):
             run = primitive.evaluate if self.level == 1 else primitive
-            values[node] = run(*[values[arg] for arg in nodes], **attrs)
+            values[node] = run(*map(values.__getitem__, nodes), **attrs)
         return self.add(node)
 
     def add(self, node: Node) -> Any:
         """Put a node on the tape if an active value reaches it; return its traced results."""
-        active = self.active
         kind: Any = node.type
         several = isinstance(kind, tuple)
-        for arg in node.args:
-            if arg in active:
-                if several or (kind.dtype.kind in "fc" and differentiable(node.primitive)):
-                    active.add(node)
-                    self.tape.append(node)
-                break
+        if not self.active.isdisjoint(node.args) and (
+            several or (kind.dtype.kind in "fc" and differentiable(node.primitive))
+        ):
+            self.active.add(node)
+            self.tape.append(node)
         if several:
             whole = Tracer(self, node)
             return tuple(self.record(ops.result, (whole,), {"index": i}) for i in range(len(kind)))

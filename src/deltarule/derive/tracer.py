@@ -224,25 +224,20 @@ class Tracer(Traced):
 
     # --- indexing and in-place writing ---
 
-    def __getitem__(self, key: Any) -> Any:
-        from deltarule.derive.indexing import read
+    __getitem__: Callable[..., Any]  # put here by deltarule.derive.indexing
+    __setitem__: Callable[..., None]
 
-        return read(self, key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        from deltarule.derive.indexing import write
-
-        write(self, key, value)
-
-    def assign(self, new: Any) -> None:
-        """Replace all elements: the buffer's owner gets a new node."""
+    def assign(self, new: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...] = ()) -> None:
+        """Replace all elements, or those at the end of further steps: the buffer's owner gets a new
+        node."""
         from deltarule.derive.trace import escaped
         from deltarule.derive.views import put_back, strides_of, writable
 
         owner = writable(self)
         if not owner.within.open:
             raise escaped(owner.within, "an assignment")
-        whole = put_back(owner, self.path, new) if self.base is not None else new
+        path = (*self.path, *steps)
+        whole = put_back(owner, path, new) if path else new
         if not isinstance(whole, Tracer):
             whole = Tracer(owner.within, owner.within.capture(whole))
         if whole.within is not owner.within:
@@ -255,6 +250,8 @@ class Tracer(Traced):
             owner.strides = strides_of(owner)
         owner._node = whole.node
         owner.version += 1
+        if self is not owner and not steps and getattr(new, "within", None) is owner.within:
+            self._node, self.version = new.node, owner.version
 
     # --- NumPy's protocols ---
 

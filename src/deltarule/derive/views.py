@@ -24,13 +24,23 @@ Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 
 def view(x: Any, primitive: Primitive, **attrs: Any) -> Any:
     """Apply a view operation; the result shares the buffer of ``x``, but where NumPy would copy."""
+    if primitive is not ops.reshape or not isinstance(x, Tracer):
+        return shared(x, primitive, attrs)
+    base = x if x.base is None else x.base
+    if is_view(base, (*x.path, (primitive, attrs))):
+        return shared(x, primitive, attrs)
+    out = primitive(x, **attrs)
+    out.scalar = False
+    return out
+
+
+def shared(x: Any, primitive: Primitive, attrs: dict[str, Any]) -> Any:
+    """Apply a view operation whose result shares the buffer of ``x`` always."""
     out = primitive(x, **attrs)
     if isinstance(out, Tracer):
-        base, path = (x, ()) if x.base is None else (x.base, x.path)
-        path = (*path, (primitive, attrs))
+        base = x if x.base is None else x.base
         out.scalar = False
-        if primitive is not ops.reshape or is_view(base, path):
-            out.base, out.path, out.version = base, path, base.version
+        out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
     return out
 
 
@@ -177,8 +187,11 @@ def writable(x: Tracer) -> Tracer:
     return x.base
 
 
-def fitted(new: Any, target: Tracer, use: str | None = None) -> Any:
-    """``new`` with the dtype and shape of the place it is written to.
+def fitted(
+    new: Any, target: Tracer, use: str | None = None, shape: tuple[int, ...] | None = None
+) -> Any:
+    """``new`` with the dtype and shape of the place it is written to: ``target``, or a part of it of
+    another ``shape``.
 
     Where ``use`` names a function, floats are not cut to integers, as NumPy refuses it in ufuncs and
     ``copyto``.
@@ -205,18 +218,19 @@ def fitted(new: Any, target: Tracer, use: str | None = None) -> Any:
                 f"({target._place()})"
             )
         new = ops.cast(new, dtype=target.dtype)
-    if new.shape == target.shape:
+    shape = target.shape if shape is None else shape
+    if new.shape == shape:
         return new
-    extra = len(new.shape) - len(target.shape)
+    extra = len(new.shape) - len(shape)
     if extra > 0 and new.shape[:extra] == (1,) * extra:
         new = ops.reshape(new, shape=new.shape[extra:])
     try:
-        fits = np.broadcast_shapes(new.shape, target.shape) == target.shape
+        fits = np.broadcast_shapes(new.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
         raise ValueError(
-            f"could not broadcast a value of shape {new.shape} into shape {target.shape} "
+            f"could not broadcast a value of shape {new.shape} into shape {shape} "
             f"({target._place()})"
         )
-    return broadcast_to(new, target.shape)
+    return broadcast_to(new, shape)

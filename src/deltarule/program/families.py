@@ -58,10 +58,12 @@ def elementwise_type(name: str, kinds: str = "biufc", result: str | None = None)
     def type_rule(first: ArrayType, *rest: ArrayType) -> ArrayType:
         dtype, shape = first.dtype, first.shape
         for other in rest:
-            if other is not first and (other.dtype is not dtype or other.shape != shape):
-                dtype = same_dtype(name, (first, *rest))
-                shape = broadcast_shapes(name, (first, *rest))
-                break
+            if other is first:
+                continue
+            if other.dtype is not dtype:
+                same_dtype(name, (first, other))
+            if other.shape and other.shape != shape:
+                shape = broadcast_shapes(name, (first, *rest)) if shape else other.shape
         if dtype.kind not in kinds:
             raise TypeRuleError(
                 f"{name} takes no {first!r}; cast it to float first, x.astype(float)"

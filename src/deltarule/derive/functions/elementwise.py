@@ -342,6 +342,8 @@ def _matmul(a: Any, b: Any) -> Any:
         raise ValueError(
             f"matmul takes no scalars: the arguments have shapes {a.shape} and {b.shape}; use *"
         )
+    if a.ndim == b.ndim == 1 and a.shape == b.shape:
+        return ops.einsum(a, b, spec="a,a->")
     left = ops.reshape(a, shape=(1, *a.shape)) if a.ndim == 1 else a
     right = ops.reshape(b, shape=(*b.shape, 1)) if b.ndim == 1 else b
     out = ops.matmul(left, right)

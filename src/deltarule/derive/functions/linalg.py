@@ -16,6 +16,7 @@ from deltarule.derive.functions.arguments import as_array, as_float, axes_of, sa
 from deltarule.derive.functions.product import _dot
 from deltarule.derive.functions.reduce import _sum, reduced, squared_size
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
+from deltarule.derive.tracer import Tracer
 from deltarule.errors import BranchError
 from deltarule.program import ops
 from deltarule.program.ops.complex import COMPLEX
@@ -121,11 +122,19 @@ def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 def symmetric(x: Any, upper: bool) -> Any:
     """The symmetric, or Hermitian, matrix of which one triangle is read; its derivative is shared by both
     triangles."""
+    mean = (x + adjoint(x)) / 2
+    if _same(x, mean):
+        return mean
     half = triangle(x, not upper)
     inner = np.eye(x.shape[-1], dtype=x.dtype)
     read = half + adjoint(half) - half * inner
-    mean = (x + adjoint(x)) / 2
     return mean + ops.stop_gradient(read - mean)
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Whether the numbers of both are known, and equal."""
+    a, b = (z.value if isinstance(z, Tracer) and z.known else z for z in (x, y))
+    return not isinstance(a, Tracer) and not isinstance(b, Tracer) and np.array_equal(a, b)
 
 
 @rule(np.linalg.cholesky)

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part
 from deltarule.derive.functions.order import plain
 from deltarule.derive.functions.running import running
+from deltarule.derive.indexing import add_at
 from deltarule.derive.table import FUNCTIONS, UFUNC_METHODS, UFUNCS, no_rule
 from deltarule.derive.ufuncs import truth
 from deltarule.derive.views import fitted
@@ -177,8 +178,6 @@ def _reduceat(
 
 @method("at")
 def _at(ufunc: np.ufunc, place: str, target: Any, index: Any, *values: Any) -> None:
-    from deltarule.derive.indexing import add_at
-
     if ufunc in (np.add, np.subtract):
         add_at(target, index, values[0] if ufunc is np.add else UFUNCS[np.negative](values[0]))
         return

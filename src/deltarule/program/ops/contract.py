@@ -6,7 +6,9 @@ again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,11 @@ from deltarule.program.primitive import ErrorSample, Primitive
 from deltarule.program.samples import each, normal
 from deltarule.program.types import ArrayType
 
+WORTH_PLANNING = 1 << 13  # products, which np.einsum forms in the time in which it plans
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@lru_cache(maxsize=4096)
 def _matmul_type(a: ArrayType, b: ArrayType) -> ArrayType:
     dtype = same_dtype("matmul", (a, b))
     if len(a.shape) < 2 or len(b.shape) < 2:
@@ -120,6 +124,7 @@ def sizes_of(spec: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
     return sizes
 
 
+@lru_cache(maxsize=4096)
 def _einsum_type(*types: ArrayType, spec: str) -> ArrayType:
     sizes = sizes_of(spec, [t.shape for t in types])
     return ArrayType(
@@ -152,11 +157,19 @@ def _einsum_batch(size: int, batched: Sequence[bool], *args: Any, spec: str) -> 
     return einsum(*args, spec=",".join(marked) + "->" + new + result)
 
 
+def _einsum(*args: Any, spec: str) -> Any:
+    """``np.einsum``; an order of contraction is looked for where that takes less time than it saves."""
+    if len(args) < 3:
+        return np.einsum(spec, *args)
+    work = math.prod(sizes_of(spec, [x.shape for x in args]).values())
+    return np.einsum(spec, *args, optimize=work > WORTH_PLANNING)
+
+
 einsum = Primitive(
     "einsum",
     "Sum of products over the labels that the result does not have.",
     type_rule=_einsum_type,
-    evaluate=lambda *args, spec: np.einsum(spec, *args, optimize=len(args) > 2),
+    evaluate=_einsum,
     vjp=_einsum_vjp,
     jvp=multilinear("einsum"),
     batch=_einsum_batch,

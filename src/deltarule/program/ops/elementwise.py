@@ -58,7 +58,7 @@ mul = elementwise(
 
 div = elementwise(
     "div",
-    evaluate=np.divide,
+    evaluate=operator.truediv,
     partials=[lambda y, a, b: 1 / b, lambda y, a, b: -y / b],
     singular=(0, 1),
     scalar="x0 / x1",
@@ -78,9 +78,12 @@ _where = np.where
 
 
 def _zmul(ct: Any, p: Any) -> Any:
+    if isinstance(p, np.floating) and abs(p) < np.inf:
+        return ct * p
     with np.errstate(invalid="ignore", over="ignore"):
         found = ct * p
-        if np.isfinite(found).all():
+        total = np.add.reduce(found, None) if found.ndim else found
+        if total - total == 0:  # so all are finite
             return found
         return _where(ct == 0, ct.dtype.type(0), found)[()]
 
@@ -195,6 +198,8 @@ sqrt = elementwise(
 
 def _root_slope(y: Any, x: Any) -> Any:
     """1 / (2 y), and 0 where y is 0."""
+    if isinstance(y, np.floating) and y:
+        return 0.5 / y
     none = eq(y, 0 * y)
     return select(none, 0 * y, 0.5 / select(none, 0 * y + 1, y))
 
@@ -276,6 +281,8 @@ erf = elementwise(
 
 def _power_base(y: Any, x: Any, n: Any) -> Any:
     """n x^(n-1), and 0 where n is 0, even at x = 0."""
+    if isinstance(n, np.number) and n:
+        return x * n if n == 2 else n * power(x, n - 1)
     return zmul(n, power(x, n - 1))
 
 
@@ -286,7 +293,7 @@ def _power_exponent(y: Any, x: Any, n: Any) -> Any:
 
 power = elementwise(
     "power",
-    evaluate=np.power,
+    evaluate=operator.pow,
     partials=[_power_base, _power_exponent],
     singular=(0, 1),
     scalar="pow(x0, x1)",

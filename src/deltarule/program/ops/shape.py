@@ -52,6 +52,7 @@ reshape: Primitive = Primitive(
 )
 
 
+@lru_cache(maxsize=4096)
 def _transpose_type(x: ArrayType, order: Ints) -> ArrayType:
     if sorted(order) != list(range(len(x.shape))):
         raise TypeRuleError(f"transpose: {tuple(order)} is no order of the axes of {x!r}")
@@ -80,6 +81,7 @@ transpose: Primitive = Primitive(
 )
 
 
+@lru_cache(maxsize=4096)
 def _broadcast_type(x: ArrayType, shape: Ints) -> ArrayType:
     lead = len(shape) - len(x.shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[lead:], strict=True)):
@@ -124,6 +126,7 @@ broadcast = Primitive(
 )
 
 
+@lru_cache(maxsize=4096)
 def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
     first = types[0]
     if not 0 <= axis < len(first.shape):
