@@ -218,6 +218,10 @@ def test_inspect_of_a_model_that_was_trained_on_arrays(run):
     found = dr.describe(dr.load("arrays.dr"))
     assert [layer.name for layer in found.layers] == ["dense1", "dropout1", "dense2"]
     assert found.parameters == sum(layer.parameters for layer in found.layers) == 13
+    with pytest.raises(
+        dr.errors.DataError, match=r"not 'arrays\.dr'; a file's is dr\.load\(path\)"
+    ):
+        dr.describe("arrays.dr")
 
 
 def test_inspect_of_a_class_of_ones_own(run):

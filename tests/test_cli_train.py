@@ -186,6 +186,28 @@ def test_layers_of_ones_own(run, tmp_path):
     assert repr(net) == "Sequential(Dense(16, 'relu'), Dropout(0.2), Dense(4, 'tanh'), Dense(1))"
 
 
+def test_layers_that_hold_layers(run, tmp_path):
+    """Units in them take the activation and the dropout of the flags, as elsewhere."""
+    (tmp_path / "net.toml").write_text(
+        """
+        target = "median_house_value"
+        activation = "tanh"
+        hidden = [
+            8,
+            {layer = "Residual", layers = [8, {layer = "BatchNorm"}]},
+            {layer = "Concatenate", layers = [
+                {layer = "Sequential", layers = [{layer = "Dense", units = 3}]}, 2,
+            ]},
+        ]
+        """
+    )
+    assert run("train", HOUSES, "--config", "net.toml", *FAST)[0] == 0
+    assert repr(dr.load("houses_small.dr")) == (
+        "Sequential(Dense(8, 'tanh'), Residual(Dense(8, 'tanh'), BatchNorm()), "
+        "Concatenate(Sequential(Dense(3)), Dense(2, 'tanh')), Dense(1))"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -200,6 +222,9 @@ def test_layers_of_ones_own(run, tmp_path):
         ('ignore = "population"', 'write a list of names: ["a", "b"]'),
         ('hidden = [{layer = "Dens", units = 3}]', "Did you mean 'Dense'?"),
         ('hidden = [{layer = "Dense", unit = 3}]', "Did you mean 'units'?"),
+        ('hidden = [{layer = "Dense"}]', "units, activation, bias, initializer, weight"),
+        ('hidden = [{layer = "Residual", layers = 8}]', "layers of Residual is 8; write a list"),
+        ('hidden = [{layer = "Residual", layers = [{layer = "Dens"}]}]', "Did you mean 'Dense'?"),
         ("hidden = [0]", "units is the number of outputs, at least 1, not 0"),
         ("epochs = ", "is not TOML"),
     ],

@@ -296,6 +296,8 @@ def test_branches_that_do_not_fit_say_so():
         dr.Concatenate(same, dr.Embedding(5, 3)).init((2, 4))
     with pytest.raises(ShapeError, match="takes 2 layers or more; 1 given"):
         dr.Concatenate(dr.Dense(3))
+    with pytest.raises(ShapeError, match=r"not 'relu': dr\.Activation\('relu'\)$"):
+        dr.Sequential(dr.Dense(2), "relu")
     with pytest.raises(ShapeError, match=r"Residual takes layers, not classes: Dense"):
         dr.Residual(dr.Dense)
 

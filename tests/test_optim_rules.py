@@ -7,6 +7,7 @@ stands there beside its version.
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -401,6 +402,29 @@ class Odd:
 
     def step(self, params, grads, state):
         return params, state
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: dr.Adam(lr=0.1), "Adam has no setting 'lr'; .* Here it is learning_rate$"),
+        (lambda: dr.AdamW(betas=(0.9, 0.99)), "Here it is beta1 and beta2$"),
+        (lambda: dr.SGD(momentm=0.9), "Did you mean 'momentum'"),
+        (lambda: dr.CosineDecay(0.1, T_max=30), "Here it is steps$"),
+        (lambda: dr.OneCycle(max_lr=0.1, steps=30), "Here it is peak$"),
+        (lambda: dr.OnPlateau(lr=0.1), "Here it is start$"),
+        (lambda: dr.Rprop(nonsense=1), "Rprop has no setting 'nonsense'; it has learning_rate, .*"),
+    ],
+)
+def test_a_setting_of_another_name(make, words):
+    with pytest.raises(dr.ArgumentError, match=words):
+        make()
+
+
+def test_every_rule_knows_each_of_its_settings():
+    for cls in (dr.SGD, dr.Adam, dr.Muon, dr.LBFGS, dr.Rprop, dr.CosineDecay, dr.OnPlateau):
+        made = cls(0.1, 5) if cls is dr.CosineDecay else cls(0.1) if cls is dr.OnPlateau else cls()
+        assert replace(made, **{f.name: getattr(made, f.name) for f in fields(made)}) == made
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,14 @@ def test_a_figure_that_is_not_a_number_is_no_improvement():
             r"given as a learning rate, as dr\.Adam\(dr\.OnPlateau",
         ),
         (lambda: train(dr.OnPlateau(0.1)), "OnPlateau watches 'val_loss', which is not recorded"),
+        (
+            lambda: train(0.1, callbacks=[dr.CosineDecay(0.1, 10)]),
+            r"dr\.CosineDecay is given as a learning rate, as dr\.Adam\(dr\.CosineDecay",
+        ),
+        (
+            lambda: train(dr.OnPlateau(0.1, monitor="r2"), metrics="r2", validation=0.5),
+            "On the rows held out it is val_r2$",
+        ),
         (lambda: train(dr.OnPlateau(0.1, monitor="los")), "Did you mean 'loss'"),
         (
             lambda: train(dr.OnPlateau(0.1, monitor="odd"), metrics=[odd]),

@@ -185,3 +185,15 @@ def test_a_new_question_about_digits_learnt_from_few_examples(tmp_path):
     dr.fit(net, images[few], odd[few], optimizer=dr.Adam(1e-3), epochs=60, **train)
     dr.fit(scratch, images[few], odd[few], optimizer=dr.Adam(3e-3), epochs=60, **train)
     assert of_head > right(scratch) + 0.05 and right(net) > right(scratch) + 0.05
+
+
+def test_the_file_of_a_checkpoint_is_a_source(tmp_path):
+    """What the update rule keeps, and the best weights so far, are none of the network's arrays."""
+    base, path = network(), tmp_path / "base.dr"
+    stop = dr.EarlyStopping(patience=2, monitor="loss")
+    y = np.arange(float(len(X)))
+    dr.fit(base, X, y, epochs=3, callbacks=[stop, dr.Checkpoint(path)], seed=0)
+    net = network(seed=1)
+    done = dr.transfer(net, path)
+    assert (done.missing, done.misfits, len(done.taken)) == ((), {}, 5)
+    assert all(np.array_equal(a, b) for a, b in zip(flat(net), flat(base), strict=True))

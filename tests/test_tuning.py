@@ -847,3 +847,12 @@ def test_weights_given_by_hand_are_checked():
         ShapeError, match=r"inputs of shape \(1, 4\) do not fit the weights of shape \(3, 2\)"
     ):
         dr.Sequential(dr.Dense(2, weight=np.ones((3, 2)))).init((1, 4))
+
+
+def test_a_penalty_on_a_tied_layer_says_where_its_weight_is():
+    net = dr.Sequential(dr.Dense(3), dr.Dense(3)).init((1, 3), seed=0)
+    net.tie("dense1.weight", "dense2.weight")
+    with pytest.raises(
+        ShapeError, match=r"its weight is tied to another layer's: tune that layer$"
+    ):
+        net.tune("dense1", l2=0.1)

@@ -65,7 +65,7 @@ def trained(result: TrainedTable, *, quiet: bool = False) -> None:
     if not quiet:
         inputs = len(result.preprocessor.feature_names)
         output().print(
-            f"{result.preprocessor.task} of {target}: {inputs} inputs; "
+            f"{result.preprocessor.task} of {target}: {inputs} input{'s' * (inputs != 1)}; "
             f"{train:,} rows to train, {validate:,} to validate, {test:,} to test"
         )
         lasted(result.run)

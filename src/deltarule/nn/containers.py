@@ -37,8 +37,9 @@ class Layers(Module):
                     f"{layer.__name__}"
                 )
             if not callable(layer):
+                cure = f": dr.Activation({layer!r})" if isinstance(layer, str) else ""
                 raise ShapeError(
-                    f"{name} takes layers and functions one by one, {name}(*layers), not {layer!r}"
+                    f"{name} takes layers and functions one by one, {name}(*layers), not {layer!r}{cure}"
                 )
         if len(layers) < self.least:
             raise ShapeError(f"{name} takes {self.least} layers or more; {len(layers)} given")

@@ -30,6 +30,7 @@ class Tunable:
     """What a module offers to say how its weights are trained."""
 
     _arrays: dict[str, Any]
+    _ties: dict[str, Any]
     _tuning: dict[str, dict[str, Any]]  # by the weight's name; "" is the layer as a whole
 
     def walk(self) -> Iterator[tuple[Path, Any]]:
@@ -229,9 +230,13 @@ class Tunable:
         arrays = [x for module in modules for x in module._arrays.values()]
         useless = [key for key in settings if key in OF_MATRICES and settings[key]]
         if useless and arrays and not any(x.ndim > 1 for x in arrays):
+            tied = [name for module in modules for name in module._ties]
+            cure = "name the weight, as in net.tune('dense1.bias', l2=0.1)"
+            if tied:
+                cure = f"its {tied[0]} is tied to another layer's: tune that layer"
             raise ShapeError(
                 f"{self!r}: {useless[0]} given for a layer is about weights of two axes or more, and "
-                "it has none; name the weight, as in net.tune('dense1.bias', l2=0.1)"
+                f"it has none; {cure}"
             )
         inner = {key: value for key, value in settings.items() if key not in OF_OUTPUTS}
         for module in modules:

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 from dataclasses import fields
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from deltarule.derive.tree import flatten, paths, tree_map, unflatten
-from deltarule.errors import DataError, ShapeError
+from deltarule.errors import ArgumentError, DataError, ShapeError
+from deltarule.nn.named import nearest
 
 Tree = Any
 POSITIVE = float(np.nextafter(0.0, 1.0))
 FRACTIONS = ("momentum", "rho", "beta1", "beta2")
 PENALTIES = ("weight_decay", "momentum_decay")
+ELSEWHERE = {  # settings that people know by other names
+    **dict.fromkeys(("lr", "eta", "alpha"), ("learning_rate", "start", "peak")),
+    **dict.fromkeys(("initial_learning_rate", "init_value", "base_lr"), ("start", "peak")),
+    **dict.fromkeys(("max_lr", "peak_value"), ("peak",)),
+    **dict.fromkeys(("min_lr", "eta_min", "end_value", "end_learning_rate"), ("end", "min_rate")),
+    **dict.fromkeys(("step_size", "decay_steps", "transition_steps", "total_steps"), ("steps",)),
+    **dict.fromkeys(("T_max", "T_0", "warmup_steps"), ("steps",)),
+    **dict.fromkeys(("gamma", "decay_rate"), ("factor",)),
+    "betas": ("beta1", "beta2"),
+    **dict.fromkeys(("beta_1", "b1"), ("beta1",)),
+    **dict.fromkeys(("beta_2", "b2"), ("beta2",)),
+    "eps": ("epsilon",),
+    **dict.fromkeys(("decay", "l2", "wd"), ("weight_decay",)),
+}
 
 
 def dtype_of(p: Any) -> np.dtype[Any]:
@@ -84,9 +99,21 @@ def check_rule(owner: Any, name: str = "rule") -> None:
 
 
 class Settings:
-    """The base of frozen dataclasses whose fields are settings: checks of their ranges."""
+    """The base of frozen dataclasses whose fields are settings: checks of names and ranges."""
 
     __slots__ = ()
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        """The object; ArgumentError for a setting that it does not have."""
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        for name in named:
+            if name not in known:
+                ours = [other for other in ELSEWHERE.get(name, ()) if other in known]
+                cure = f". Here it is {' and '.join(ours)}" if ours else nearest(name, known)
+                raise ArgumentError(
+                    f"{cls.__name__} has no setting {name!r}; it has {', '.join(known)}{cure}"
+                )
+        return super().__new__(cls)
 
     def _positive(self, *names: str) -> None:
         for name in names:

@@ -57,7 +57,7 @@ def check_batches(rule: Any, rows: int, batch: int) -> None:
         why = "searches along a line" if kind == "LBFGS" else "compares signs of gradients"
         raise DataError(
             f"{kind} {why}, for which every step must see the same rows; batch_size={batch} is less "
-            f"than the {rows} training rows: give batch_size=None, which takes all"
+            f"than the {rows} training rows: give batch_size=None, or {rows} or more, to take all"
         )
     for field in fields(rule):  # rules inside it
         check_batches(getattr(rule, field.name), rows, batch)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import DataError
 from deltarule.optim import OnPlateau
+from deltarule.optim.schedules import Schedule
 
 if TYPE_CHECKING:
     from deltarule.train.run import Run
@@ -134,9 +135,10 @@ def callback_of(given: Any) -> Callback:
         )
     if isinstance(given, Callback):
         return given
-    if isinstance(given, OnPlateau):
+    if isinstance(given, (OnPlateau, Schedule)):
+        kind = type(given).__name__
         raise DataError(
-            "dr.OnPlateau is given as a learning rate, as dr.Adam(dr.OnPlateau(0.01)), not as a callback"
+            f"dr.{kind} is given as a learning rate, as dr.Adam(dr.{kind}(...)), not as a callback"
         )
     if not callable(given):
         raise DataError(

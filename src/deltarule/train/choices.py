@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from deltarule.data import Preprocessor
 from deltarule.errors import DataError
 from deltarule.nn import Dense, Dropout, Module, Sequential, loss_of
+from deltarule.nn.containers import Layers
 from deltarule.nn.named import nearest
 from deltarule.optim import optimizer_of
 from deltarule.train.architecture import LAYERS
@@ -40,50 +41,63 @@ def network_for(
         Says how many outputs there are.
     hidden : sequence of int, layer, or mapping
         Units of a hidden layer; the layer itself; or its class and settings, as in
-        ``{"layer": "Dropout", "rate": 0.2}``.
+        ``{"layer": "Dropout", "rate": 0.2}`` or ``{"layer": "Residual", "layers": [32]}``.
     activation : str
         Of the hidden layers that are given by their units.
     dropout : float
         The share of units dropped after each of these.
     """
     given = (hidden,) if isinstance(hidden, int | Mapping) else hidden
+    layers = layers_of(given, activation, dropout)
+    return Sequential(*layers, Dense(prepared.target.width))
+
+
+def layers_of(given: Sequence[Any], activation: str = "relu", dropout: float = 0.0) -> list[Any]:
+    """Layers from units, from layers, or from classes and settings, one after the other."""
     layers: list[Any] = []
     for item in given:
         if isinstance(item, Mapping):
-            layers.append(layer_of(item))
+            layers.append(layer_of(item, activation, dropout))
         elif callable(item):
             layers.append(item)
         else:
             suited = INITIALIZER if activation == "relu" else None
             layers.append(Dense(item, activation, initializer=suited))
             layers += [Dropout(dropout)] * bool(dropout)
-    return Sequential(*layers, Dense(prepared.target.width))
+    return layers
 
 
-def layer_of(described: Mapping[str, Any]) -> Module:
-    """A layer from its class and settings.
+def layer_of(
+    described: Mapping[str, Any], activation: str = "relu", dropout: float = 0.0
+) -> Module:
+    """A layer from its class and settings; ``layers`` is a list of those that it holds.
 
     Examples
     --------
     >>> layer_of({"layer": "Dense", "units": 8, "activation": "tanh"})
     Dense(8, 'tanh')
+    >>> layer_of({"layer": "Residual", "layers": [16, {"layer": "BatchNorm"}]})
+    Residual(Dense(16, 'relu'), BatchNorm())
     """
     settings = dict(described)
     kind = settings.pop("layer", None)
-    known = {name: cls for name, cls in LAYERS.items() if cls is not Sequential}
-    if kind not in known:
+    if kind not in LAYERS:
         raise DataError(
             f"a layer is described as {dict(described)}, where layer is one of "
-            f"{', '.join(known)}{nearest(kind, known)}"
+            f"{', '.join(LAYERS)}{nearest(kind, LAYERS)}"
         )
+    inner = settings.pop("layers", []) if issubclass(LAYERS[kind], Layers) else []
+    if not isinstance(inner, list | tuple):
+        raise DataError(f"layers of {kind} is {inner!r}; write a list: [32, {{layer = ...}}]")
     try:
-        return known[kind](**settings)
+        return LAYERS[kind](*layers_of(inner, activation, dropout), **settings)
     except TypeError as error:
-        settings_of = list(signature(known[kind]).parameters)
-        wrong = next((name for name in settings if name not in settings_of), "")
+        parameters = signature(LAYERS[kind]).parameters
+        known = [name for name, p in parameters.items() if p.kind != Parameter.VAR_KEYWORD]
+        wrong = next((name for name in settings if name not in known), "")
         raise DataError(
             f"layer {kind} is described as {dict(described)}; its settings are "
-            f"{', '.join(settings_of)}{nearest(wrong, settings_of)}"
+            f"{', '.join(known)}{nearest(wrong, known)}"
         ) from error
 
 

@@ -6,6 +6,7 @@ In: a network, made or loaded. Out: ``Description``, whose parts are plain data.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,8 @@ def describe(net: Module) -> Description:
     dense2 Dense(1) (1,) 4
     """
     if not isinstance(net, Module):
-        raise DataError(f"describe takes a network, an object of dr.Module, not {net!r}")
+        cure = "; a file's is dr.load(path)" if isinstance(net, (str, PathLike)) else ""
+        raise DataError(f"describe takes a network, an object of dr.Module, not {net!r}{cure}")
     if not net.built or net.input_shape is None:
         raise DataError(f"{net!r} has no weights yet: train it, or call net.init(X.shape)")
     prepared = net.preprocessor

@@ -44,6 +44,8 @@ def check_recorded(who: str, figure: str, recorded: Iterable[str]) -> None:
     cure = ""
     if str(figure).startswith(VALIDATION) and not any(k.startswith(VALIDATION) for k in known):
         cure = ". For val_ figures give fit validation=0.1 or validation=(X, y)"
+    elif f"{VALIDATION}{figure}" in known:
+        cure = f". On the rows held out it is {VALIDATION}{figure}"
     raise DataError(
         f"{who} {figure!r}, which is not recorded; recorded are {', '.join(known)}"
         f"{cure or nearest(figure, known)}"

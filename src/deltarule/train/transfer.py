@@ -18,6 +18,7 @@ from deltarule.nn import Module
 from deltarule.nn.named import nearest
 from deltarule.nn.nested import flat, nested
 from deltarule.train.checkpoint import Loaded, read
+from deltarule.train.resume import trees_of
 
 Arrays = dict[str, Any]
 
@@ -137,11 +138,7 @@ def _arrays(source: Any) -> dict[str, Arrays]:
             "transfer takes weights from a network, a model file or a nested dict of arrays, not "
             f"from {source!r}"
         )
-    trees: dict[str, Arrays] = {"params": {}, "state": {}}
-    for path, x in read(Path(source))[1].items():
-        kind, _, name = path.partition(".")
-        trees[kind][name] = x
-    return trees
+    return {kind: _dotted(tree) for kind, tree in trees_of(read(Path(source))[1]).items()}
 
 
 def _dotted(tree: Any) -> Arrays:
