@@ -634,6 +634,8 @@ def flat_and_flags(x):
 def test_flat_is_assigned_and_a_single_bool_takes_all_or_nothing():
     assert dr.value_and_grad(flat_and_flags)(X)[0] == pytest.approx(flat_and_flags(X))
     dr.check_grads(flat_and_flags, X)
+
+
 # --- how much is recorded ---
 
 
