@@ -7,12 +7,12 @@ small exponents become products, within 2 ulp.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.program import ArrayType, Node, ops
+from deltarule.program import ArrayType, Graph, Node, ops
 from deltarule.program.lowering import Map
 
 Rule = Callable[[Node], Node]
@@ -22,6 +22,19 @@ def node_of(primitive: Any, *args: Node, like: Node, **attrs: Any) -> Node:
     """A new node that stands for ``like``."""
     kind = primitive.type_rule(*(arg.type for arg in args), **attrs)
     return Node(primitive, args, attrs, kind, like.origin)
+
+
+def put_in(
+    graph: Graph, args: Sequence[Node], like: Node, written: bool = False
+) -> tuple[Node, ...]:
+    """The results of a graph on arguments. Its steps stand for ``like``, but those ``written`` by the user,
+    which know where."""
+    new: dict[Node, Node] = dict(zip(graph.inputs, args, strict=True))
+    for old in graph.nodes[len(graph.inputs) :]:
+        inner = tuple(new[arg] for arg in old.args)
+        origin = (written and old.origin) or like.origin
+        new[old] = Node(old.primitive, inner, old.attrs, old.type, origin)
+    return tuple(new[old] for old in graph.outputs)
 
 
 def literal(value: Any, dtype: np.dtype[Any], like: Node) -> Node:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.compile.algebra import node_of, put_in
 from deltarule.derive.trace import baked, stage
 from deltarule.program import ArrayType, Graph, Node, ops
 from deltarule.program.graph import subgraphs
@@ -119,7 +120,7 @@ class Splitter:
         dtype = REAL[z.dtype]
         shape = {"shape": z.shape} if z.shape else {}
         values = [tuple(p.ravel().tolist()) if z.shape else p.item() for p in (z.real, z.imag)]
-        x, y = (make(ops.literal, node, value=v, dtype=dtype, **shape) for v in values)
+        x, y = (node_of(ops.literal, like=node, value=v, dtype=dtype, **shape) for v in values)
         return (x, y) if z.imag.any() or np.signbit(z.imag).any() else (x, None)
 
     def cast(self, node: Node) -> None:
@@ -127,12 +128,12 @@ class Splitter:
         (arg,) = node.args
         dtype = REAL.get(node.type.dtype, node.type.dtype)
         first, second = self.pairs.get(arg) or (self.new[arg], None)
-        x = make(ops.cast, node, first, dtype=dtype)
-        y = None if second is None else make(ops.cast, node, second, dtype=dtype)
+        x = node_of(ops.cast, first, like=node, dtype=dtype)
+        y = None if second is None else node_of(ops.cast, second, like=node, dtype=dtype)
         if is_complex(node):
             self.pairs[node] = (x, y)
         else:
-            self.new[node] = x if y is None else make(ops.or_, node, x, y)
+            self.new[node] = x if y is None else node_of(ops.or_, x, y, like=node)
 
     def each_part(self, node: Node) -> Pair:
         """The operation on all real parts, and on all imaginary parts."""
@@ -144,7 +145,7 @@ class Splitter:
                 self.new[arg] if pair is None else self.both(arg)[part]
                 for arg, pair in zip(node.args, pairs, strict=True)
             ]
-            found.append(make(node.primitive, node, *args, **node.attrs))
+            found.append(node_of(node.primitive, *args, like=node, **node.attrs))
         return found[0], found[1] if imaginary else None
 
     def formula(self, node: Node, rule: Any) -> None:
@@ -185,8 +186,8 @@ class Splitter:
             if key in attrs:
                 first, done = done, done + attrs[key]
                 attrs[key] = sum(wide[first:done])
-        made = make(node.primitive, node, *args, **attrs)
-        parts = iter([make(ops.result, node, made, index=i) for i in range(sum(sizes))])
+        made = node_of(node.primitive, *args, like=node, **attrs)
+        parts = iter([node_of(ops.result, made, like=node, index=i) for i in range(sum(sizes))])
         self.several[node] = [[next(parts) for _ in range(n)] for n in sizes]
 
     def result(self, node: Node) -> None:
@@ -201,7 +202,7 @@ class Splitter:
             return
         if several not in self.new:
             self.foreign(several)
-        made = self.new[node] = make(ops.result, node, self.new[several], **node.attrs)
+        made = self.new[node] = node_of(ops.result, self.new[several], like=node, **node.attrs)
         if is_complex(node):
             self.pairs[node] = self.apart(made)
 
@@ -209,7 +210,7 @@ class Splitter:
 
     def apart(self, node: Node) -> Pair:
         """The parts of a complex array in memory."""
-        return make(ops.real, node, node), make(ops.imag, node, node)
+        return node_of(ops.real, node, like=node), node_of(ops.imag, node, like=node)
 
     def both(self, node: Node) -> tuple[Node, ...]:
         """A real value, or both parts of a complex one, zeros written out."""
@@ -217,8 +218,12 @@ class Splitter:
             return (self.new[node],)
         x, y = self.pairs[node]
         if y is None:
-            zero = make(ops.literal, node, value=0.0, dtype=x.type.dtype)
-            y = make(ops.broadcast, node, zero, shape=x.type.shape) if x.type.shape else zero
+            zero = node_of(ops.literal, like=node, value=0.0, dtype=x.type.dtype)
+            y = (
+                node_of(ops.broadcast, zero, like=node, shape=x.type.shape)
+                if x.type.shape
+                else zero
+            )
             self.pairs[node] = (x, y)
         return x, y
 
@@ -227,19 +232,13 @@ class Splitter:
         if node not in self.pairs:
             return self.new[node]
         if node not in self.new:
-            self.new[node] = make(ops.complex, node, *self.both(node))
+            self.new[node] = node_of(ops.complex, *self.both(node), like=node)
         return self.new[node]
 
 
 def given(kind: ArrayType) -> Node:
     """An input."""
     return Node(ops.input, (), {"type": repr(kind)}, kind)
-
-
-def make(primitive: Any, like: Node, *args: Node, **attrs: Any) -> Node:
-    """A new node that stands for ``like``."""
-    kind = primitive.type_rule(*(arg.type for arg in args), **attrs)
-    return Node(primitive, args, attrs, kind, like.origin)
 
 
 def whole(node: Node) -> int | None:
@@ -273,10 +272,6 @@ def written(rule: Any, operands: Sequence[Any], like: Node) -> Any:
         return [part for part in both if part is not None]
 
     graph = baked(stage(parts, [leaf.type for leaf in leaves]))
-    mapped = dict(zip(graph.inputs, leaves, strict=True))
-    for node in graph.nodes[len(graph.inputs) :]:
-        args = tuple(mapped[arg] for arg in node.args)
-        mapped[node] = Node(node.primitive, args, node.attrs, node.type, like.origin)
-    outputs = iter([mapped[node] for node in graph.outputs])
+    outputs = iter(put_in(graph, leaves, like))
     found = [next(outputs) if there else None for there in shown]
     return found if is_complex(like) else found[0]

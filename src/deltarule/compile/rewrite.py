@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.compile.algebra import simplified
+from deltarule.compile.algebra import put_in, simplified
 from deltarule.compile.parts import split
 from deltarule.derive.trace import baked, stage
 from deltarule.program import Graph, Node
@@ -102,7 +102,7 @@ def inlined(node: Node) -> Replacement:
         return node.args[0]
     if node.primitive.name != "custom_vjp":
         return node
-    return put_in(node.attrs["call"], node)
+    return put_in(node.attrs["call"], node.args, node, written=True)
 
 
 def expanded(node: Node) -> Replacement:
@@ -112,17 +112,7 @@ def expanded(node: Node) -> Replacement:
         return node
     rule, attrs = lowering.rule, node.attrs
     steps = stage(lambda *args: [rule(*args, **attrs)], [arg.type for arg in node.args])
-    return put_in(baked(steps), node)[0]
-
-
-def put_in(graph: Graph, node: Node) -> tuple[Node, ...]:
-    """The results of a graph on the arguments of a node."""
-    new: dict[Node, Node] = dict(zip(graph.inputs, node.args, strict=True))
-    for old in graph.nodes[len(graph.inputs) :]:
-        args = tuple(new[arg] for arg in old.args)
-        origin = old.origin or node.origin
-        new[old] = Node(old.primitive, args, old.attrs, old.type, origin)
-    return tuple(new[old] for old in graph.outputs)
+    return put_in(baked(steps), node.args, node)[0]
 
 
 # Choices between programs.
