@@ -23,6 +23,8 @@ from deltarule.derive.ufuncs import (
 )
 from deltarule.errors import BranchError
 from deltarule.program import ops
+from deltarule.program.ops.complex import conj
+from deltarule.program.ops.parts import cosh, sinh
 
 _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.subtract: ops.sub,
@@ -114,9 +116,7 @@ def turned(f: Callable[[Any], Any], z: Any) -> Any:
 
 @ufunc_rule(np.conjugate)
 def _conjugate(x: Any) -> Any:
-    if not is_complex(x):
-        return ops.reshape(x, shape=x.shape)
-    return ops.complex(ops.real(x), -ops.imag(x))
+    return conj(x) if is_complex(x) else ops.reshape(x, shape=x.shape)
 
 
 @ufunc_rule(np.tan)
@@ -126,12 +126,12 @@ def _tan(x: Any) -> Any:
 
 @ufunc_rule(np.sinh)
 def _sinh(x: Any) -> Any:
-    return (ops.expm1(x) - ops.expm1(-x)) * 0.5
+    return sinh(x)
 
 
 @ufunc_rule(np.cosh)
 def _cosh(x: Any) -> Any:
-    return (ops.exp(x) + ops.exp(-x)) * 0.5
+    return cosh(x)
 
 
 def _odd(x: Any, f: Callable[[Any], Any]) -> Any:

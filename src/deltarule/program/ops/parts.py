@@ -261,24 +261,26 @@ def whole_power(z: Pair, n: int) -> Pair:
 # --- circles and hyperbolas ---
 
 
-def _sinh(x: Any) -> Any:
-    return 0.5 * (expm1(x) - expm1(-x))
+def sinh(x: Any) -> Any:
+    """(e^x - e^-x) / 2, exact for small x."""
+    return (expm1(x) - expm1(-x)) * 0.5
 
 
-def _cosh(x: Any) -> Any:
-    return 0.5 * (exp(x) + exp(-x))
+def cosh(x: Any) -> Any:
+    """(e^x + e^-x) / 2."""
+    return (exp(x) + exp(-x)) * 0.5
 
 
 @rule(circular.sin)
 def _sin(z: Pair) -> Pair:
     x, y = filled(z)
-    return sin(x) * _cosh(y), cos(x) * _sinh(y)
+    return sin(x) * cosh(y), cos(x) * sinh(y)
 
 
 @rule(circular.cos)
 def _cos(z: Pair) -> Pair:
     x, y = filled(z)
-    return cos(x) * _cosh(y), -sin(x) * _sinh(y)
+    return cos(x) * cosh(y), -sin(x) * sinh(y)
 
 
 @rule(elementwise.tanh)
@@ -287,10 +289,10 @@ def _tanh(z: Pair) -> Pair:
     x, y = filled(z)
     far = gt(abs_(x), x.dtype.type(20))
     near = select(far, none(x), x)
-    below = _sinh(near) * _sinh(near) + cos(y) * cos(y)
+    below = sinh(near) * sinh(near) + cos(y) * cos(y)
     turn = sin(y) * cos(y)
     limit = select(lt(x, none(x)), none(x) - 1, none(x) + 1)
-    real = select(far, limit, _sinh(near) * _cosh(near) / below)
+    real = select(far, limit, sinh(near) * cosh(near) / below)
     return real, select(far, 4 * turn * exp(-2 * abs_(x)), turn / below)
 
 
