@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from measure import RESULTS, alternate, keep_rows, once, summary
+from measure import RESULTS, calls_by_turns, keep_rows, summary
 from process import alone
 from show import console, table_of, tell_left_out
 
@@ -135,15 +135,7 @@ def row(case: Case) -> dict[str, Any]:
     wanted = flat(calls["numpy"]())
     for name, call in calls.items():
         np.testing.assert_allclose(flat(call()), wanted, rtol=1e-9, atol=1e-12, err_msg=name)
-    counts = {
-        name: max(1, int(SECONDS / min(once(call) for _ in range(5))))
-        for name, call in calls.items()
-    }
-    runs = {name: repeated(call, counts[name]) for name, call in calls.items()}
-    seconds = alternate(runs, TURNS)
-    micros = {
-        name: [1e6 * taken / counts[name] for taken in each] for name, each in seconds.items()
-    }
+    micros = calls_by_turns(calls, SECONDS, TURNS, 1e6)
     result = summary(micros, "us a call")
     return {"job": case.words, "threads": 1, **result, "left_out": left_out}
 
@@ -152,16 +144,6 @@ def flat(found: Any) -> Any:
     """All numbers of a result."""
     parts = found if isinstance(found, tuple) else (found,)
     return np.concatenate([np.ravel(np.asarray(part)) for part in parts])
-
-
-def repeated(call: Callable[[], Any], count: int) -> Callable[[], None]:
-    """Many calls as one run."""
-
-    def run() -> None:
-        for _ in range(count):
-            call()
-
-    return run
 
 
 def main() -> None:

@@ -39,6 +39,31 @@ def alternate(
     return seconds
 
 
+def calls_by_turns(
+    calls: Mapping[str, Callable[[], Any]], seconds: float, turns: int, scale: float
+) -> dict[str, list[float]]:
+    """Time of a call of each, in 1/`scale` s, in turns of about so many seconds of calls."""
+    counts = {
+        name: max(1, int(seconds / min(once(call) for _ in range(5))))
+        for name, call in calls.items()
+    }
+    runs = {name: repeated(call, counts[name]) for name, call in calls.items()}
+    return {
+        name: [scale * taken / counts[name] for taken in each]
+        for name, each in alternate(runs, turns).items()
+    }
+
+
+def repeated(call: Callable[[], Any], count: int) -> Callable[[], None]:
+    """Many calls as one run."""
+
+    def run() -> None:
+        for _ in range(count):
+            call()
+
+    return run
+
+
 def once(run: Callable[[], Any]) -> float:
     """The seconds of one run, with the garbage collector at rest."""
     gc.collect()

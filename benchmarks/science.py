@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from measure import RESULTS, alternate, keep_rows, once, summary
+from measure import RESULTS, calls_by_turns, keep_rows, summary
 from process import alone
 from show import console, table_of, tell_left_out
 
@@ -107,12 +107,7 @@ def row(name: str) -> dict[str, Any]:
     wanted = flat(calls["traced"]())
     for peer, call in calls.items():
         np.testing.assert_allclose(flat(call()), wanted, rtol=1e-7, atol=1e-9, err_msg=peer)
-    counts = {
-        p: max(1, int(SECONDS / min(once(call) for _ in range(3)))) for p, call in calls.items()
-    }
-    runs = {peer: repeated(call, counts[peer]) for peer, call in calls.items()}
-    seconds = alternate(runs, TURNS)
-    millis = {p: [1e3 * taken / counts[p] for taken in each] for p, each in seconds.items()}
+    millis = calls_by_turns(calls, SECONDS, TURNS, 1e3)
     result = summary(millis, "ms a call")
     words = (sys.modules[name].__doc__ or "").split(":")[0].strip()
     return {"job": words, "threads": 1, **result, "first_call_s": first, "left_out": left_out}
@@ -125,16 +120,6 @@ def flat(found: Any) -> Any:
         [gradient[key] for key in sorted(gradient)] if isinstance(gradient, dict) else [gradient]
     )
     return np.concatenate([np.ravel(np.asarray(part)) for part in (value, *parts)])
-
-
-def repeated(call: Callable[[], Any], count: int) -> Callable[[], None]:
-    """Many calls as one run."""
-
-    def run() -> None:
-        for _ in range(count):
-            call()
-
-    return run
 
 
 def main() -> None:
