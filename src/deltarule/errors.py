@@ -297,8 +297,8 @@ class WriteError(DeltaruleError, OSError):
     >>> from deltarule.data import read_table, write_table
     >>> write_table(read_table({"rooms": [1, 2]}), "nowhere/new.csv")
     Traceback (most recent call last):
-    deltarule.errors.WriteError: nowhere/new.csv cannot be written: the folder nowhere does not
-    exist. Make it.
+    deltarule.errors.WriteError: the folder of nowhere/new.csv does not exist; make it first:
+    mkdir -p nowhere
     """
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from deltarule.cli.help import say
-from deltarule.errors import ModelFileError
+from deltarule.data.place import check_writable
+from deltarule.errors import ModelFileError, WriteError
 
 if TYPE_CHECKING:
     from deltarule.nn import Module
@@ -23,22 +24,10 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def check_place(path: Path, flag: str) -> None:
     """Raise where a file cannot be written, before anything is done."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise typer.BadParameter(
-            f"the folder of {path} does not exist; make it first: mkdir -p {folder}",
-            param_hint=flag,
-        )
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder; name a file in it", param_hint=flag)
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.") as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-    except OSError as error:
-        raise typer.BadParameter(
-            f"{path} cannot be written: {error.strerror}; name a file elsewhere", param_hint=flag
-        ) from None
+        check_writable(path)
+    except WriteError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 def check_folder(path: Path) -> None:

@@ -6,7 +6,7 @@ In: a path. Out: nothing, or an error that names the path, the reason and the cu
 from __future__ import annotations
 
 import difflib
-import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,14 +69,16 @@ def text_of(path: Path, error: type[DeltaruleError]) -> str:
 def check_writable(path: Path) -> None:
     """Raise a WriteError where no file of that name can be written; asked before the work is done."""
     folder = path.parent
-    if path.is_dir():
-        raise WriteError(f"{path} is a folder. Name a file in it.")
     if not folder.is_dir():
-        raise WriteError(f"{path} cannot be written: the folder {folder} does not exist. Make it.")
-    if not os.access(folder, os.W_OK):
-        raise WriteError(
-            f"{path} cannot be written: {folder} is closed to you. Name another folder."
-        )
+        raise WriteError(f"the folder of {path} does not exist; make it first: mkdir -p {folder}")
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder; name a file in it")
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as reason:
+        raise not_written(path, reason) from None
 
 
 def not_written(path: Path, reason: OSError) -> WriteError:
