@@ -91,10 +91,10 @@ class Run:
         """
         self.check_any()
         check_recorded("best_by asks for", figure, self.history)
-        sign = 1 if direction("best_by", figure, mode) == "min" else -1
         values = self.history[figure]
-        numbers = [i for i, value in enumerate(values) if not math.isnan(value)]
-        i = min(numbers, key=lambda j: sign * values[j], default=0)
+        numbers = [value for value in values if value == value]  # all but NaN
+        best = min if direction("best_by", figure, mode) == "min" else max
+        i = values.index(best(numbers)) if numbers else 0
         return {"epoch": i + 1, **{name: column[i] for name, column in self.history.items()}}
 
     def check_any(self) -> None:
