@@ -351,10 +351,12 @@ def long_training(tmp_path):
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
+# Commands that a shell runs in the background are started with Ctrl-C switched off, and hand that on.
 STARTER = """
+import signal
 import sys
 from pathlib import Path
 
@@ -369,6 +371,7 @@ def on_epoch(self, moment):
         Path(sys.argv[1]).touch()
 
 EarlyStopping.on_epoch = on_epoch
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main(sys.argv[2:])
 """
 
