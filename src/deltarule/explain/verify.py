@@ -163,9 +163,9 @@ def verify_example(example: Example) -> Verdict:
     if not any(line.numeric for line in lines):
         nothing = Problem("missing", "there are no claims", "write [claims] or lines = [...]")
         return Verdict(example.title, (), (nothing,))
-    steps = steps_of(work(example, steps=_steps_needed(example, lines)), example)
+    steps = _steps(example, lines)
     unknown = tuple(unknown_claims(example, Names(steps)))
-    return Verdict(example.title, (), unknown) if unknown else check(example, lines)
+    return Verdict(example.title, (), unknown) if unknown else _judged(example, lines, steps)
 
 
 def unknown_claims(example: Example, names: Names) -> Iterator[Problem]:
@@ -214,7 +214,21 @@ def check(
     example: Example, lines: Sequence[Line], notes: Iterable[str] = (), brief: bool = False
 ) -> Verdict:
     """Judge every line, in the reading that leaves the fewest wrong; in ``brief`` without reasons."""
-    steps = steps_of(work(example, steps=_steps_needed(example, lines)), example)
+    return _judged(example, lines, _steps(example, lines), notes, brief)
+
+
+def _steps(example: Example, lines: Sequence[Line]) -> Steps:
+    """The steps of the example, as many as its lines are about."""
+    return steps_of(work(example, steps=_steps_needed(example, lines)), example)
+
+
+def _judged(
+    example: Example,
+    lines: Sequence[Line],
+    steps: Steps,
+    notes: Iterable[str] = (),
+    brief: bool = False,
+) -> Verdict:
     names = Names(steps)
     signs: dict[str, int] = {}
     findings = Reading(steps, names, signs, brief=True).read(lines)
