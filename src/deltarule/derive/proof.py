@@ -520,6 +520,7 @@ SCALAR_FUNCTIONS: dict[str, Any] = {
     "select": np.where,
     "pow": np.power,
     "erf": lambda x: ops.erf(x),
+    "zeta": lambda s, x: ops.zeta(s, x),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     **{name: getattr(np, name) for name in NUMPY_WORDS},
 }

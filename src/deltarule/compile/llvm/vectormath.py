@@ -16,6 +16,7 @@ from deltarule.compile.llvm.exponential import erf, exp, expm1, log, log1p, sigm
 from deltarule.compile.llvm.library import NAMES, SPECIAL
 from deltarule.compile.llvm.power import power
 from deltarule.compile.llvm.text import Function
+from deltarule.compile.llvm.zeta import zeta
 
 FUNCTIONS: dict[str, Any] = {
     "arccos": arccos,
@@ -36,6 +37,7 @@ FUNCTIONS: dict[str, Any] = {
     "special": SPECIAL,
     "sqrt": sqrt,
     "tanh": tanh,
+    "zeta": zeta,
 }
 
 

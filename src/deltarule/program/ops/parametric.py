@@ -18,13 +18,14 @@ from deltarule.program.families import (
     total,
     unbroadcast,
 )
-from deltarule.program.lowering import Map
-from deltarule.program.ops.elementwise import exp, maximum, sign, zmul
+from deltarule.program.lowering import Expand, Lowering, Map
+from deltarule.program.ops.elementwise import exp, maximum, power, sign, zmul
 from deltarule.program.ops.logic import cast, eq, select
-from deltarule.program.ops.special import betaln, gammaln, of_scipy, xlog1py, xlogy
+from deltarule.program.ops.special import betaln, gamma, gammaln, of_scipy, psi, xlog1py, xlogy
 from deltarule.program.primitive import ErrorSample, Primitive, Sample
 from deltarule.program.types import ArrayType
 
+FLOAT = np.dtype(np.float64)
 Derivative = Callable[..., Any]
 WHOLE = (
     "select(abs({0}) < 2147483648, select({0} == floor({0}), {0}, -1), -1)"  # of -1 there is none
@@ -37,13 +38,16 @@ def _parametric(
     derivative: Derivative,
     low: float,
     high: float,
-    orders: int = 1,
-    whole: bool = False,
+    orders: Sequence[int] = (1,),
+    whole: Sequence[int] = (),
+    lowering: Lowering | None = None,
 ) -> Primitive:
     """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x.
 
-    Where parameters must be ``whole`` numbers, of others the function is not a number.
+    It is tested for x from ``low`` to ``high``, and parameters from those in ``orders`` on. Of a parameter
+    in ``whole`` that is no whole number the function is not a number.
     """
+    count = len(orders)
 
     def type_rule(*types: ArrayType) -> ArrayType:
         x = types[-1]
@@ -54,8 +58,9 @@ def _parametric(
     def evaluate(*args: Any) -> Any:
         *parameters, x = args
         given = [np.asarray(p).astype(x.dtype) for p in parameters]
-        if whole:
-            given = [np.where((abs(p) < 2**31) & (p == np.floor(p)), p, -1) for p in given]
+        for i in whole:
+            n = given[i]
+            given[i] = np.where((abs(n) < 2**31) & (n == np.floor(n)), n, -1)
         return of_scipy(name)(*given, x)
 
     def refuse(i: int) -> None:
@@ -65,12 +70,12 @@ def _parametric(
         )
 
     def vjp(i: int, ct: Any, y: Any, *args: Any) -> Any:
-        if i < orders:
+        if i < count:
             refuse(i)
         return unbroadcast(zmul(ct, derivative(y, *args)), args[i].shape)
 
     def jvp(tangents: Sequence[Any], y: Any, *args: Any) -> Any:
-        for i, t in enumerate(tangents[:orders]):
+        for i, t in enumerate(tangents[:count]):
             if t is not None:
                 refuse(i)
         return total([zmul(tangents[-1], derivative(y, *args))], y)
@@ -83,14 +88,14 @@ def _parametric(
             ((3,), (2, 3)),
         ]
         return [
-            Sample((*(rng.integers(1, 4, p) for _ in range(orders)), rng.uniform(low, high, x)))
+            Sample((*(rng.integers(n, n + 3, p) for n in orders), rng.uniform(low, high, x)))
             for p, x in shapes
         ]
 
-    places = ", ".join(f"{{{i}}}" for i in range(orders + 1))
-    given = [f"cast(x{i})" for i in range(orders)]
-    if whole:
-        given = [WHOLE.format(n) for n in given]
+    places = ", ".join(f"{{{i}}}" for i in range(count + 1))
+    given = [f"cast(x{i})" for i in range(count)]
+    for i in whole:
+        given[i] = WHOLE.format(given[i])
     return Primitive(
         name,
         doc,
@@ -99,12 +104,12 @@ def _parametric(
         vjp=vjp,
         jvp=jvp,
         batch=batch_elementwise(name),
-        lowering=Map(f"special.{name}({', '.join(given)}, x{orders})"),
+        lowering=lowering or Map(f"special.{name}({', '.join(given)}, x{count})"),
         notation=rf"\mathrm{{{{{name}}}}}({places})",
         samples=samples,
         errors=(
-            ErrorSample((*(np.ones(2),) * orders, np.ones(2, int)), {}, "takes no i64[2]"),
-            ErrorSample((*(np.ones(2),) * orders, np.ones(3)), {}, "do not broadcast"),
+            ErrorSample((*(np.ones(2),) * count, np.ones(2, int)), {}, "takes no i64[2]"),
+            ErrorSample((*(np.ones(2),) * count, np.ones(3)), {}, "do not broadcast"),
         ),
     )
 
@@ -140,12 +145,32 @@ kve: Primitive = _parametric(
     1,
     4,
 )
+zeta: Primitive = _parametric(
+    "zeta",
+    "Hurwitz's zeta function, the sum of (x + k)^-s over k = 0, 1, ...",
+    lambda y, s, x: -cast(s, dtype=x.dtype) * zeta(s + 1, x),
+    0.5,
+    4,
+    orders=(2,),
+    lowering=Map("zeta(cast(x0), x1)"),
+)
+
+
+def _polygamma_steps(n: Any, x: Any) -> Any:
+    """(-1)^(n + 1) n! zeta(n + 1, x), and psi where n is 0."""
+    order, exact = cast(n, dtype=FLOAT), cast(x, dtype=FLOAT)
+    sign = power(np.float64(-1), order + 1)
+    size = gamma(order + 1) * zeta(order + 1, exact)
+    return cast(select(eq(order, 0 * order), psi(exact), sign * size), dtype=x.dtype)
+
+
 polygamma: Primitive = _parametric(
     "polygamma",
     "The nth derivative of psi.",
     lambda y, n, x: polygamma(n + 1, x),
     0.5,
     4,
+    lowering=Expand(_polygamma_steps),
 )
 
 
@@ -161,7 +186,7 @@ expn: Primitive = _parametric(
     _expn_slope,
     0.5,
     3,
-    whole=True,
+    whole=(0,),
 )
 
 
@@ -188,5 +213,5 @@ def _beta_density(y: Any, a: Any, b: Any, x: Any) -> Any:
 
 
 betainc: Primitive = _parametric(
-    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=2
+    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=(1, 1)
 )
