@@ -442,7 +442,7 @@ FORMS = {
     special.exp1(V); special.expi(V); special.exp10(V); special.log1p(V); special.expm1(V)
     special.cbrt(V); special.exp2(V); special.sinc(V); special.erf(S); special.erf(Z)
     special.gammaln(np.array([1, 2, 3])) * V; special.erf(1.0) * V; special.multigammaln(V + 3, 3)
-    special.dawsn(V); special.logsumexp(V); special.logsumexp(A, axis=0)
+    special.zeta(2.5, V); special.zeta(np.array([2, 3, 4]), V); special.dawsn(V); special.logsumexp(V); special.logsumexp(A, axis=0)
     special.logsumexp(A, axis=1, keepdims=True); special.logsumexp(A, axis=(0, 1))
     special.logsumexp(A, b=D); special.logsumexp(V, b=-W, return_sign=True); logsumexp(A, axis=-1)
     logsumexp([S, Z]); special.softmax(A); special.softmax(A, axis=1)

@@ -7,6 +7,7 @@ functions.
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,9 +104,14 @@ def loaded(scalars: tuple[Scalar, ...]) -> tuple[View, ...]:
     return tuple(s.view for s in scalars if isinstance(s, Load))
 
 
+CALLED = re.compile(r"\bspecial\.|\bzeta\(")
+CALL = 200  # operations of a special function, at the least
+
+
 def applied(scalars: tuple[Scalar, ...]) -> int:
-    """The number of expressions among scalars."""
-    return sum(isinstance(s, Apply) for s in scalars)
+    """The number of expressions among scalars; a special function counts as many."""
+    found = (CALL if CALLED.search(s.expression) else 1 for s in scalars if isinstance(s, Apply))
+    return sum(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from deltarule.derive.functions.reduce import _max, _sum
 from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, UFUNCS
 from deltarule.derive.ufuncs import operand, promoted, truth
+from deltarule.errors import GradientError
 from deltarule.program import ops
 
 UNARY = """
@@ -194,6 +195,16 @@ def _multigammaln(a: Any, d: int) -> Any:
     for j in range(int(d)):
         found = found + ops.gammaln(x - j / 2)
     return found
+
+
+@library_rule(special.zeta)
+def _zeta(x: Any, q: Any = None, out: None = None) -> Any:
+    if q is None:
+        raise GradientError(
+            "scipy.special.zeta(x) has no derivative; that of zeta(s, q) with respect to q is known"
+        )
+    order = operand(x)
+    return ops.zeta(order if hasattr(order, "dtype") else np.asarray(order)[()], as_float(q))
 
 
 @library_rule(special.polygamma)

@@ -76,6 +76,7 @@ from deltarule.program.ops.parametric import (
     kve,
     polygamma,
     yv,
+    zeta,
 )
 from deltarule.program.ops.random import random_bits
 from deltarule.program.ops.reduce import argmax, argsort, cumsum, mean

@@ -18,19 +18,36 @@ from deltarule.program.families import (
     total,
     unbroadcast,
 )
-from deltarule.program.ops.elementwise import exp, maximum, sign, zmul
+from deltarule.program.lowering import Expand, Lowering, Map
+from deltarule.program.ops.elementwise import exp, maximum, power, sign, zmul
 from deltarule.program.ops.logic import cast, eq, select
-from deltarule.program.ops.special import SCIPY, betaln, gammaln, of_scipy, xlog1py, xlogy
+from deltarule.program.ops.special import betaln, gamma, gammaln, of_scipy, psi, xlog1py, xlogy
 from deltarule.program.primitive import ErrorSample, Primitive, Sample
 from deltarule.program.types import ArrayType
 
+FLOAT = np.dtype(np.float64)
 Derivative = Callable[..., Any]
+WHOLE = (
+    "select(abs({0}) < 2147483648, select({0} == floor({0}), {0}, -1), -1)"  # of -1 there is none
+)
 
 
 def _parametric(
-    name: str, doc: str, derivative: Derivative, low: float, high: float, orders: int = 1
+    name: str,
+    doc: str,
+    derivative: Derivative,
+    low: float,
+    high: float,
+    orders: Sequence[int] = (1,),
+    whole: Sequence[int] = (),
+    lowering: Lowering | None = None,
 ) -> Primitive:
-    """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x."""
+    """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x.
+
+    It is tested for x from ``low`` to ``high``, and parameters from those in ``orders`` on. Of a parameter
+    in ``whole`` that is no whole number the function is not a number.
+    """
+    count = len(orders)
 
     def type_rule(*types: ArrayType) -> ArrayType:
         x = types[-1]
@@ -40,7 +57,11 @@ def _parametric(
 
     def evaluate(*args: Any) -> Any:
         *parameters, x = args
-        return of_scipy(name)(*(np.asarray(p).astype(x.dtype) for p in parameters), x)
+        given = [np.asarray(p).astype(x.dtype) for p in parameters]
+        for i in whole:
+            n = given[i]
+            given[i] = np.where((abs(n) < 2**31) & (n == np.floor(n)), n, -1)
+        return of_scipy(name)(*given, x)
 
     def refuse(i: int) -> None:
         raise GradientError(
@@ -49,12 +70,12 @@ def _parametric(
         )
 
     def vjp(i: int, ct: Any, y: Any, *args: Any) -> Any:
-        if i < orders:
+        if i < count:
             refuse(i)
         return unbroadcast(zmul(ct, derivative(y, *args)), args[i].shape)
 
     def jvp(tangents: Sequence[Any], y: Any, *args: Any) -> Any:
-        for i, t in enumerate(tangents[:orders]):
+        for i, t in enumerate(tangents[:count]):
             if t is not None:
                 refuse(i)
         return total([zmul(tangents[-1], derivative(y, *args))], y)
@@ -67,11 +88,14 @@ def _parametric(
             ((3,), (2, 3)),
         ]
         return [
-            Sample((*(rng.integers(1, 4, p) for _ in range(orders)), rng.uniform(low, high, x)))
+            Sample((*(rng.integers(n, n + 3, p) for n in orders), rng.uniform(low, high, x)))
             for p, x in shapes
         ]
 
-    places = ", ".join(f"{{{i}}}" for i in range(orders + 1))
+    places = ", ".join(f"{{{i}}}" for i in range(count + 1))
+    given = [f"cast(x{i})" for i in range(count)]
+    for i in whole:
+        given[i] = WHOLE.format(given[i])
     return Primitive(
         name,
         doc,
@@ -80,12 +104,12 @@ def _parametric(
         vjp=vjp,
         jvp=jvp,
         batch=batch_elementwise(name),
-        lowering=SCIPY,
+        lowering=lowering or Map(f"special.{name}({', '.join(given)}, x{count})"),
         notation=rf"\mathrm{{{{{name}}}}}({places})",
         samples=samples,
         errors=(
-            ErrorSample((*(np.ones(2),) * orders, np.ones(2, int)), {}, "takes no i64[2]"),
-            ErrorSample((*(np.ones(2),) * orders, np.ones(3)), {}, "do not broadcast"),
+            ErrorSample((*(np.ones(2),) * count, np.ones(2, int)), {}, "takes no i64[2]"),
+            ErrorSample((*(np.ones(2),) * count, np.ones(3)), {}, "do not broadcast"),
         ),
     )
 
@@ -121,12 +145,32 @@ kve: Primitive = _parametric(
     1,
     4,
 )
+zeta: Primitive = _parametric(
+    "zeta",
+    "Hurwitz's zeta function, the sum of (x + k)^-s over k = 0, 1, ...",
+    lambda y, s, x: -cast(s, dtype=x.dtype) * zeta(s + 1, x),
+    0.5,
+    4,
+    orders=(2,),
+    lowering=Map("zeta(cast(x0), x1)"),
+)
+
+
+def _polygamma_steps(n: Any, x: Any) -> Any:
+    """(-1)^(n + 1) n! zeta(n + 1, x), and psi where n is 0."""
+    order, exact = cast(n, dtype=FLOAT), cast(x, dtype=FLOAT)
+    sign = power(np.float64(-1), order + 1)
+    size = gamma(order + 1) * zeta(order + 1, exact)
+    return cast(select(eq(order, 0 * order), psi(exact), sign * size), dtype=x.dtype)
+
+
 polygamma: Primitive = _parametric(
     "polygamma",
     "The nth derivative of psi.",
     lambda y, n, x: polygamma(n + 1, x),
     0.5,
     4,
+    lowering=Expand(_polygamma_steps),
 )
 
 
@@ -137,7 +181,12 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
 
 
 expn: Primitive = _parametric(
-    "expn", "Generalized exponential integral E_n, n = 0, 1, ...", _expn_slope, 0.5, 3
+    "expn",
+    "Generalized exponential integral E_n, n = 0, 1, ...; of other n not a number.",
+    _expn_slope,
+    0.5,
+    3,
+    whole=(0,),
 )
 
 
@@ -164,5 +213,5 @@ def _beta_density(y: Any, a: Any, b: Any, x: Any) -> Any:
 
 
 betainc: Primitive = _parametric(
-    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=2
+    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=(1, 1)
 )
