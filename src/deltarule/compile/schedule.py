@@ -62,7 +62,7 @@ class Scheduler:
         self.constants: dict[int, np.ndarray[Any, Any]] = {}
         self.where: dict[Node, Any] = {}  # View, Number, Pending, or a tuple of views
         self.latest: dict[Ints, Draft] = {}
-        self.uniform: dict[str, View] = {}
+        self.uniform: dict[Any, View] = {}
         self.readers = readers(graph)
 
     def run(self) -> Plan:
@@ -131,7 +131,7 @@ class Scheduler:
 
     def number_view(self, number: Number) -> View:
         """One element of memory that holds a number."""
-        key = repr(number)
+        key = number.key
         if key not in self.uniform:
             out = self.buffer(ArrayType((), number.dtype))
             self.append(MapKernel((), (), (number,), ((0, out),)))
