@@ -6,11 +6,11 @@ value, to be computed inside the only kernel that reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from deltarule.compile.kernels import Apply, MapKernel, Number, Scalar
+from deltarule.compile.kernels import Apply, MapKernel, Scalar, key_of
 from deltarule.compile.views import Ints, View
 from deltarule.program import Node
 
@@ -33,12 +33,11 @@ class Draft:
 
     def add(self, scalar: Scalar, maker: Node | None = None) -> int:
         """The place of a scalar, which is added unless it is there."""
-        key = repr(scalar) if isinstance(scalar, Number) else scalar
-        if key not in self.known:
-            self.known[key] = len(self.scalars)
+        place = self.known.setdefault(key_of(scalar), len(self.scalars))
+        if place == len(self.scalars):
             self.scalars.append(scalar)
             self.makers.append(maker)
-        return self.known[key]
+        return place
 
     def freeze(self) -> MapKernel | None:
         """The kernel with only what some store needs; None where that is nothing."""
@@ -70,17 +69,21 @@ def needed(scalars: Sequence[Scalar], places: Iterable[int]) -> set[int]:
 def only(scalars: Sequence[Scalar], stores: Sequence[Store]) -> tuple[list[int], Scalars, Stores]:
     """What some stores need: the places of scalars, and both with places counted anew."""
     kept = sorted(needed(scalars, (place for place, _ in stores)))
-    found = tuple((kept.index(place), view) for place, view in stores)
+    if len(kept) == len(scalars):
+        return kept, tuple(scalars), tuple(stores)
+    new = {place: i for i, place in enumerate(kept)}
+    found = tuple((new[place], view) for place, view in stores)
     return kept, renumbered({place: scalars[place] for place in kept}), found
 
 
 def renumbered(scalars: dict[int, Scalar]) -> Scalars:
     """Scalars in the order of their places, their arguments counted anew."""
     new = {old: i for i, old in enumerate(sorted(scalars))}
-    found: list[Scalar] = []
-    for place in sorted(scalars):
-        scalar = scalars[place]
-        if isinstance(scalar, Apply):
-            scalar = replace(scalar, args=tuple(new[arg] for arg in scalar.args))
-        found.append(scalar)
-    return tuple(found)
+    return tuple(moved(scalars[place], new) for place in new)
+
+
+def moved(scalar: Scalar, places: Mapping[int, int] | Sequence[int]) -> Scalar:
+    """A scalar whose arguments have new places."""
+    if not isinstance(scalar, Apply):
+        return scalar
+    return Apply(scalar.expression, tuple([places[arg] for arg in scalar.args]), scalar.dtype)

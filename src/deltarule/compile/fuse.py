@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from deltarule.compile.drafts import MOST_SCALARS, Scalars, Store, Stores, needed, only
+from deltarule.compile.drafts import MOST_SCALARS, Scalars, Store, Stores, moved, needed, only
 from deltarule.compile.kernels import (
     Apply,
     ContractKernel,
@@ -18,6 +18,7 @@ from deltarule.compile.kernels import (
     Load,
     MapKernel,
     Number,
+    key_of,
 )
 from deltarule.compile.views import View
 from deltarule.program import Node
@@ -44,8 +45,8 @@ def fused(kernels: Sequence[Kernel], wanted: Iterable[int]) -> list[Kernel]:
 class Use:
     """Positions of the kernels that read and write a buffer."""
 
-    reads: list[int]
-    writes: list[int]
+    reads: set[int]
+    writes: set[int]
 
 
 class Fusion:
@@ -63,7 +64,7 @@ class Fusion:
             self.kernels += parts
             self.home += [i] * len(parts)
         self.wanted = wanted
-        self.uses: dict[int, Use] = defaultdict(lambda: Use([], []))
+        self.uses: dict[int, Use] = defaultdict(lambda: Use(set(), set()))
         for position in range(len(self.kernels)):
             self.note(position)
 
@@ -71,19 +72,19 @@ class Fusion:
         """Enter what a kernel reads and writes."""
         kernel = self.kernels[position]
         if kernel is not None:
-            for number in {view.buffer for view in kernel.reads}:
-                self.uses[number].reads.append(position)
-            for number in {view.buffer for view in kernel.writes}:
-                self.uses[number].writes.append(position)
+            for view in kernel.reads:
+                self.uses[view.buffer].reads.add(position)
+            for view in kernel.writes:
+                self.uses[view.buffer].writes.add(position)
 
     def put(self, position: int, kernel: Kernel | None) -> None:
         """Replace a kernel."""
         old = self.kernels[position]
         if old is not None:
-            for number in {view.buffer for view in old.reads}:
-                self.uses[number].reads.remove(position)
-            for number in {view.buffer for view in old.writes}:
-                self.uses[number].writes.remove(position)
+            for view in old.reads:
+                self.uses[view.buffer].reads.discard(position)
+            for view in old.writes:
+                self.uses[view.buffer].writes.discard(position)
         self.kernels[position] = kernel
         self.note(position)
 
@@ -119,7 +120,7 @@ class Fusion:
 
     def only_here(self, position: int, view: View) -> bool:
         """Whether a buffer is written by one kernel only, and is no output."""
-        return self.uses[view.buffer].writes == [position] and view.buffer not in self.wanted
+        return self.uses[view.buffer].writes == {position} and view.buffer not in self.wanted
 
     def gather_loops(self) -> None:
         """Parts of one loop become one again, where the last of them stands."""
@@ -150,7 +151,7 @@ class Fusion:
         """Join a product with the first loop that reads its sums, and with all parts of that loop."""
         ((_, view),) = kernel.stores
         use = self.uses[view.buffer]
-        if use.writes != [position] or not use.reads:
+        if use.writes != {position} or not use.reads:
             return
         first = min(use.reads)
         readers = [r for r in sorted(use.reads) if self.home[r] == self.home[first]]
@@ -180,6 +181,8 @@ def reads_sums(loop: MapKernel, product: ContractKernel, view: View) -> bool:
 
 def components(kernel: MapKernel) -> list[MapKernel]:
     """A loop as loops that have no expression in common."""
+    if len(kernel.stores) == 1:
+        return [kernel]
     groups: list[tuple[set[int], list[Store]]] = []
     for place, view in kernel.stores:
         own = needed(kernel.scalars, [place])
@@ -256,17 +259,15 @@ def appended(
 ) -> tuple[Scalars, list[int]]:
     """Scalars after others, where loads of some views are values of these; and the new places."""
     found = list(first)
-    known = {repr(s): i for i, s in enumerate(first) if isinstance(s, (Load, Number))}
+    known = {key_of(s): i for i, s in enumerate(first) if isinstance(s, (Load, Number))}
     places: list[int] = []
     for scalar in second:
         if isinstance(scalar, Load) and scalar.view in given:
             places.append(given[scalar.view])
             continue
-        if isinstance(scalar, Apply):
-            scalar = replace(scalar, args=tuple(places[arg] for arg in scalar.args))
-        place = known.get(repr(scalar)) if isinstance(scalar, (Load, Number)) else None
+        place = known.get(key_of(scalar))
         if place is None:
             place = len(found)
-            found.append(scalar)
+            found.append(moved(scalar, places))
         places.append(place)
     return tuple(found), places

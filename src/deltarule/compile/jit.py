@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.compile.plan import Plan
-from deltarule.compile.program import Executable, build, ready
+from deltarule.compile.program import Executable, build, ready, uncollected
 from deltarule.derive.trace import stage
 from deltarule.derive.tracer import is_python
 from deltarule.derive.tree import flatten, paths, unflatten
@@ -161,7 +161,8 @@ class Compiled:
             return [as_array(y) for i, y in enumerate(results) if i not in plain]
 
         types = [type_of_leaf(leaves[i], i, spec) for i in traced]
-        staged = stage(body, types, [is_python(leaves[i]) for i in traced])
+        with uncollected():
+            staged = stage(body, types, [is_python(leaves[i]) for i in traced])
         donated = self.donated(spec, traced)
         return Version(
             staged.graph,

@@ -46,6 +46,11 @@ class Number:
     def __str__(self) -> str:
         return repr(self.value)
 
+    @property
+    def key(self) -> tuple[str, np.dtype[Any]]:
+        """What tells numbers apart, signed zeros and NaN too."""
+        return repr(self.value), self.dtype
+
 
 @dataclass(frozen=True, slots=True)
 class Apply:
@@ -99,9 +104,14 @@ class Kernel(ABC):
         return 1
 
 
+def key_of(scalar: Scalar) -> Any:
+    """What equal scalars have in common."""
+    return scalar.key if isinstance(scalar, Number) else scalar
+
+
 def loaded(scalars: tuple[Scalar, ...]) -> tuple[View, ...]:
     """The views among scalars."""
-    return tuple(s.view for s in scalars if isinstance(s, Load))
+    return tuple([s.view for s in scalars if type(s) is Load])
 
 
 CALLED = re.compile(r"\bspecial\.|\bzeta\(")
@@ -130,7 +140,7 @@ class MapKernel(Kernel):
     @property
     def writes(self) -> tuple[View, ...]:
         """Views that it writes."""
-        return tuple(view for _, view in self.stores)
+        return tuple([view for _, view in self.stores])
 
     @property
     def flops(self) -> int:

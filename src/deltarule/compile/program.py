@@ -6,11 +6,13 @@ In: a closed ``Graph``. Out: ``Executable``: arrays in, arrays out, through mach
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -240,9 +242,23 @@ def build(graph: Graph, form: Form = ONCE) -> Executable:
     key = (graph.to_text(), form, backend())
     found = BUILT.get(key)
     if found is None or not same_origins(found.graph, graph):
-        found = BUILT[key] = Executable(graph, found, form)
+        with uncollected():
+            found = BUILT[key] = Executable(graph, found, form)
         RECENT.append(found)
     return found
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles, of which we make none: it walks again and again over all that a large
+    graph becomes, and takes longer than the compiler itself."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def same_origins(one: Graph, other: Graph) -> bool:

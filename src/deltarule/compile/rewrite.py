@@ -56,33 +56,48 @@ class Pass:
         return new if new is graph else new.check()
 
 
+def each_of(names: Iterable[str], rule: Rule) -> Callable[[Graph], Graph]:
+    """``each_node`` with a rule that leaves all but the named primitives as they are."""
+    concerned = frozenset(names)
+    return lambda graph: each_node(graph, rule, {}) if has(graph, concerned) else graph
+
+
+def has(graph: Graph, names: frozenset[str]) -> bool:
+    """Whether one of some primitives is in a graph or in a subgraph."""
+    return any(
+        node.primitive.name in names or any(has(sub, names) for sub in subgraphs(node))
+        for node in graph.nodes
+    )
+
+
 def each_node(graph: Graph, rule: Rule, done: Done) -> Graph:
     """The graph with each node replaced by what a rule makes of it, arguments and subgraphs first."""
     if graph in done:
         return done[graph]
     new: dict[Node, Replacement] = {node: node for node in graph.inputs}
+    changed = False
     for node in graph.nodes[len(graph.inputs) :]:
         several = new[node.args[0]] if node.primitive.name == "result" else None
         if isinstance(several, tuple):
             new[node] = several[node.attrs["index"]]
             continue
-        args = tuple(new[arg] for arg in node.args)
-        attrs = dict(node.attrs)
-        for key, value in node.attrs.items():
-            if isinstance(value, Graph):
-                attrs[key] = each_node(value, rule, done)
-        new[node] = rule(rebuilt(node, args, attrs))
+        args = tuple([new[arg] for arg in node.args])
+        graphs = {sub: each_node(sub, rule, done) for sub in subgraphs(node)}
+        new[node] = found = rule(rebuilt(node, args, graphs))
+        changed |= found is not node
     done[graph] = graph
-    if any(new[node] is not node for node in graph.nodes):
+    if changed:
         done[graph] = Graph(graph.inputs, tuple(new[node] for node in graph.outputs))
     return done[graph]
 
 
-def rebuilt(node: Node, args: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-    """The node on other arguments or attrs; itself where they are the same."""
-    old = (*node.args, *node.attrs.values())
-    if all(a is b for a, b in zip((*args, *attrs.values()), old, strict=True)):
+def rebuilt(node: Node, args: tuple[Node, ...], graphs: Done) -> Node:
+    """The node on other arguments and with other subgraphs; itself where they are the same."""
+    if args == node.args and all(old is new for old, new in graphs.items()):
         return node
+    attrs = node.attrs
+    if graphs:
+        attrs = {key: graphs[x] if isinstance(x, Graph) else x for key, x in attrs.items()}
     return Node(node.primitive, args, attrs, node.type, node.origin)
 
 
@@ -103,6 +118,11 @@ def inlined(node: Node) -> Replacement:
     if node.primitive.name != "custom_vjp":
         return node
     return put_in(node.attrs["call"], node.args, node, written=True)
+
+
+def written_in_others() -> list[str]:
+    """The operations that are steps in others."""
+    return [name for name, primitive in TABLE.items() if isinstance(primitive.lowering, Expand)]
 
 
 def expanded(node: Node) -> Replacement:
@@ -204,11 +224,11 @@ def common(graph: Graph, done: Done) -> Graph:
 
 def key_of(node: Node) -> Any:
     """What makes nodes equal. Numbers are told apart as they print: 0.0, -0.0, 0 and False differ."""
-    attrs = []
-    for name in sorted(node.attrs):
-        value = node.attrs[name]
-        attrs.append((name, value if isinstance(value, Graph) else repr(value)))
-    return (node.primitive.name, *map(id, node.args), *attrs)
+    attrs = [
+        (name, value if isinstance(value, (Graph, np.dtype)) else repr(value))
+        for name, value in sorted(node.attrs.items())
+    ]
+    return (node.primitive, node.args, *attrs)
 
 
 # Dead code.
@@ -295,25 +315,25 @@ PASSES = (
     Pass(
         "inline",
         "Functions with their own derivative become their nodes.",
-        lambda graph: each_node(graph, inlined, {}),
+        each_of(("stop_gradient", "custom_vjp"), inlined),
         needed=True,
     ),
     Pass(
         "expand",
         "Operations that are steps in others become these.",
-        lambda graph: each_node(graph, expanded, {}),
+        lambda graph: each_of(written_in_others(), expanded)(graph),
         needed=True,
     ),
     Pass(
         "branches",
         "Choices between programs become loops of one step or none.",
-        lambda graph: each_node(graph, looped, {}),
+        each_of(("cond",), looped),
         needed=True,
     ),
     Pass(
         "pairwise",
         "Products of three and more become products of two.",
-        lambda graph: each_node(graph, pairwise, {}),
+        each_of(("einsum",), pairwise),
         needed=True,
     ),
     Pass(

@@ -21,6 +21,7 @@ from deltarule.compile.kernels import (
     Number,
     Scalar,
 )
+from deltarule.compile.lift import lifted
 from deltarule.compile.memory import finish
 from deltarule.compile.plan import Plan
 from deltarule.compile.views import Ints, View
@@ -62,7 +63,7 @@ class Scheduler:
         self.constants: dict[int, np.ndarray[Any, Any]] = {}
         self.where: dict[Node, Any] = {}  # View, Number, Pending, or a tuple of views
         self.latest: dict[Ints, Draft] = {}
-        self.uniform: dict[str, View] = {}
+        self.uniform: dict[Any, View] = {}
         self.readers = readers(graph)
 
     def run(self) -> Plan:
@@ -74,6 +75,7 @@ class Scheduler:
         outputs = self.place_outputs()
         frozen = [k.freeze() if isinstance(k, Draft) else k for k in self.kernels]
         kernels = fused([kernel for kernel in frozen if kernel], outputs)
+        kernels = lifted(kernels, self.constant)
         return finish(self.graph, kernels, self.buffers, outputs, self.constants)
 
     def place_outputs(self) -> dict[int, int]:
@@ -105,6 +107,12 @@ class Scheduler:
         self.written.append(-1)
         return View.whole(len(self.buffers) - 1, kind)
 
+    def constant(self, array: np.ndarray[Any, Any]) -> View:
+        """Memory that holds an array from the start."""
+        out = self.buffer(ArrayType(array.shape, array.dtype))
+        self.constants[out.buffer] = array
+        return out
+
     def result(self, node: Node) -> View:
         """New memory for a node's value."""
         out = self.where[node] = self.buffer(node.type)
@@ -131,7 +139,7 @@ class Scheduler:
 
     def number_view(self, number: Number) -> View:
         """One element of memory that holds a number."""
-        key = repr(number)
+        key = number.key
         if key not in self.uniform:
             out = self.buffer(ArrayType((), number.dtype))
             self.append(MapKernel((), (), (number,), ((0, out),)))

@@ -75,13 +75,14 @@ def stages_of(
     if not any(shared):
         return (Stage(0, len(kernels), False, False),) if kernels else ()
     found: list[Stage] = []
-    done: list[Touched] = []  # since the last meeting
+    done: dict[bool, list[Touched]] = {False: [], True: []}  # since the last meeting
     for i, kernel in enumerate(kernels):
-        now = Touched(kernel, shared[i], buffers, in_place)
-        meet = any(now.waits_for(earlier) for earlier in done)
+        now = Touched(kernel, buffers, in_place)
+        earlier = [*done[True], *done[False]] if shared[i] else done[True]
+        meet = any(now.waits_for(one) for one in earlier)  # others are the first thread's
         if meet:
-            done = []
-        done.append(now)
+            done = {False: [], True: []}
+        done[shared[i]].append(now)
         if found and not meet and found[-1].shared == shared[i]:
             found[-1] = Stage(found[-1].start, i + 1, shared[i], found[-1].meet)
         else:
@@ -109,19 +110,15 @@ class Touched:
     def __init__(
         self,
         kernel: Kernel,
-        shared: bool,
         buffers: Sequence[Buffer],
         in_place: frozenset[tuple[int, int]],
     ) -> None:
-        self.shared = shared
         self.in_place = in_place
         self.reads = [buffers[view.buffer] for view in kernel.reads]
         self.writes = [buffers[view.buffer] for view in kernel.writes]
 
     def waits_for(self, earlier: Touched) -> bool:
         """Whether threads must meet between the two."""
-        if not (self.shared or earlier.shared):
-            return False  # both are the first thread's
         return any(overlap(a, b, self.in_place) for a, b in self.pairs(earlier))
 
     def pairs(self, earlier: Touched) -> Iterator[tuple[Buffer, Buffer]]:

@@ -50,10 +50,12 @@ class View:
 
     def broadcast(self, shape: Ints) -> View:
         """Repeated along new leading axes and along axes of size 1."""
+        if shape == self.shape:
+            return self
         lead = len(shape) - len(self.shape)
         ends = zip(self.shape, self.strides, shape[lead:], strict=True)
-        kept = (stride if n == m else 0 for n, stride, m in ends)
-        return replace(self, shape=tuple(shape), strides=(0,) * lead + tuple(kept))
+        kept = [stride if n == m else 0 for n, stride, m in ends]
+        return View(self.buffer, self.dtype, tuple(shape), (0,) * lead + tuple(kept), self.offset)
 
     def slice(
         self,

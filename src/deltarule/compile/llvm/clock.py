@@ -6,11 +6,10 @@ thread, whose address stands in its own block. Where no profile is wanted, nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from deltarule.compile.blocks import TIMES
-from deltarule.compile.kernels import Kernel
 from deltarule.compile.llvm.text import Function
 
 CLOCK, MONOTONIC = "clock_gettime", 1
@@ -30,23 +29,18 @@ declare i32 @{CLOCK}(i32, ptr)
 
 
 @contextmanager
-def clocked(
-    f: Function,
-    kernel: Kernel,
-    kernels: list[Kernel] | None,
-) -> Iterator[None]:
-    """Add the time of what is written inside to the kernel's row; ``kernels`` lists the rows."""
-    if kernels is None:
+def clocked(f: Function, row: Sequence[int | str]) -> Iterator[None]:
+    """Add the time of what is written inside to a row, if there is one."""
+    if not row:
         yield
         return
-    row = len(kernels)
-    kernels.append(kernel)
     start = f.now("call i64 @nanoseconds()")
     yield
     spent = f.now(f"sub i64 {f.now('call i64 @nanoseconds()')}, {start}")
     place = f.now(f"getelementptr i8, ptr %own, i64 {TIMES}")
     table = f.now(f"load ptr, ptr {place}, align 8")
+    at = f.now(f"getelementptr [2 x i64], ptr {table}, i64 {row[0]}")
     for i, more in enumerate((spent, "1")):
-        at = f.now(f"getelementptr i64, ptr {table}, i64 {2 * row + i}")
-        old = f.now(f"load i64, ptr {at}, align 8")
-        f.do(f"store i64 {f.now(f'add i64 {old}, {more}')}, ptr {at}, align 8")
+        cell = f.now(f"getelementptr i64, ptr {at}, i64 {i}")
+        old = f.now(f"load i64, ptr {cell}, align 8")
+        f.do(f"store i64 {f.now(f'add i64 {old}, {more}')}, ptr {cell}, align 8")

@@ -85,7 +85,7 @@ class Writer:
 
     def constant(self, array: np.ndarray[Any, Any]) -> str:
         """The name of a constant array."""
-        data = "".join(f"\\{byte:02X}" for byte in array.tobytes())
+        data = "".join(f"\\{byte}" for byte in array.tobytes().hex(" ").split())
         kind = f"private unnamed_addr constant [{array.nbytes} x i8]"
         text = f'{kind} c"{data}", align {ALIGNMENT}\n'
         if text not in self.names:

@@ -7,34 +7,41 @@ them. Deep networks repeat the same few patterns, whose functions are written on
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from deltarule.compile.kernels import Kernel
+from deltarule.compile.kernels import Kernel, Number
 from deltarule.compile.views import View
 
 Address = tuple[int, int]  # a buffer, and an offset in bytes
+PLAIN = (int, str, bool)
 
 
 def pattern_of(kernel: Kernel) -> tuple[Any, list[Address]]:
     """The pattern of a kernel, and its addresses."""
-    addresses: list[Address] = []
-
-    def place(view: View) -> int:
-        address = (view.buffer, view.offset * view.dtype.itemsize)
-        if address not in addresses:
-            addresses.append(address)
-        return addresses.index(address)
+    places: dict[Address, int] = {}
 
     def word(x: Any) -> Any:
-        if isinstance(x, View):
-            return (place(x), x.dtype.str, x.shape, x.strides)
-        if isinstance(x, tuple):
-            return tuple(map(word, x))
+        kind: Any = type(x)
+        if kind is View:
+            address = (x.buffer, x.offset * x.dtype.itemsize)
+            return (places.setdefault(address, len(places)), x.dtype, x.shape, x.strides)
+        if kind is tuple:
+            return tuple([word(y) for y in x])
+        if kind in PLAIN:
+            return x
+        if kind is Number:
+            return x.key
         if is_dataclass(x):
-            values = (getattr(x, field.name) for field in fields(x) if field.name != "nodes")
-            return (type(x).__name__, *map(word, values))
-        return x.str if isinstance(x, np.dtype) else repr(x)
+            return (kind, *[word(getattr(x, name)) for name in names(kind)])
+        return x if isinstance(x, np.dtype) else repr(x)
 
-    return word(kernel), addresses
+    return word(kernel), list(places)
+
+
+@cache
+def names(kind: Any) -> tuple[str, ...]:
+    """What of a record is part of a pattern."""
+    return tuple(field.name for field in fields(kind) if field.name != "nodes")

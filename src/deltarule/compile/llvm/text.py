@@ -109,7 +109,7 @@ class Function:
         self.stops = False
         self._known: list[dict[str, str]] = [{}]
         self._count = 0
-        self._block = "entry"
+        self.block = "entry"  # the label of the block that is written now
 
     def finish(self, name: str) -> str:
         """The whole definition, under a name."""
@@ -317,7 +317,15 @@ class Function:
     def label(self, name: str) -> None:
         """Begin a block."""
         self.lines.append(f"{name}:")
-        self._block = name
+        self.block = name
+
+    @contextmanager
+    def branch(self, name: str) -> Iterator[None]:
+        """A block whose values are known in it only."""
+        self.label(name)
+        self._known.append({})
+        yield
+        self._known.pop()
 
     def name_block(self) -> str:
         """A label not used yet."""
@@ -335,7 +343,7 @@ class Function:
             yield once
             once.results = once.next
             return
-        before, start, after = self._block, self.name_block(), self.name_block()
+        before, start, after = self.block, self.name_block(), self.name_block()
         self.do(f"br label %{start}")
         self.label(start)
         top = len(self.lines)
@@ -353,7 +361,7 @@ class Function:
             strict=True,
         )
         self.lines[top:top] = [
-            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self._block} ]"
+            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self.block} ]"
             for x, old, new in values
         ]
         self.do(f"br i1 {done}, label %{after}, label %{start}")
@@ -363,7 +371,7 @@ class Function:
     @contextmanager
     def repeat(self, carried: Sequence[Value]) -> Iterator[tuple[Loop, str]]:
         """A loop that is left at ``go_on_if``, and the label behind it; ``loop.carried`` holds there."""
-        before, start, after = self._block, self.name_block(), self.name_block()
+        before, start, after = self.block, self.name_block(), self.name_block()
         self.do(f"br label %{start}")
         self.label(start)
         top = len(self.lines)
@@ -372,7 +380,7 @@ class Function:
         yield loop, after
         self._known.pop()
         self.lines[top:top] = [
-            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self._block} ]"
+            f"  {x.text} = phi {x.type} [ {old.text}, %{before} ], [ {new.text}, %{self.block} ]"
             for x, old, new in zip(loop.carried, carried, loop.next, strict=True)
         ]
         self.do(f"br label %{start}")
@@ -389,7 +397,7 @@ class Function:
         """A loop whose index runs from ``low`` up to ``high``, which is left out; there may be no trip."""
         start, after = self.name_block(), self.name_block()
         some = self.now(f"icmp slt i64 {low}, {high}")
-        before = self._block
+        before = self.block
         self.do(f"br i1 {some}, label %{start}, label %{after}")
         self.label(start)
         top, index = len(self.lines), self.fresh()
@@ -398,7 +406,7 @@ class Function:
         self._known.pop()
         following = self.now(f"add nsw i64 {index}, 1")
         more = self.now(f"icmp slt i64 {following}, {high}")
-        pairs = f"[ {low}, %{before} ], [ {following}, %{self._block} ]"
+        pairs = f"[ {low}, %{before} ], [ {following}, %{self.block} ]"
         self.lines.insert(top, f"  {index} = phi i64 {pairs}")
         self.do(f"br i1 {more}, label %{start}, label %{after}")
         self.label(after)
@@ -408,10 +416,8 @@ class Function:
         """A block that is run only where the condition (an i1) holds."""
         inside, after = self.name_block(), self.name_block()
         self.do(f"br i1 {condition}, label %{inside}, label %{after}")
-        self.label(inside)
-        self._known.append({})
-        yield
-        self._known.pop()
+        with self.branch(inside):
+            yield
         self.do(f"br label %{after}")
         self.label(after)
 
@@ -443,7 +449,7 @@ class Function:
         other: Callable[[], Value],
     ) -> Value:
         """``usual``, but ``other()`` where a condition holds; computed only if it does in some lane."""
-        before, start, after = self._block, self.name_block(), self.name_block()
+        before, start, after = self.block, self.name_block(), self.name_block()
         some = condition.text
         if condition.lanes > 1:
             word = f"llvm.vector.reduce.or.v{condition.lanes}i1"
@@ -454,7 +460,7 @@ class Function:
         self._known.append({})
         mixed = self.select(condition, other(), usual)
         self._known.pop()
-        last = self._block
+        last = self.block
         self.do(f"br label %{after}")
         self.label(after)
         choices = f"[ {usual.text}, %{before} ], [ {mixed.text}, %{last} ]"
