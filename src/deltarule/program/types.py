@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,9 @@ class ArrayType:
         return cls(shape, DTYPES[match[1]])
 
 
+array_type = lru_cache(maxsize=4096)(ArrayType)  # the same object for the same type, at half the time
+
+
 def type_of(x: Any) -> ArrayType:
     """The type of anything with ``shape`` and ``dtype``."""
-    return ArrayType(x.shape, x.dtype)
+    return array_type(x.shape, x.dtype)
