@@ -163,6 +163,8 @@ def _gathering(name: str, original: Any) -> Callable[..., Any]:
 
     @wraps(original)
     def gathered(*args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], Traced):  # whom NumPy would ask first
+            return args[0].__array_function__(original, (), args, kwargs)
         for x in (*args, *kwargs.values()) if kwargs else args:
             if (type(x) is list or type(x) is tuple) and holds_traced(x):
                 break
@@ -209,10 +211,10 @@ def filled(
     made = original(*args, **kwargs)
     if isinstance(made, Traced) or made.dtype.kind not in "biufc":
         return made
-    if not made.size or np.ndim(value):
+    if not made.size or (value is not None and np.ndim(value)):
         return trace.constant(made)
     number = made.dtype.type(0) if name.startswith("empty") else made[(0,) * made.ndim]
-    return trace.constant(np.broadcast_to(number, made.shape))
+    return trace.filled(number, made.shape)
 
 
 def asked(

@@ -30,7 +30,7 @@ from deltarule.errors import (
 )
 from deltarule.program import Graph, Node, Origin, Primitive, ops, type_of
 from deltarule.program.interpret import REPLAYED
-from deltarule.program.types import NAMES, ArrayType, array_type
+from deltarule.program.types import NAMES, ArrayType
 
 _MISSING = object()
 _PLAIN: dict[str, Any] = {}  # the attrs of operations without any
@@ -219,7 +219,7 @@ class Trace:
             plain_array(np.asarray(x))
         if not self.known:
             return self._literal(x)
-        kind = array_type((), x.dtype)
+        kind = ArrayType((), x.dtype)
         node = Node(ops.input, (), _input_attrs(kind), kind)
         self.values[node] = x
         return node
@@ -231,7 +231,7 @@ class Trace:
             number = x[(0,) * x.ndim]
             if not self.known:
                 return self._constant(number, x)
-            x = np.broadcast_to(number, x.shape)
+            x = ops.broadcast.evaluate(number, x.shape)
             return self._captured(None, x, x, b"")
         mark = fingerprint(x)
         before = self.captured.get(id(x))
@@ -279,6 +279,13 @@ class Trace:
         node = self.capture(x)
         if not isinstance(x, Tracer):
             self.made[node] = x
+        return Tracer(self, node)
+
+    def filled(self, number: Any, shape: tuple[int, ...]) -> Any:
+        """A constant of one NumPy number repeated, which takes no memory and stands as a literal in a graph."""
+        x = ops.broadcast.evaluate(number, shape)
+        node = self._captured(None, x, x, b"") if self.known else self._constant(number, x)
+        self.made[node] = x
         return Tracer(self, node)
 
     def site(self) -> str:

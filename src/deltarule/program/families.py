@@ -16,7 +16,7 @@ from deltarule.errors import TypeRuleError
 from deltarule.program.lowering import Map, Opaque
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import Samples
-from deltarule.program.types import ArrayType, array_type
+from deltarule.program.types import ArrayType
 
 Partial = Callable[..., Any] | int | None
 
@@ -70,7 +70,7 @@ def elementwise_type(name: str, kinds: str = "biufc", result: str | None = None)
             )
         if fixed is None and shape == first.shape:
             return first
-        return array_type(shape, fixed or dtype)
+        return ArrayType(shape, fixed or dtype)
 
     return type_rule
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,12 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 BOOL, INT, FLOAT = DTYPES["bool"], DTYPES["i64"], DTYPES["f64"]
 
 
-@dataclass(frozen=True, slots=True)
+_KNOWN: dict[tuple[tuple[int, ...], np.dtype[Any]], ArrayType] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class ArrayType:
-    """Shape and dtype of one array.
+    """Shape and dtype of one array. There is one object for each, so that to compare two costs nothing.
 
     Examples
     --------
@@ -42,6 +44,19 @@ class ArrayType:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    def __new__(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ArrayType:
+        """The one object of this shape and dtype."""
+        found = _KNOWN.get((shape, dtype))
+        if found is None:
+            found = object.__new__(cls)
+            object.__setattr__(found, "shape", shape)
+            object.__setattr__(found, "dtype", dtype)
+            found = _KNOWN.setdefault((shape, dtype), found)
+        return found
+
+    def __reduce__(self) -> Any:
+        return ArrayType, (self.shape, self.dtype)
 
     @property
     def size(self) -> int:
@@ -74,9 +89,6 @@ class ArrayType:
         return cls(shape, DTYPES[match[1]])
 
 
-array_type = lru_cache(maxsize=4096)(ArrayType)  # the same object for the same type, at half the time
-
-
 def type_of(x: Any) -> ArrayType:
     """The type of anything with ``shape`` and ``dtype``."""
-    return array_type(x.shape, x.dtype)
+    return ArrayType(x.shape, x.dtype)

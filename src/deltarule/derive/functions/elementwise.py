@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float
 from deltarule.derive.table import NUMPY, UFUNCS, rule
+from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import (
     common,
     is_bool,
@@ -335,9 +336,15 @@ def _float_power(a: Any, b: Any) -> Any:
     return ops.power(*promoted(np.float_power, (a, b)))
 
 
+_ARRAYS = (Tracer, np.ndarray)
+
+
 @raw_rule(np.matmul)
 def _matmul(a: Any, b: Any) -> Any:
-    a, b = common(a, b)
+    if not (type(a) in _ARRAYS and type(b) in _ARRAYS and a.dtype is b.dtype):
+        a, b = common(a, b)
+    if len(a.shape) == len(b.shape) == 2:
+        return ops.matmul(a, b)
     if not a.shape or not b.shape:
         raise ValueError(
             f"matmul takes no scalars: the arguments have shapes {a.shape} and {b.shape}; use *"

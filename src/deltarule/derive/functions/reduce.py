@@ -48,6 +48,8 @@ def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def accumulator(x: Any, dtype: Any) -> Any:
     """``x`` in the dtype in which NumPy adds it up: small integers and bools become int64."""
+    if dtype is None and x.dtype.kind in "fc":
+        return x
     wide = _sum_dtype(x.dtype) if dtype is None else np.dtype(dtype)
     return ops.cast(x, dtype=wide) if wide != x.dtype else x
 
