@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from science import EXAMPLES, NAMES, flat, loop, peer_function
+
 from measure import RESULTS, calls_by_turns, machine, paired_ratio, save
 from process import alone
-from science import EXAMPLES, NAMES, flat, loop, peer_function
 
 SIZES = (5, 1000)
 FAMILIES = ("in place", "functional", "single")
@@ -31,6 +32,7 @@ def programs(family: str) -> dict[str, Calls]:
     """The programs of examples/science: ours in one of two forms, autograd's in its own."""
     import autograd
     import autograd.numpy as anp
+
     import deltarule as dr
 
     sys.path.insert(0, str(EXAMPLES))
@@ -54,8 +56,9 @@ def singles() -> dict[str, Calls]:
     import autograd
     import autograd.numpy as anp
     import autograd.scipy.special
-    import deltarule as dr
     import scipy.special
+
+    import deltarule as dr
 
     from peers.single import argument, functions
 

@@ -77,6 +77,7 @@ from deltarule.program.ops.parametric import (
     polygamma,
     yv,
 )
+from deltarule.program.ops.product import others, prod
 from deltarule.program.ops.random import random_bits
 from deltarule.program.ops.reduce import argmax, argsort, cumsum, mean
 from deltarule.program.ops.reduce import max_ as max
