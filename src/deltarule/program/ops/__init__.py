@@ -86,6 +86,7 @@ from deltarule.program.ops.reduce import sum_ as sum
 from deltarule.program.ops.rounding import floor, floor_divide, remainder, rint
 from deltarule.program.ops.shape import broadcast, concatenate, pad, reshape, transpose, update
 from deltarule.program.ops.shape import slice_ as slice
+from deltarule.program.ops.smooth import cosh, hypot, logaddexp, sinh
 from deltarule.program.ops.special import (
     beta,
     betaln,
