@@ -21,13 +21,14 @@ from deltarule.derive.tracer import Tracer, is_python, weakened
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import GradientError
 from deltarule.program import Node, type_of
+from deltarule.program.types import FLOAT
 
 Function = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Traced:
-    """One call of a function: its trace, the nodes of differentiated leaves, and its results."""
+    """One call of a function, never changed: its trace, the nodes of differentiated leaves, its results."""
 
     trace: Trace
     inputs: tuple[Node, ...]
@@ -38,7 +39,7 @@ class _Traced:
 
     @property
     def results(self) -> list[Any]:
-        return [self.trace.values[node] for node in self.outputs]
+        return list(map(self.trace.values.__getitem__, self.outputs))
 
 
 def leaf(x: Any, path: Callable[[], str], use: str) -> Any:
@@ -92,17 +93,14 @@ def call(
             end = path.index("]")
             return f" {chosen[int(path[1:end])]}{path[end + 1 :]} of {name}"
 
-        values = [leaf(x, partial(place, k), use) for k, x in enumerate(leaves)]
-        inputs = [
-            trace.input(
-                type_of(x),
-                x,
-                active=True,
-                scalar=not isinstance(x, np.ndarray) and x.shape == (),
-                weak=is_python(given),
-            )
-            for x, given in zip(values, leaves, strict=True)
-        ]
+        inputs = []
+        for k, x in enumerate(leaves):
+            if type(x) is np.ndarray and x.dtype is FLOAT:  # the most frequent leaf, by a short way
+                value, scalar, weak = x.copy("K"), False, False
+            else:
+                value, weak = leaf(x, partial(place, k), use), is_python(x)
+                scalar = not isinstance(value, np.ndarray) and value.shape == ()
+            inputs.append(trace.input(type_of(value), value, True, scalar, weak))
         given = list(args)
         for i, tree in zip(chosen, unflatten(spec, inputs), strict=True):
             given[i] = tree
@@ -111,7 +109,7 @@ def call(
             if len(chosen) == len(args) and not kwargs
             else _with_constants(trace, given, chosen, kwargs)
         )
-        nodes = tuple(x.node for x in inputs)
+        nodes = tuple([x.node for x in inputs])
         y = f(*final, **keywords)
         trace.verify()
         extra = None
@@ -124,7 +122,7 @@ def call(
             extra_leaves, extra_spec = flatten(extra)
             extra = unflatten(extra_spec, [_unwrapped(trace, x) for x in extra_leaves])
         ys, out_spec = flatten(y)
-        outputs = tuple(result_node(trace, _number(y, name)) for y in ys)
+        outputs = tuple([result_node(trace, _number(y, name)) for y in ys])
     return _Traced(trace, nodes, spec, outputs, out_spec, extra)
 
 

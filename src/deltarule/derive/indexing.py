@@ -18,7 +18,7 @@ from deltarule.derive.views import Path, fitted, shared, view
 from deltarule.errors import BranchError
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
-from deltarule.program.ops.shape import inverse
+from deltarule.program.ops.shape import Ints, inverse
 
 
 def _is_int(item: Any) -> bool:
@@ -71,21 +71,19 @@ def _plain(item: Tracer) -> Any:
 class Key:
     """A key, resolved for a shape: first a slice of every axis, then index arrays on some of them."""
 
-    start: tuple[int, ...]
-    size: tuple[int, ...]
-    step: tuple[int, ...]
+    steps: Path  # from the array to the slices
     shape: tuple[int, ...]
     arrays: tuple[tuple[int, Any], ...]
     scalar: bool
-    whole: bool  # the slices leave all elements where they are
 
 
-PLAIN = (int, type(None), type(Ellipsis))
+_ENDS = (int, type(None))
+_PLAIN = (int, type(None), type(Ellipsis))
 
 
-def resolve(x: Tracer, key: Any) -> Key:
+def resolve(x: Tracer, key: Any, plain: tuple[Any, ...] | None) -> Key:
     """Bring a key to its parts; IndexError as NumPy raises it."""
-    if (plain := _hashable(key)) is not None:
+    if plain is not None:
         try:
             return _of_shape(x.shape, plain)
         except IndexError as error:
@@ -95,19 +93,20 @@ def resolve(x: Tracer, key: Any) -> Key:
 
 def _hashable(key: Any) -> tuple[Any, ...] | None:
     """A key of integers, slices, None and an ellipsis; None where there is more in it."""
-    found: list[Any] = []
-    for item in key if type(key) is tuple else (key,):
+    whole = type(key) is tuple
+    found: list[Any] = [whole]
+    for item in key if whole else (key,):
         kind = type(item)
         if kind is slice:
-            ends = item.start, item.stop, item.step
-            if any(type(end) not in (int, type(None)) for end in ends):
+            start, stop, step = ends = item.start, item.stop, item.step
+            if not (type(start) in _ENDS and type(stop) in _ENDS and type(step) in _ENDS):
                 return None
             found.append(ends)
-        elif kind in PLAIN:
+        elif kind in _PLAIN:
             found.append(item)
         else:
             return None
-    return (type(key) is tuple, *found)
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -172,8 +171,18 @@ def _resolved(x: Any, key: Any) -> Key:
     start, size, step = zip(*picks, strict=True) if picks else ((), (), ())
     full_integer = not isinstance(key, tuple) or Ellipsis not in [k for k in key if k is Ellipsis]
     scalar = not shape and not arrays and full_integer
-    whole = size == x.shape and step == (1,) * x.ndim
-    return Key(start, size, step, tuple(shape), tuple(arrays), scalar, whole)
+    steps = _steps(x.shape, start, size, step, tuple(shape))
+    return Key(steps, tuple(shape), tuple(arrays), scalar)
+
+
+def _steps(whole: Ints, start: Ints, size: Ints, step: Ints, shape: Ints) -> Path:
+    """The path from a ``whole`` array to its slices, where they do not leave all as it is."""
+    steps: list[tuple[Any, dict[str, Any]]] = []
+    if size != whole or step != (1,) * len(whole):
+        steps.append((ops.slice, {"start": start, "size": size, "step": step}))
+    if shape != size:
+        steps.append((ops.reshape, {"shape": shape}))
+    return tuple(steps)
 
 
 def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
@@ -222,32 +231,22 @@ def _wrapped(item: Any, n: int, x: Tracer) -> Any:
     return np.where(item < 0, item + n, item)
 
 
-def _steps(key: Key, shape: tuple[int, ...]) -> Path:
-    """The path from an array of a shape to the slices of a key."""
-    steps: list[tuple[Any, dict[str, Any]]] = []
-    if not key.whole:
-        steps.append((ops.slice, {"start": key.start, "size": key.size, "step": key.step}))
-        shape = key.size
-    if key.shape != shape:
-        steps.append((ops.reshape, {"shape": key.shape}))
-    return tuple(steps)
-
-
 def _sliced(x: Any, key: Key) -> Any:
-    for primitive, attrs in _steps(key, x.shape):
+    for primitive, attrs in key.steps:
         x = shared(x, primitive, attrs)
     return x
 
 
 def read(x: Tracer, key: Any) -> Any:
     """``x[key]``."""
-    if (flag := _flag(x, key)) is not None:
+    plain = _hashable(key)
+    if plain is None and (flag := _flag(x, key)) is not None:
         return ops.reshape(_flagged(x, flag), shape=(int(flag), *x.shape))
-    parts = resolve(x, key)
+    parts = resolve(x, key, plain)
     if parts.scalar:
-        return ops.reshape(
-            ops.slice(x, start=parts.start, size=parts.size, step=parts.step), shape=()
-        )
+        for primitive, attrs in parts.steps or ((ops.reshape, {"shape": ()}),):
+            x = x.within.record(primitive, (x,), attrs)
+        return x
     out = _sliced(x, parts)
     if parts.arrays:
         plan = Advanced.of(out, parts.arrays)
@@ -257,23 +256,24 @@ def read(x: Tracer, key: Any) -> Any:
 
 def write(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
-    if _is_mask(key) and np.ndim(value) == 0:
+    plain = _hashable(key)
+    if plain is None and _is_mask(key) and np.ndim(value) == 0:
         mask = truth(key)
         if mask.shape == x.shape:
             x.assign(ops.select(mask, fitted(value, x), _current(x)))
             return
-    if (flag := _flag(x, key)) is not None:
+    if plain is None and (flag := _flag(x, key)) is not None:
         target = _flagged(x, flag)
         target.assign(fitted(value, target))
         return
-    parts = resolve(x, key)
+    parts = resolve(x, key, plain)
     if parts.arrays:
         target = _sliced(x, parts)
         plan = Advanced.of(target, parts.arrays)
         new = fitted(value, plan.read(target))
         target.assign(plan.write(target, new, ops.scatter))
         return
-    steps = _steps(parts, x.shape)
+    steps = parts.steps
     if not (steps and isinstance(value, Tracer) and _is_part(value, x, steps)):
         x.assign(fitted(value, x, shape=parts.shape), steps)
 
@@ -290,7 +290,7 @@ for _name, _method in {"__getitem__": read, "__setitem__": write}.items():
 
 def add_at(x: Tracer, key: Any, value: Any) -> None:
     """``np.add.at(x, key, value)``: repeated indices all count."""
-    parts = resolve(x, key)
+    parts = resolve(x, key, _hashable(key))
     target = _sliced(x, parts)
     if not parts.arrays:
         target.assign(fitted(target + value, target))

@@ -8,18 +8,17 @@ a ``Graph``.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.derive.creation import COMMAND_LINE, INTERNAL, creation_traced
+from deltarule.derive.creation import COMMAND_LINE, INTERNAL, STATE, put_back, put_in
 from deltarule.derive.library import reach
 from deltarule.derive.tracer import Tracer
 from deltarule.errors import (
@@ -41,17 +40,6 @@ SNAPSHOT = (
     1 << 16
 )  # captured arrays of at most so many bytes are copied: they may be written to later
 SAMPLED = 1 << 10  # of larger ones, so many elements are looked at to notice that
-
-
-class _State(threading.local):
-    """What is being traced in this thread."""
-
-    def __init__(self) -> None:
-        self.traces: list[Trace] = []
-        self.scope = ""
-
-
-STATE = _State()
 
 
 def caller() -> Origin:
@@ -183,27 +171,31 @@ class Trace:
         if self.known or (nodes and all(arg in values for arg in nodes)):
             run = primitive.evaluate if self.level == 1 else primitive
             values[node] = run(*map(values.__getitem__, nodes), **attrs)
-        return self.add(node)
-
-    def add(self, node: Node) -> Any:
-        """Put a node on the tape if an active value reaches it; return its traced results."""
-        kind: Any = node.type
-        several = isinstance(kind, tuple)
-        if not self.active.isdisjoint(node.args) and (
-            several or (kind.dtype.kind in "fc" and differentiable(node.primitive))
+        if type(kind) is tuple:
+            return self._several(node)
+        if (
+            kind.dtype.kind in "fc"
+            and (primitive.vjp is not None or primitive is ops.result)
+            and not self.active.isdisjoint(nodes)
         ):
             self.active.add(node)
             self.tape.append(node)
-        if several:
-            whole = Tracer(self, node)
-            return tuple(self.record(ops.result, (whole,), {"index": i}) for i in range(len(kind)))
         return Tracer(self, node, not kind.shape)
+
+    def _several(self, node: Node) -> tuple[Any, ...]:
+        """The traced results of a node that has several."""
+        if not self.active.isdisjoint(node.args):
+            self.active.add(node)
+            self.tape.append(node)
+        whole = Tracer(self, node)
+        count = len(node.type)  # type: ignore[arg-type]
+        return tuple(self.record(ops.result, (whole,), {"index": i}) for i in range(count))
 
     def call(self, args: tuple[Node, ...], results: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Put a call of foreign code on the tape, whose results are known already."""
         node = Node(ops.foreign, args, attrs, attrs["types"], caller())
         self.values[node] = results
-        return self.add(node)
+        return self._several(node)
 
     def capture(self, x: Any) -> Node:
         """A node for a value from outside this trace: an array, a number, or a traced value of an outer
@@ -227,7 +219,7 @@ class Trace:
             plain_array(np.asarray(x))
         if not self.known:
             return self._literal(x)
-        kind = _scalar_type(x.dtype)
+        kind = ArrayType((), x.dtype)
         node = Node(ops.input, (), _input_attrs(kind), kind)
         self.values[node] = x
         return node
@@ -239,7 +231,7 @@ class Trace:
             number = x[(0,) * x.ndim]
             if not self.known:
                 return self._constant(number, x)
-            x = np.broadcast_to(number, x.shape)
+            x = ops.broadcast.evaluate(number, x.shape)
             return self._captured(None, x, x, b"")
         mark = fingerprint(x)
         before = self.captured.get(id(x))
@@ -287,6 +279,13 @@ class Trace:
         node = self.capture(x)
         if not isinstance(x, Tracer):
             self.made[node] = x
+        return Tracer(self, node)
+
+    def filled(self, number: Any, shape: tuple[int, ...]) -> Any:
+        """A constant of one NumPy number repeated, which takes no memory and stands as a literal in a graph."""
+        x = ops.broadcast.evaluate(number, shape)
+        node = self._captured(None, x, x, b"") if self.known else self._constant(number, x)
+        self.made[node] = x
         return Tracer(self, node)
 
     def site(self) -> str:
@@ -337,16 +336,6 @@ _SCALARS = {
 }
 
 
-@cache
-def _scalar_type(dtype: np.dtype[Any]) -> ArrayType:
-    return ArrayType((), dtype)
-
-
-def differentiable(primitive: Primitive) -> bool:
-    """Whether a derivative can pass through."""
-    return primitive.vjp is not None or primitive is ops.result
-
-
 def escaped(trace: Trace, use: str) -> EscapedTracer:
     """The error for a traced value used after its trace had ended."""
     return EscapedTracer(
@@ -357,26 +346,21 @@ def escaped(trace: Trace, use: str) -> EscapedTracer:
     )
 
 
-def _current() -> Trace | None:
-    return STATE.traces[-1] if STATE.traces else None
-
-
 class tracing:
     """Open a trace one level inside the current one."""
 
     def __init__(self, known: bool) -> None:
         self.trace = Trace(len(STATE.traces) + 1, known)
-        self.creation = creation_traced(_current)
 
     def __enter__(self) -> Trace:
         STATE.traces.append(self.trace)
         self.outer, REPLAYED.origin = REPLAYED.origin, None
         reach()
-        self.creation.__enter__()
+        put_in()
         return self.trace
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        self.creation.__exit__()
+        put_back()
         self.trace.open = False
         STATE.traces.pop()
         REPLAYED.origin = self.outer

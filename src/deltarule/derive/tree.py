@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import optree
 
 NAMESPACE = "deltarule"
 _plain: set[type] = set()  # of leaves that are no dataclasses
+_LEAF = optree.tree_structure(0, namespace=NAMESPACE)
+
+
+@lru_cache(maxsize=256)
+def _list_of(n: int) -> Any:
+    """The spec of a list of so many leaves."""
+    return optree.tree_structure([0] * n, namespace=NAMESPACE)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Leaves in order, and the spec of the tree. Dataclasses are registered as they are met."""
+    if type(tree) in _plain:
+        return [tree], _LEAF
+    if type(tree) is list and _plain.issuperset(map(type, tree)):
+        return tree.copy(), _list_of(len(tree))
     while True:
         leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
         if _plain.issuperset(map(type, leaves)):

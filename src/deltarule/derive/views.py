@@ -36,11 +36,12 @@ def view(x: Any, primitive: Primitive, **attrs: Any) -> Any:
 
 def shared(x: Any, primitive: Primitive, attrs: dict[str, Any]) -> Any:
     """Apply a view operation whose result shares the buffer of ``x`` always."""
-    out = primitive(x, **attrs)
-    if isinstance(out, Tracer):
-        base = x if x.base is None else x.base
-        out.scalar = False
-        out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
+    if type(x) is not Tracer:
+        return primitive(x, **attrs)
+    out: Tracer = x.within.record(primitive, (x,), attrs)
+    base = x if x.base is None else x.base
+    out.scalar = False
+    out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
     return out
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.lowering import Map, Opaque
+from deltarule.program.lowering import Lowering, Map
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Rule, Sample
 from deltarule.program.samples import Samples
 from deltarule.program.types import ArrayType
@@ -126,7 +126,7 @@ def elementwise(
     *,
     evaluate: Rule,
     partials: Sequence[Partial],
-    scalar: str | Opaque,
+    scalar: str | Lowering,
     notation: str,
     samples: Samples,
     doc: str,

@@ -35,6 +35,7 @@ class Traced:
 
     __slots__ = ()
     within: Any  # a Trace
+    __array_function__: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)

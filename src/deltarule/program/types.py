@@ -27,9 +27,12 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 BOOL, INT, FLOAT = DTYPES["bool"], DTYPES["i64"], DTYPES["f64"]
 
 
-@dataclass(frozen=True, slots=True)
+_KNOWN: dict[tuple[tuple[int, ...], np.dtype[Any]], ArrayType] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class ArrayType:
-    """Shape and dtype of one array.
+    """Shape and dtype of one array. There is one object for each, so that to compare two costs nothing.
 
     Examples
     --------
@@ -41,6 +44,19 @@ class ArrayType:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    def __new__(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ArrayType:
+        """The one object of this shape and dtype."""
+        found = _KNOWN.get((shape, dtype))
+        if found is None:
+            found = object.__new__(cls)
+            object.__setattr__(found, "shape", shape)
+            object.__setattr__(found, "dtype", dtype)
+            found = _KNOWN.setdefault((shape, dtype), found)
+        return found
+
+    def __reduce__(self) -> Any:
+        return ArrayType, (self.shape, self.dtype)
 
     @property
     def size(self) -> int:

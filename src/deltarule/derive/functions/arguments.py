@@ -40,6 +40,8 @@ def axis_of(axis: Any, ndim: int) -> int:
 
 def as_array(x: Any) -> Any:
     """A traced value or array, from numbers and lists as well."""
+    if type(x) is Tracer and not x.weak:
+        return x
     x = operand(x)
     if isinstance(x, Tracer):
         return strengthened(x) if x.weak else x

@@ -39,6 +39,8 @@ def _full_like(
     trace: Any = innermost((a, fill_value))
     if isinstance(fill_value, Tracer):
         return broadcast_to(ops.cast(fill_value, dtype=kind), size)
+    if type(fill_value) is int:
+        return trace.filled(kind.type(fill_value), size)
     return trace.constant(np.broadcast_to(np.asarray(fill_value).astype(kind), size))
 
 

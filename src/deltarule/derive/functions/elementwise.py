@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float
 from deltarule.derive.table import NUMPY, UFUNCS, rule
+from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import (
     common,
     is_bool,
@@ -25,6 +26,7 @@ from deltarule.errors import BranchError
 from deltarule.program import ops
 from deltarule.program.ops.complex import conj
 from deltarule.program.ops.parts import cosh, sinh
+from deltarule.program.ops.smooth import is_finite
 
 _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.subtract: ops.sub,
@@ -57,6 +59,8 @@ _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.bitwise_and: ops.and_,
     np.bitwise_or: ops.or_,
     np.right_shift: ops.shift_right,
+    np.hypot: ops.hypot,
+    np.logaddexp: ops.logaddexp,
     np.signbit: lambda x: ops.lt(x, 0 * x),
 }
 for _ufunc, _primitive in _PRIMITIVES.items():
@@ -126,12 +130,12 @@ def _tan(x: Any) -> Any:
 
 @ufunc_rule(np.sinh)
 def _sinh(x: Any) -> Any:
-    return sinh(x)
+    return sinh(x) if is_complex(x) else ops.sinh(x)
 
 
 @ufunc_rule(np.cosh)
 def _cosh(x: Any) -> Any:
-    return cosh(x)
+    return cosh(x) if is_complex(x) else ops.cosh(x)
 
 
 def _odd(x: Any, f: Callable[[Any], Any]) -> Any:
@@ -147,7 +151,7 @@ def _arcsinh(x: Any) -> Any:
         return turned(ops.arcsin, x)
 
     def positive(x: Any) -> Any:
-        root = _hypot(x, x.dtype.type(1))
+        root = ops.hypot(x, x.dtype.type(1))
         return ops.log1p(x + x * (x / (1 + root)))
 
     return _odd(x, positive)
@@ -170,15 +174,6 @@ def _arctanh(x: Any) -> Any:
 @ufunc_rule(np.cbrt)
 def _cbrt(x: Any) -> Any:
     return _odd(x, lambda x: x ** (1 / 3))
-
-
-@ufunc_rule(np.hypot)
-def _hypot(a: Any, b: Any) -> Any:
-    size = ops.stop_gradient(ops.maximum(ops.abs(a), ops.abs(b)))
-    none, one = size.dtype.type(0), size.dtype.type(1)
-    ordinary = ops.and_(ops.gt(size, none), _isfinite(size))
-    scale = ops.select(ordinary, size, one)  # against overflow; no derivative depends on it
-    return scale * ops.root(_square(a / scale) + _square(b / scale))
 
 
 @ufunc_rule(np.deg2rad, np.radians)
@@ -223,22 +218,10 @@ def _fmod(a: Any, b: Any) -> Any:
     return ops.select(ops.lt(a, 0 * a), below, ops.remainder(a, size))
 
 
-@ufunc_rule(np.logaddexp)
-def _logaddexp(a: Any, b: Any) -> Any:
-    """By choices, not by maximum and abs: so all derivatives hold where a = b, too."""
-    larger = ops.ge(a, b)
-    high, low = ops.select(larger, a, b), ops.select(larger, b, a)
-    bounded = _isfinite(high)
-    below = ops.select(bounded, low, high.dtype.type(0)) - ops.select(
-        bounded, high, high.dtype.type(0)
-    )
-    return high + ops.log1p(ops.exp(below))
-
-
 @ufunc_rule(np.logaddexp2)
 def _logaddexp2(a: Any, b: Any) -> Any:
     two = float(np.log(2))
-    return _logaddexp(a * two, b * two) / two
+    return ops.logaddexp(a * two, b * two) / two
 
 
 @ufunc_rule(np.invert)
@@ -260,7 +243,7 @@ ufunc_rule(np.trunc)(_of_floats(lambda x: ops.sign(x) * ops.floor(ops.abs(x))))
 @ufunc_rule(np.absolute)
 def _absolute(x: Any) -> Any:
     if is_complex(x):
-        return _hypot(ops.real(x), ops.imag(x))
+        return ops.hypot(ops.real(x), ops.imag(x))
     return x if is_bool(x) else ops.abs(x)
 
 
@@ -288,8 +271,7 @@ def _isinf(x: Any) -> Any:
 
 @ufunc_rule(np.isfinite)
 def _isfinite(x: Any) -> Any:
-    with np.errstate(invalid="ignore"):  # infinity from itself
-        return ops.eq(x - x, x.dtype.type(0))
+    return is_finite(x)
 
 
 @ufunc_rule(np.bitwise_xor)
@@ -335,9 +317,15 @@ def _float_power(a: Any, b: Any) -> Any:
     return ops.power(*promoted(np.float_power, (a, b)))
 
 
+_ARRAYS = (Tracer, np.ndarray)
+
+
 @raw_rule(np.matmul)
 def _matmul(a: Any, b: Any) -> Any:
-    a, b = common(a, b)
+    if not (type(a) in _ARRAYS and type(b) in _ARRAYS and a.dtype is b.dtype):
+        a, b = common(a, b)
+    if len(a.shape) == len(b.shape) == 2:
+        return ops.matmul(a, b)
     if not a.shape or not b.shape:
         raise ValueError(
             f"matmul takes no scalars: the arguments have shapes {a.shape} and {b.shape}; use *"

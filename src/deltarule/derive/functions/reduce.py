@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import Axis, as_array, as_float, axes_of, axis_of, part
+from deltarule.derive.functions.arguments import Axis, as_array, as_float, axes_of, axis_of
 from deltarule.derive.table import UFUNCS, rule
 from deltarule.derive.ufuncs import truth
 from deltarule.program import ops
@@ -48,6 +48,8 @@ def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def accumulator(x: Any, dtype: Any) -> Any:
     """``x`` in the dtype in which NumPy adds it up: small integers and bools become int64."""
+    if dtype is None and x.dtype.kind in "fc":
+        return x
     wide = _sum_dtype(x.dtype) if dtype is None else np.dtype(dtype)
     return ops.cast(x, dtype=wide) if wide != x.dtype else x
 
@@ -79,25 +81,7 @@ def _prod(
     where: Any = True,
 ) -> Any:
     x = accumulator(_chosen(as_array(a), where, 1), dtype)
-    axes = axes_of(axis, x.ndim)
-    y = x
-    for i in reversed(axes):
-        y = _product(y, i)
-    y = ops.reshape(y, shape=keep(x.shape, axes)) if keepdims else y
-    return _with_initial(np.multiply, y, initial)
-
-
-def _product(x: Any, axis: int) -> Any:
-    """Product along an axis, halving it: exact derivatives where factors are zero, too."""
-    rest = (*x.shape[:axis], *x.shape[axis + 1 :])
-    if not x.shape[axis]:
-        return np.ones(rest, x.dtype)
-    while (n := x.shape[axis]) > 1:
-        half = n // 2
-        pairs = part(x, axis, 0, half) * part(x, axis, half, 2 * half)
-        last = part(x, axis, 2 * half)
-        x = ops.concatenate(pairs, last, axis=axis) if n % 2 else pairs
-    return ops.reshape(x, shape=rest)
+    return _with_initial(np.multiply, reduced(ops.prod, x, axis, keepdims), initial)
 
 
 @rule(np.mean)

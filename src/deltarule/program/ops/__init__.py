@@ -78,6 +78,7 @@ from deltarule.program.ops.parametric import (
     yv,
     zeta,
 )
+from deltarule.program.ops.product import others, prod
 from deltarule.program.ops.random import random_bits
 from deltarule.program.ops.reduce import argmax, argsort, cumsum, mean
 from deltarule.program.ops.reduce import max_ as max
@@ -86,6 +87,7 @@ from deltarule.program.ops.reduce import sum_ as sum
 from deltarule.program.ops.rounding import floor, floor_divide, remainder, rint
 from deltarule.program.ops.shape import broadcast, concatenate, pad, reshape, transpose, update
 from deltarule.program.ops.shape import slice_ as slice
+from deltarule.program.ops.smooth import cosh, hypot, logaddexp, sinh
 from deltarule.program.ops.special import (
     beta,
     betaln,

@@ -78,8 +78,13 @@ _where = np.where
 
 
 def _zmul(ct: Any, p: Any) -> Any:
-    if isinstance(p, np.floating) and abs(p) < np.inf:
-        return ct * p
+    if isinstance(p, np.floating):
+        if abs(p) < np.inf:
+            return ct * p
+    elif p.dtype.kind == "f":
+        numbers = p.ravel()
+        if numbers.dot(numbers) < np.inf:  # so all are finite; where it overflows, see below
+            return ct * p
     with np.errstate(invalid="ignore", over="ignore"):
         found = ct * p
         total = np.add.reduce(found, None) if found.ndim else found

@@ -39,7 +39,9 @@ def count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     return n
 
 
-def _reduce_type(name: str, kinds: str, empty: bool, dtype: Any = None) -> Rule:
+def reduce_type(name: str, kinds: str, empty: bool, dtype: Any = None) -> Rule:
+    """Type rule: the axes disappear; the dtype stays, or is a given one."""
+
     @lru_cache(maxsize=4096)
     def type_rule(x: ArrayType, axes: tuple[int, ...]) -> ArrayType:
         if x.dtype.kind not in kinds:
@@ -53,14 +55,17 @@ def _reduce_type(name: str, kinds: str, empty: bool, dtype: Any = None) -> Rule:
     return type_rule
 
 
-def _reduce_batch(name: str) -> Rule:
+def reduce_batch(name: str) -> Rule:
+    """Batch rule: the axes stand one further behind."""
+
     def batch(size: int, batched: Sequence[bool], x: Any, axes: tuple[int, ...]) -> Any:
         return TABLE[name](x, axes=tuple(a + 1 for a in axes))
 
     return batch
 
 
-def _errors(kind_error: bool, *more: ErrorSample) -> tuple[ErrorSample, ...]:
+def errors(kind_error: bool, *more: ErrorSample) -> tuple[ErrorSample, ...]:
+    """What every reduction refuses, and ``more``."""
     refused = (
         (ErrorSample((np.ones((2, 3), bool),), {"axes": (0,)}, "takes no bool"),)
         if kind_error
@@ -69,7 +74,7 @@ def _errors(kind_error: bool, *more: ErrorSample) -> tuple[ErrorSample, ...]:
     return (ErrorSample((np.ones((2, 3)),), {"axes": (2,)}, "are not axes"), *refused, *more)
 
 
-_samples = each(
+samples = each(
     normal((2, 3), axes=(0,)),
     normal((2, 3), axes=(0, 1)),
     normal((2, 3, 4), axes=(1,)),
@@ -89,15 +94,15 @@ def _sum_vjp(i: int, ct: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
 sum_ = Primitive(
     "sum",
     "Sum along axes, y = sum_i x_i.",
-    type_rule=_reduce_type("sum", "iufc", empty=True),
+    type_rule=reduce_type("sum", "iufc", empty=True),
     evaluate=lambda x, axes: np.add.reduce(x, axes, x.dtype),
     vjp=_sum_vjp,
     jvp=jointly_linear("sum"),
-    batch=_reduce_batch("sum"),
+    batch=reduce_batch("sum"),
     lowering=Reduce("sum"),
     notation=r"\sum {0}",
-    samples=lambda rng: _samples(rng) + _samples_with_empty(rng),
-    errors=_errors(True),
+    samples=lambda rng: samples(rng) + _samples_with_empty(rng),
+    errors=errors(True),
 )
 
 
@@ -114,15 +119,15 @@ def _mean_vjp(i: int, ct: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
 mean = Primitive(
     "mean",
     "Mean along axes, y = 1/n sum_i x_i.",
-    type_rule=_reduce_type("mean", "fc", empty=False),
+    type_rule=reduce_type("mean", "fc", empty=False),
     evaluate=_mean,
     vjp=_mean_vjp,
     jvp=jointly_linear("mean"),
-    batch=_reduce_batch("mean"),
+    batch=reduce_batch("mean"),
     lowering=Reduce("mean"),
     notation=r"\mathrm{{mean}}\,{0}",
-    samples=_samples,
-    errors=_errors(True, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
+    samples=samples,
+    errors=errors(True, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
 )
 
 
@@ -144,11 +149,11 @@ def _extreme(name: str, evaluate: np.ufunc, notation: str, doc: str) -> Primitiv
     return Primitive(
         name,
         doc,
-        type_rule=_reduce_type(name, "biuf", empty=False),
+        type_rule=reduce_type(name, "biuf", empty=False),
         evaluate=lambda x, axes: evaluate.reduce(x, axes),
         vjp=vjp,
         jvp=jvp,
-        batch=_reduce_batch(name),
+        batch=reduce_batch(name),
         lowering=Reduce(name),
         notation=notation,
         samples=each(
@@ -157,7 +162,7 @@ def _extreme(name: str, evaluate: np.ufunc, notation: str, doc: str) -> Primitiv
             distinct((2, 3, 4), attrs={"axes": (0, 2)}),
             distinct((), attrs={"axes": ()}),
         ),
-        errors=_errors(False, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
+        errors=errors(False, ErrorSample((np.ones((0, 3)),), {"axes": (0,)}, "of no elements")),
         kinks=(Kink("ties", "shared in equal parts, as JAX does"),),
         special=lambda: [Sample((tied,), {"axes": (1,)}, derivative=(np.array(picked),))],
     )
@@ -230,7 +235,7 @@ cumsum: Primitive = Primitive(
 def _argmax_type(x: ArrayType, axes: tuple[int, ...]) -> ArrayType:
     if len(axes) != 1:
         raise TypeRuleError(f"argmax takes one axis, not {axes}; reshape {x!r} to have one")
-    found: ArrayType = _reduce_type("argmax", "biuf", empty=False, dtype=INT)(x, axes)
+    found: ArrayType = reduce_type("argmax", "biuf", empty=False, dtype=INT)(x, axes)
     return found
 
 
@@ -241,7 +246,7 @@ argmax = Primitive(
     evaluate=lambda x, axes: np.argmax(x, axis=axes[0]),
     vjp=None,
     jvp=None,
-    batch=_reduce_batch("argmax"),
+    batch=reduce_batch("argmax"),
     lowering=Reduce("argmax"),
     notation=r"\mathrm{{argmax}}\,{0}",
     samples=each(

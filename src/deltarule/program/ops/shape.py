@@ -239,8 +239,11 @@ def _pad_type(x: ArrayType, shape: Ints, start: Ints, step: Ints) -> ArrayType:
     return ArrayType(tuple(shape), x.dtype)
 
 
+_zeros, _array = np.zeros, np.array  # themselves, also while a trace is open
+
+
 def _pad(x: Any, shape: Ints, start: Ints, step: Ints) -> Any:
-    out = np.zeros(shape, x.dtype)
+    out = _zeros(shape, x.dtype)
     out[indices(start, x.shape, step)] = x
     return out
 
@@ -278,7 +281,7 @@ def _update_type(x: ArrayType, new: ArrayType, start: Ints, step: Ints) -> Array
 
 
 def _update(x: Any, new: Any, start: Ints, step: Ints) -> Any:
-    out = np.array(x)
+    out = _array(x)
     out[indices(start, new.shape, step)] = new
     return out
 
