@@ -33,8 +33,8 @@ def pattern_of(kernel: Kernel) -> tuple[Any, list[Address]]:
         if isinstance(x, tuple):
             return tuple(map(word, x))
         if is_dataclass(x):
-            values = (getattr(x, field.name) for field in fields(x) if field.name != "nodes")
-            return (type(x).__name__, *map(word, values))
+            names = (field.name for field in fields(x) if field.name not in ("nodes", "code"))
+            return (type(x).__name__, *(word(getattr(x, name)) for name in names))
         return x.str if isinstance(x, np.dtype) else repr(x)
 
     return word(kernel), addresses

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltarule.compile.blocks import MEMBER, MEMBERS, SCRATCH
-from deltarule.compile.kernels import Kernel, LoopKernel
+from deltarule.compile.kernels import FailingKernel, Kernel, LoopKernel
 from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
 from deltarule.compile.llvm.team import meet
@@ -109,6 +109,9 @@ class Run:
             args.append("ptr %state")
         if isinstance(kernel, LoopKernel):
             args.append("ptr %own")
+        if f.coded:
+            assert isinstance(kernel, FailingKernel)
+            args.append(f"i64 {kernel.code}")
         if f.scratch:
             self.module.scratch = max(self.module.scratch, f.scratch)
             args.append(f"ptr {run.pure(f'getelementptr i8, ptr %own, i64 {SCRATCH}')}")

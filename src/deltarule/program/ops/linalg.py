@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
-from deltarule.program.lowering import Opaque
+from deltarule.program.lowering import Lapack, Opaque
 from deltarule.program.ops.complex import conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import div, mul, neg, sub, zmul
@@ -121,7 +121,7 @@ solve: Primitive = Primitive(
     vjp=_solve_vjp,
     jvp=_solve_jvp,
     batch=batch_elementwise("solve"),
-    lowering=LAPACK,
+    lowering=Lapack("solve"),
     notation="{0}^{{-1}} {1}",
     samples=systems(
         ((3, 3), (3, 2)),
@@ -148,7 +148,8 @@ def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
     out = np.empty((*lead, *b.shape[-2:]), b.dtype)
     left, right = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
     for i in np.ndindex(lead):
-        out[i] = solve_triangular(left[i], right[i], lower=lower) if out[i].size else out[i]
+        if out[i].size:
+            out[i] = solve_triangular(left[i], right[i], lower=lower, check_finite=False)
     return out
 
 
@@ -176,7 +177,7 @@ solve_triangular: Primitive = Primitive(
     vjp=_triangular_vjp,
     jvp=_triangular_jvp,
     batch=batch_elementwise("solve_triangular"),
-    lowering=LAPACK,
+    lowering=Lapack("triangular"),
     notation="{0}^{{-1}} {1}",
     samples=lambda rng: [
         Sample(s.args, {"lower": lower})
@@ -216,7 +217,7 @@ inv: Primitive = Primitive(
     vjp=lambda i, ct, y, x: neg(matmul(matmul(swap(y), ct), swap(y))),
     jvp=lambda tangents, y, x: neg(matmul(matmul(y, tangents[0]), y)),
     batch=batch_elementwise("inv"),
-    lowering=LAPACK,
+    lowering=Lapack("inv"),
     notation="{0}^{{-1}}",
     samples=regular((3, 3), (1, 1), (2, 3, 3), (0, 0)),
     errors=square_errors(),
@@ -266,7 +267,7 @@ det: Primitive = Primitive(
     vjp=lambda i, ct, y, x: mul(_of_each(ct), cofactor(x)),
     jvp=lambda tangents, y, x: _inner(cofactor(x), tangents[0]),
     batch=batch_elementwise("det"),
-    lowering=LAPACK,
+    lowering=Lapack("det"),
     notation=r"\det {0}",
     samples=regular((3, 3), (1, 1), (2, 3, 3)),
     errors=square_errors(),
@@ -307,7 +308,7 @@ slogdet: Primitive = Primitive(
     vjp=_slogdet_vjp,
     jvp=_slogdet_jvp,
     batch=batch_elementwise("slogdet"),
-    lowering=LAPACK,
+    lowering=Lapack("slogdet"),
     notation=r"\ln \left|\det {0}\right|",
     samples=regular((3, 3), (1, 1), (2, 3, 3)),
     errors=square_errors(),
@@ -328,7 +329,7 @@ logdet: Primitive = Primitive(
     vjp=lambda i, ct, y, x: mul(_of_each(ct), swap(inv(x))),
     jvp=lambda tangents, y, x: _inner(swap(inv(x)), tangents[0]),
     batch=batch_elementwise("logdet"),
-    lowering=LAPACK,
+    lowering=Lapack("logdet"),
     notation=r"\ln \det {0}",
     samples=lambda rng: [
         Sample((s.args[0] * np.exp(0.2j),)) for s in regular((3, 3), (1, 1), (2, 3, 3))(rng)
