@@ -21,7 +21,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 OPAQUE = {
     "linear algebra is LAPACK's": 14,
     "fast Fourier transforms are NumPy's": 3,
-    "special functions are SciPy's": 39,
     "sorting is NumPy's": 1,
     "Python code": 1,  # a rule of dr.custom_vjp
 }

@@ -62,7 +62,7 @@ class Binary:
     code : bytes
         An object file.
     imports : tuple of str
-        Functions of the C library that it calls.
+        Functions of the C library and of SciPy that it calls.
     arena, scratch : int
         Bytes of workspace, and of memory of its own for each thread.
     shared : bool

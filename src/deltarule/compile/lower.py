@@ -7,6 +7,7 @@ whole graph by these rules.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from deltarule.compile.kernels import (
     Sum,
 )
 from deltarule.compile.linear import is_there, lapack
+from deltarule.compile.llvm.addresses import is_known
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
 from deltarule.compile.schedule import Rule, Scheduler
@@ -36,6 +38,7 @@ from deltarule.program.lowering import (
     Index,
     Lapack,
     Loop,
+    Lowering,
     Map,
     Opaque,
     Random,
@@ -58,7 +61,7 @@ def rule_of(node: Node) -> Rule:
 
 
 def is_foreign(node: Node) -> bool:
-    """Whether NumPy must compute a node: half and complex numbers, integer powers."""
+    """Whether NumPy must compute a node: half and complex numbers, integer powers, what is opaque."""
     lowering = node.primitive.lowering
     if isinstance(lowering, Alias | Loop | Index):
         return False
@@ -68,7 +71,14 @@ def is_foreign(node: Node) -> bool:
     if any(t.dtype.kind == "c" or t.dtype == np.float16 for t in types):
         return True
     integer_power = node.primitive.name == "power" and node.type.dtype.kind in "iu"
-    return integer_power or isinstance(lowering, Opaque)
+    return integer_power or isinstance(lowering, Opaque) or calls_nobody(lowering)
+
+
+def calls_nobody(lowering: Lowering) -> bool:
+    """Whether an expression has a special function for which SciPy has no C function."""
+    if not isinstance(lowering, Map) or "special." not in lowering.expression:
+        return False
+    return not all(map(is_known, re.findall(r"\bspecial\.\w+", lowering.expression)))
 
 
 def types_of(node: Node) -> tuple[ArrayType, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 from deltarule.compile import cache
 from deltarule.compile.binary import Binary, compiled, equations
 from deltarule.compile.form import ONCE, Form
+from deltarule.compile.llvm.addresses import is_known
 from deltarule.compile.lower import schedule
 from deltarule.compile.native import Native
 from deltarule.compile.plan import Plan
@@ -118,7 +119,9 @@ class Executable:
 
         name = name_of(self.graph, self.form)
         if found := cache.get(name):
-            return Binary.of(*found)
+            kept = Binary.of(*found)
+            if all(map(is_known, kept.imports)):  # SciPy may be another one since
+                return kept
         plan, codes = self.planned
         if plan.interpreted:
             return None

@@ -11,6 +11,7 @@ import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -498,6 +499,8 @@ def _lowering(primitive: Primitive, rng: np.random.Generator) -> int:
                     | {"cast": lambda x, y=y: np.asarray(x).astype(y.dtype)}
                     | case.attrs
                 )
+                if "special." in primitive.lowering.expression:
+                    known["special"] = import_module("scipy.special")
                 names = {f"x{i}": x for i, x in enumerate(case.args)}
                 found = eval(primitive.lowering.expression, {"__builtins__": {}}, known | names)
             elif isinstance(primitive.lowering, Contract):

@@ -17,8 +17,9 @@ class Map:
 
     The expression is Python syntax: ``+ - * /``, comparisons, ``select(c, a, b)`` and the functions that
     backends know: exp expm1 log log1p sqrt tanh sigmoid erf sin cos arcsin arccos arctan arctan2 pow abs
-    floor rint maximum minimum floor_divide remainder. ``cast(x)`` converts to the result's dtype. An attr of
-    the node may be named like a variable.
+    floor rint maximum minimum floor_divide remainder, and those of ``scipy.special``, say
+    ``special.gammaln``. ``cast(x)`` converts to the result's dtype. An attr of the node may be named like a
+    variable.
     """
 
     expression: str

@@ -7,14 +7,13 @@ somebody holds one of them.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
-import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
+from deltarule.compile.llvm.addresses import address
 from deltarule.errors import CompileError
 
 ENTRY = "deltarule_run"  # what Python calls
@@ -122,16 +121,6 @@ def emit(text: str, processor: Processor) -> bytes:
         return bytes(generator(processor).emit_object(parsed(text, processor)))
 
 
-@cache
-def library_address(name: str) -> int:
-    """Where a function of the C library is."""
-    path = "msvcrt" if sys.platform == "win32" else ctypes.util.find_library("m")
-    for library in (ctypes.CDLL(path), ctypes.CDLL(None)):
-        if hasattr(library, name):
-            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-    raise CompileError(f"the C library of this system has no function {name}")
-
-
 class Library:
     """Loaded machine code, freed with the object.
 
@@ -140,7 +129,7 @@ class Library:
     code : bytes
         An object file.
     exports, imports : iterable of str
-        Functions wanted of it, and functions of the C library that it calls.
+        Functions wanted of it, and functions of the C library and of SciPy that it calls.
     """
 
     def __init__(
@@ -154,7 +143,7 @@ class Library:
         builder.add_object_img(code)
         builder.add_current_process()
         for name in imports:
-            builder.import_symbol(name, library_address(name))
+            builder.import_symbol(name, address(name))
         for name in exports:
             builder.export_symbol(name)
         with LOCK:

@@ -6,17 +6,18 @@ value, subnormal or not; infinities and NaN as NumPy has them; the same bits in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from typing import Any
 
+from deltarule.compile.llvm.addresses import MODULES
 from deltarule.compile.llvm.circular import arccos, arcsin, arctan, arctan2, cos, sin
 from deltarule.compile.llvm.division import floor_divide, remainder
 from deltarule.compile.llvm.exponential import erf, exp, expm1, log, log1p, sigmoid, sqrt, tanh
-from deltarule.compile.llvm.library import NAMES
+from deltarule.compile.llvm.library import NAMES, SPECIAL
 from deltarule.compile.llvm.power import power
-from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.text import Function
 
-FUNCTIONS: dict[str, Callable[..., Term]] = {
+FUNCTIONS: dict[str, Any] = {
     "arccos": arccos,
     "arcsin": arcsin,
     "arctan": arctan,
@@ -32,12 +33,15 @@ FUNCTIONS: dict[str, Callable[..., Term]] = {
     "remainder": remainder,
     "sigmoid": sigmoid,
     "sin": sin,
+    "special": SPECIAL,
     "sqrt": sqrt,
     "tanh": tanh,
 }
 
 
+IMPORTED = re.compile(rf"declare [^@]+@((?:{'|'.join(NAMES)})f?|(?:{'|'.join(MODULES)})\.\w+)\(")
+
+
 def imports(function: Function) -> set[str]:
-    """Functions of the C library that a function calls."""
-    names = {name + suffix for name in NAMES for suffix in ("", "f")}
-    return {name for name in names if any(f"@{name}(" in need for need in function.needs)}
+    """Functions of the C library and of SciPy that a function calls."""
+    return {found[1] for need in function.needs if (found := IMPORTED.match(need))}

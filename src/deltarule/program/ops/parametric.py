@@ -18,19 +18,32 @@ from deltarule.program.families import (
     total,
     unbroadcast,
 )
+from deltarule.program.lowering import Map
 from deltarule.program.ops.elementwise import exp, maximum, sign, zmul
 from deltarule.program.ops.logic import cast, eq, select
-from deltarule.program.ops.special import SCIPY, betaln, gammaln, of_scipy, xlog1py, xlogy
+from deltarule.program.ops.special import betaln, gammaln, of_scipy, xlog1py, xlogy
 from deltarule.program.primitive import ErrorSample, Primitive, Sample
 from deltarule.program.types import ArrayType
 
 Derivative = Callable[..., Any]
+WHOLE = (
+    "select(abs({0}) < 2147483648, select({0} == floor({0}), {0}, -1), -1)"  # of -1 there is none
+)
 
 
 def _parametric(
-    name: str, doc: str, derivative: Derivative, low: float, high: float, orders: int = 1
+    name: str,
+    doc: str,
+    derivative: Derivative,
+    low: float,
+    high: float,
+    orders: int = 1,
+    whole: bool = False,
 ) -> Primitive:
-    """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x."""
+    """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x.
+
+    Where parameters must be ``whole`` numbers, of others the function is not a number.
+    """
 
     def type_rule(*types: ArrayType) -> ArrayType:
         x = types[-1]
@@ -40,7 +53,10 @@ def _parametric(
 
     def evaluate(*args: Any) -> Any:
         *parameters, x = args
-        return of_scipy(name)(*(np.asarray(p).astype(x.dtype) for p in parameters), x)
+        given = [np.asarray(p).astype(x.dtype) for p in parameters]
+        if whole:
+            given = [np.where((abs(p) < 2**31) & (p == np.floor(p)), p, -1) for p in given]
+        return of_scipy(name)(*given, x)
 
     def refuse(i: int) -> None:
         raise GradientError(
@@ -72,6 +88,9 @@ def _parametric(
         ]
 
     places = ", ".join(f"{{{i}}}" for i in range(orders + 1))
+    given = [f"cast(x{i})" for i in range(orders)]
+    if whole:
+        given = [WHOLE.format(n) for n in given]
     return Primitive(
         name,
         doc,
@@ -80,7 +99,7 @@ def _parametric(
         vjp=vjp,
         jvp=jvp,
         batch=batch_elementwise(name),
-        lowering=SCIPY,
+        lowering=Map(f"special.{name}({', '.join(given)}, x{orders})"),
         notation=rf"\mathrm{{{{{name}}}}}({places})",
         samples=samples,
         errors=(
@@ -137,7 +156,12 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
 
 
 expn: Primitive = _parametric(
-    "expn", "Generalized exponential integral E_n, n = 0, 1, ...", _expn_slope, 0.5, 3
+    "expn",
+    "Generalized exponential integral E_n, n = 0, 1, ...; of other n not a number.",
+    _expn_slope,
+    0.5,
+    3,
+    whole=True,
 )
 
 

@@ -1,7 +1,7 @@
 """Special functions, element by element: of errors, gammas and Bessel, and products with logarithms.
 
 In: floats of one dtype, broadcast. Out: an array of their common shape. SciPy evaluates what is no formula of
-elementary functions.
+elementary functions; machine code calls the same functions by their C pointers.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from typing import Any
 import numpy as np
 
 from deltarule.program.families import elementwise
-from deltarule.program.lowering import Opaque
 from deltarule.program.ops.elementwise import div, exp, log, log1p, sign
 from deltarule.program.ops.logic import eq, select
 from deltarule.program.primitive import Kink, Primitive, Sample
 from deltarule.program.samples import Samples, array, span
 
-SCIPY = Opaque("special functions are SciPy's")
 ROOT_PI = float(np.sqrt(np.pi))
 ROOT_TWO_PI = float(np.sqrt(2 * np.pi))
 
 
 def of_scipy(name: str) -> Callable[..., Any]:
-    """SciPy's function of that name, with results in the dtype of the last argument."""
+    """SciPy's function of that name, in float64; results have the dtype of the last argument."""
 
     def evaluate(*args: Any) -> Any:
         from scipy import special
 
         with np.errstate(all="ignore"):
-            return np.asarray(getattr(special, name)(*args), args[-1].dtype)[()]
+            exact = (np.asarray(x, np.float64) for x in args)
+            return np.asarray(getattr(special, name)(*exact), args[-1].dtype)[()]
 
     return evaluate
 
@@ -44,7 +43,7 @@ def _special(
         evaluate=of_scipy(name),
         partials=partials,
         singular=singular,
-        scalar=SCIPY,
+        scalar=f"special.{name}({', '.join(f'x{i}' for i in range(len(partials)))})",
         notation=rf"\mathrm{{{{{name.replace('_', ' ')}}}}}({places})",
         samples=samples,
         kinds="f",
