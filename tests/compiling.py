@@ -109,7 +109,7 @@ def terms_of(primitive: Primitive, args: Any, attrs: dict[str, Any]) -> tuple[An
     Of linear algebra the largest number that is given or found, and how often rounding adds up.
     """
     lowering = primitive.lowering
-    if isinstance(lowering, Lapack):
+    if isinstance(lowering, Lapack) or primitive.name == "pinv":
         found = primitive.evaluate(*args, **attrs)
         numbers = [*args, *(found if isinstance(found, tuple) else (found,))]
         scale = max(np.max(np.abs(x), initial=1.0) for x in numbers)

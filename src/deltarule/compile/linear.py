@@ -121,12 +121,14 @@ def divided(s: Scheduler, node: Node, a: View, lower: bool) -> None:
 def determinant(s: Scheduler, node: Node) -> None:
     """By the factors."""
     (a,) = node.args
-    factor, pivots, _ = factors(s, node)
+    factor, pivots, flag = factors(s, node)
     lowering = node.primitive.lowering
     assert isinstance(lowering, Lapack)
     lead, n = a.type.shape[:-2], a.type.shape[-1]
     args = spread(factor, lead), spread(pivots, lead, 1)
-    step(s, node, lowering.step, args, results(s, node), (s.view(a),), operations=20 * n)
+    word, needed, outs = lowering.step, (s.view(a),), results(s, node)
+    work = 2 * n**3 if word == "cofactor" else 20 * n
+    step(s, node, word, args, outs, needed, flag=flag, operations=work)
 
 
 def cholesky(s: Scheduler, node: Node) -> None:
@@ -148,6 +150,20 @@ def eigh(s: Scheduler, node: Node) -> None:
         sizes = [(2 * n + n * n, kind), (1 + 5 * n + 2 * n * n, real)]
     work = (matrix(s, n, n, kind), *rooms(s, *sizes, (3 + 5 * n, I32)))
     step(s, node, "eigh", (given,), outs, (given,), work, node.attrs["upper"], 9 * n**3)
+
+
+def eig(s: Scheduler, node: Node) -> None:
+    """With vectors; the matrix is complex, but its numbers may be real."""
+    (x,) = node.args
+    given, outs, n = s.view(x), results(s, node), x.type.shape[-1]
+    work: list[View] = []
+    for kind, size in ((x.type.dtype, 65 * n), (REAL[x.type.dtype], 66 * n)):
+        work += [matrix(s, n, n, kind), matrix(s, n, n, kind)]
+        if kind.kind == "c":
+            work += rooms(s, (size, kind), (2 * n, REAL[kind]))
+        else:
+            work += rooms(s, (n, kind), (n, kind), (size, kind))
+    step(s, node, "eig", (given,), outs, (given,), tuple(work), operations=25 * n**3)
 
 
 def svd(s: Scheduler, node: Node) -> None:
@@ -202,7 +218,7 @@ def step(
     operations: int = 0,
 ) -> None:
     """A kernel that NumPy stands in for."""
-    core = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1}.get(word, 2)
+    core = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1, "eig": 1}.get(word, 2)
     lead = outs[0].shape[: len(outs[0].shape) - core]
     s.append(
         LapackKernel((node,), s.code(node), word, lead, args, outs, work, needed, flag, operations)
@@ -217,7 +233,9 @@ STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "slogdet": determinant,
     "logdet": determinant,
     "cholesky": cholesky,
+    "cofactor": determinant,
     "eigh": eigh,
+    "eig": eig,
     "svd": svd,
     "qr": qr,
 }

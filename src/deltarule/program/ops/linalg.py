@@ -13,17 +13,17 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
-from deltarule.program.lowering import Lapack, Opaque
-from deltarule.program.ops.complex import conj
+from deltarule.program.lowering import Expand, Lapack, Opaque
+from deltarule.program.ops.complex import as_kind, conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import div, mul, neg, sub, zmul
-from deltarule.program.ops.logic import select
-from deltarule.program.ops.reduce import sum_
+from deltarule.program.ops.logic import gt, select
+from deltarule.program.ops.reduce import max_, sum_
 from deltarule.program.ops.shape import concatenate, reshape, slice_
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.types import ArrayType
 
-LAPACK = Opaque("linear algebra is LAPACK's")
+SCIPY = Opaque("matrix exponentials are SciPy's")
 
 
 def check_matrix(name: str, x: ArrayType, square: bool = True) -> None:
@@ -248,7 +248,7 @@ cofactor: Primitive = Primitive(
     vjp=lambda i, ct, y, x: _cofactor_moved(ct, y, x),
     jvp=lambda tangents, y, x: _cofactor_moved(tangents[0], y, x),
     batch=batch_elementwise("cofactor"),
-    lowering=LAPACK,
+    lowering=Lapack("cofactor"),
     notation=r"\mathrm{{cof}}\,{0}",
     samples=regular((3, 3), (2, 2), (2, 3, 3)),
     errors=square_errors(),
@@ -365,6 +365,19 @@ def _pinv_jvp(tangents: Sequence[Any], y: Any, x: Any, rcond: float | None) -> A
     return sub(second + third, first)
 
 
+def _pinv_steps(x: Any, rcond: float | None) -> Any:
+    """v s^-1 u^T with the reciprocals of all singular values that are not nearly 0."""
+    from deltarule.program.ops.decompose import as_row, svd
+
+    u, s, vt = svd(x)
+    n = len(s.shape)
+    least = mul(max_(s, axes=(n - 1,)), s.dtype.type(1e-15 if rcond is None else rcond))
+    large = gt(s, reshape(least, shape=(*least.shape, 1)))
+    zero = np.zeros((), s.dtype)
+    turned = select(large, div(np.ones((), s.dtype), select(large, s, zero + 1)), zero)
+    return matmul(mul(adjoint(vt), as_row(as_kind(turned, x))), adjoint(u))
+
+
 pinv: Primitive = Primitive(
     "pinv",
     "Pseudo-inverse of matrices whose rank stays the same.",
@@ -373,7 +386,7 @@ pinv: Primitive = Primitive(
     vjp=_pinv_vjp,
     jvp=_pinv_jvp,
     batch=batch_elementwise("pinv"),
-    lowering=LAPACK,
+    lowering=Expand(_pinv_steps),
     notation="{0}^+",
     samples=lambda rng: [
         Sample((rng.normal(size=shape),), {"rcond": None})
@@ -407,7 +420,7 @@ expm: Primitive = Primitive(
     vjp=lambda i, ct, y, x: _expm_moved(swap(x), ct),
     jvp=lambda tangents, y, x: _expm_moved(x, tangents[0]),
     batch=batch_elementwise("expm"),
-    lowering=LAPACK,
+    lowering=SCIPY,
     notation="e^{{{0}}}",
     samples=lambda rng: [
         Sample((rng.normal(size=shape) / 2,)) for shape in ((3, 3), (1, 1), (2, 2, 2))
