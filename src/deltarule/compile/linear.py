@@ -20,7 +20,7 @@ from deltarule.program import ArrayType, Node
 from deltarule.program.lowering import Lapack
 from deltarule.program.ops.complex import REAL
 
-I32 = np.dtype("int32")
+I32, F64, C128 = (np.dtype(name) for name in ("int32", "float64", "complex128"))
 
 
 def lapack(s: Scheduler, node: Node) -> None:
@@ -156,14 +156,11 @@ def eig(s: Scheduler, node: Node) -> None:
     """With vectors; the matrix is complex, but its numbers may be real."""
     (x,) = node.args
     given, outs, n = s.view(x), results(s, node), x.type.shape[-1]
-    work: list[View] = []
-    for kind, size in ((x.type.dtype, 65 * n), (REAL[x.type.dtype], 66 * n)):
-        work += [matrix(s, n, n, kind), matrix(s, n, n, kind)]
-        if kind.kind == "c":
-            work += rooms(s, (size, kind), (2 * n, REAL[kind]))
-        else:
-            work += rooms(s, (n, kind), (n, kind), (size, kind))
-    step(s, node, "eig", (given,), outs, (given,), tuple(work), operations=25 * n**3)
+    square = [matrix(s, n, n, kind) for kind in (C128, C128, F64, F64)]
+    first = rooms(s, (n, C128), (65 * n, C128), (2 * n, F64))
+    second = rooms(s, (n, F64), (n, F64), (66 * n, F64))
+    work = (*square[:2], *first, *square[2:], *second)
+    step(s, node, "eig", (given,), outs, (given,), work, operations=25 * n**3)
 
 
 def svd(s: Scheduler, node: Node) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from deltarule.compile.kernels import LapackKernel
+from deltarule.compile.llvm import small
 from deltarule.compile.llvm.determinants import cofactor, determinant, logarithm
 from deltarule.compile.llvm.eigen import eig
 from deltarule.compile.llvm.loops import Written
@@ -45,8 +46,7 @@ def svd(e: Each) -> None:
     a, left, right, space, *others = e.work
     (m, n), k = x.shape, s.shape[0]
     e.copy(x, a.turned)
-    rest = (left, m, right, k, space, space.shape[0], *others)
-    e.lapack("gesdd", "S", m, n, a, m, s, *rest)
+    e.lapack("gesdd", "S", m, n, a, m, s, left, m, right, k, space, space.shape[0], *others)
     e.copy(left.turned, u)
     e.copy(right.turned, vt)
 
@@ -84,4 +84,7 @@ STEPS: dict[str, Callable[[Each], None]] = {
 
 def write_lapack(kernel: LapackKernel, mode: Mode) -> Written:
     """The function of a kernel."""
-    return Each(kernel, mode).write(STEPS[kernel.step])
+    step = STEPS[kernel.step]
+    if small.is_small(kernel):
+        step = small.STEPS.get(kernel.step, step)
+    return Each(kernel, mode).write(step)

@@ -121,16 +121,15 @@ class Each:
     def write(self, step: Callable[[Each], None]) -> Written:
         """A step for every matrix. One that is out of the ordinary sends all of them to NumPy."""
         f = self.function
-        with self.mode.left(f):
-            with self.matrices():
-                step(self)
-            if self.odd:
-                done = f.name_block()
-                f.do(f"br label %{done}")
-                f.label(self.odd)
-                call_numpy(f, self.whole, self.mode)
-                f.do(f"br label %{done}")
-                f.label(done)
+        with self.matrices():
+            step(self)
+        if self.odd:
+            done = f.name_block()
+            f.do(f"br label %{done}")
+            f.label(self.odd)
+            call_numpy(f, self.whole, self.mode)
+            f.do(f"br label %{done}")
+            f.label(done)
         return f, self.pointers.addresses
 
     @contextmanager
@@ -180,7 +179,8 @@ class Each:
                 given.append(f"@word.{arg}")
                 f.needs.add(f'@word.{arg} = private unnamed_addr constant [1 x i8] c"{arg}"')
         f.needs.add(f"declare void @{name}({', '.join(['ptr'] * len(given))})")
-        f.do(f"call void @{name}({', '.join(f'ptr {x}' for x in given)})")
+        with self.mode.left(f):
+            f.do(f"call void @{name}({', '.join(f'ptr {x}' for x in given)})")
 
     def lapack(self, word: str, *args: str | int | Matrix) -> None:
         """Call LAPACK and see that it succeeds."""

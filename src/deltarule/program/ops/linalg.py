@@ -369,6 +369,8 @@ def _pinv_steps(x: Any, rcond: float | None) -> Any:
     """v s^-1 u^T with the reciprocals of all singular values that are not nearly 0."""
     from deltarule.program.ops.decompose import as_row, svd
 
+    if 0 in x.shape:
+        return swap(x)
     u, s, vt = svd(x)
     n = len(s.shape)
     least = mul(max_(s, axes=(n - 1,)), s.dtype.type(1e-15 if rcond is None else rcond))
