@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.compile.kernels import LapackKernel
 from deltarule.compile.llvm.addresses import is_known
+from deltarule.compile.llvm.small import is_small
 from deltarule.compile.schedule import Scheduler
 from deltarule.compile.views import Ints, View
 from deltarule.program import ArrayType, Node
@@ -131,6 +132,15 @@ def determinant(s: Scheduler, node: Node) -> None:
     step(s, node, word, args, outs, needed, flag=flag, operations=work)
 
 
+def cofactor(s: Scheduler, node: Node) -> None:
+    """By the factors; of a small matrix at once."""
+    view = s.view(node.args[0])
+    if is_small(view, len(view.shape) - 2):
+        step(s, node, "cofactor", (view,), results(s, node), (view,), operations=100)
+    else:
+        determinant(s, node)
+
+
 def cholesky(s: Scheduler, node: Node) -> None:
     """By itself."""
     (x,) = node.args
@@ -230,7 +240,7 @@ STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "slogdet": determinant,
     "logdet": determinant,
     "cholesky": cholesky,
-    "cofactor": determinant,
+    "cofactor": cofactor,
     "eigh": eigh,
     "eig": eig,
     "svd": svd,

@@ -85,6 +85,6 @@ STEPS: dict[str, Callable[[Each], None]] = {
 def write_lapack(kernel: LapackKernel, mode: Mode) -> Written:
     """The function of a kernel."""
     step = STEPS[kernel.step]
-    if small.is_small(kernel):
+    if small.is_small(kernel.args[0], len(kernel.lead)):
         step = small.STEPS.get(kernel.step, step)
     return Each(kernel, mode).write(step)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from deltarule.compile.kernels import LapackKernel
 from deltarule.compile.llvm.loops import along, read
 from deltarule.compile.llvm.matrices import LANES, Each, Matrix
 from deltarule.compile.llvm.scalar import Term, absolute, choose
 from deltarule.compile.llvm.text import I32, Function, constant
+from deltarule.compile.views import View
 
 MOST = 4  # rows
 Terms = list[Term]
 
 
-def is_small(kernel: LapackKernel) -> bool:
-    """Whether the matrices of a kernel are real and of a few rows."""
-    first = kernel.args[0]
-    return first.dtype.kind == "f" and first.shape[len(kernel.lead)] <= MOST
+def is_small(view: View, depth: int) -> bool:
+    """Whether matrices behind so many leading axes are real and of a few rows."""
+    return view.dtype.kind == "f" and view.shape[depth] <= MOST
 
 
 def numbers(a: Matrix) -> list[Terms]:
@@ -161,4 +160,35 @@ def cholesky(e: Each) -> None:
             y.keep([row[j] if j <= i else row[0].same(0)], str(i), str(j))
 
 
-STEPS = {"lu": lu, "solve": solve, "triangular": triangular, "cholesky": cholesky}
+def cofactor(e: Each) -> None:
+    """The determinants of what is left without a row and a column; no matrix is out of the ordinary."""
+    (x,), (y,) = e.args, e.outs
+    a = numbers(x)
+    every = range(e.n)
+    for i in every:
+        for j in every:
+            rows, columns = ([k for k in every if k != gone] for gone in (i, j))
+            found = minor(a, rows, columns)
+            y.keep([-found if (i + j) % 2 else found], str(i), str(j))
+
+
+def minor(a: list[Terms], rows: list[int], columns: list[int]) -> Term:
+    """The determinant of some rows and columns, by the first of these rows."""
+    if not rows:
+        return a[0][0].same(1)
+    first, *rest = rows
+    total = a[0][0].same(0)
+    for place, j in enumerate(columns):
+        others = columns[:place] + columns[place + 1 :]
+        part = a[first][j] * minor(a, rest, others) if rest else a[first][j]
+        total = part if not place else total - part if place % 2 else total + part
+    return total
+
+
+STEPS = {
+    "lu": lu,
+    "solve": solve,
+    "triangular": triangular,
+    "cholesky": cholesky,
+    "cofactor": cofactor,
+}

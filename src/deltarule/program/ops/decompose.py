@@ -1,7 +1,7 @@
 """Matrices taken apart: Cholesky, eigenvalues, singular values, QR; over the last two axes.
 
-In: float or complex matrices. Out: factors. LAPACK computes them through NumPy; the derivatives are written
-in products and divisions. Differences of eigenvalues or singular values are divided by: where two are equal
+In: float or complex matrices. Out: factors. LAPACK computes them; the derivatives are written in
+products and divisions. Differences of eigenvalues or singular values are divided by: where two are equal
 the derivative of their vectors is infinite, and counts only where somebody uses the vectors.
 """
 

@@ -1,7 +1,7 @@
 """Linear systems, inverses and determinants: over the last two axes, leading axes broadcast.
 
 In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants.
-LAPACK, through NumPy and SciPy, computes them; the derivatives are written in products and solutions.
+LAPACK computes them; the derivatives are written in products and solutions.
 """
 
 from __future__ import annotations
