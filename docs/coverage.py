@@ -21,9 +21,9 @@ import forms  # noqa: E402
 import forms_complex  # noqa: E402
 from deltarule.derive.library import EXCHANGED  # noqa: E402
 from deltarule.derive.table import FUNCTIONS, UFUNCS  # noqa: E402
-from deltarule.derive.trace import tracing  # noqa: E402
-from deltarule.program import TABLE, lookup, type_of  # noqa: E402
-from deltarule.program.lowering import Opaque  # noqa: E402
+from deltarule.derive.trace import stage, tracing  # noqa: E402
+from deltarule.program import TABLE, Primitive, lookup, type_of  # noqa: E402
+from deltarule.program.lowering import Expand, Lapack, Lowering, Opaque  # noqa: E402
 
 HEAD = """# What is differentiated
 
@@ -37,7 +37,8 @@ in. This page is written by `python docs/coverage.py`.
 - **arguments**: those that are understood; any other is an error that says so.
 - **forms**: how many expressions with it are tested.
 - **derivative**: *yes*; *zero*, of steps; *none*, where the result is no float.
-- **compiled**: *yes*, as machine code; otherwise the library that a compiled program calls.
+- **compiled**: *yes*, as machine code; *LAPACK*, which machine code calls by itself; otherwise the library
+  that a compiled program calls through Python.
 """
 SECTIONS = {
     "np": "NumPy",
@@ -152,9 +153,23 @@ def kinks(row: Row) -> str:
 
 def compiled(row: Row) -> str:
     """Whether all of it becomes machine code."""
-    lowerings = [lookup(name).lowering for name in row.primitives]
+    lowerings = [lowering for name in row.primitives for lowering in steps(lookup(name))]
     reasons = [lowering.reason for lowering in lowerings if isinstance(lowering, Opaque)]
-    return ", ".join(sorted({reason.split()[-1] for reason in reasons})) or "yes"
+    libraries = {reason.split()[-1] for reason in reasons}
+    if any(isinstance(lowering, Lapack) for lowering in lowerings):
+        libraries.add("LAPACK")
+    return ", ".join(sorted(libraries)) or "yes"
+
+
+def steps(primitive: Primitive) -> list[Lowering]:
+    """The lowering of a primitive, or those of the steps that it is written in."""
+    lowering = primitive.lowering
+    if not isinstance(lowering, Expand):
+        return [lowering]
+    sample = primitive.samples(np.random.default_rng(0))[0]
+    types = [type_of(x) for x in sample.args]
+    graph = stage(lambda *args: [lowering.rule(*args, **sample.attrs)], types).graph
+    return [node.primitive.lowering for node in graph.nodes]
 
 
 def page() -> str:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deltarule.compile.kernels import OpaqueKernel
 from deltarule.compile.plan import Plan
 from deltarule.compile.share import seconds
+from deltarule.compile.views import Ints
 from deltarule.program import Graph, Node, lookup
 from deltarule.program.graph import subgraphs
 
@@ -36,6 +38,22 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """What NumPy computes when machine code calls it.
+
+    Attributes
+    ----------
+    graph : Graph
+        One node.
+    strides : tuple of tuple of int
+        In bytes, of its arguments, then of its results.
+    """
+
+    graph: Graph
+    strides: tuple[Ints, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Binary:
     """A compiled program.
 
@@ -56,7 +74,7 @@ class Binary:
     sites : tuple of Site
         The nodes that the code names by number, from 1.
     opaque : dict
-        Those of them that NumPy computes, each as a graph of its own.
+        Those of them that NumPy computes, always or where LAPACK reports a failure.
     """
 
     code: bytes
@@ -67,7 +85,7 @@ class Binary:
     seconds: float
     in_place: frozenset[tuple[int, int]]
     sites: tuple[Site, ...]
-    opaque: dict[int, Graph]
+    opaque: dict[int, Callback]
 
     def about(self) -> dict[str, Any]:
         """All but the code, as plain data."""
@@ -79,7 +97,9 @@ class Binary:
             "seconds": self.seconds,
             "in_place": sorted(self.in_place),
             "sites": [(site.operation, site.equation) for site in self.sites],
-            "opaque": [(code, graph.to_text()) for code, graph in self.opaque.items()],
+            "opaque": [
+                (code, call.graph.to_text(), call.strides) for code, call in self.opaque.items()
+            ],
         }
 
     @staticmethod
@@ -94,7 +114,10 @@ class Binary:
             about["seconds"],
             frozenset((i, j) for i, j in about["in_place"]),
             tuple(Site(*site) for site in about["sites"]),
-            {number: Graph.from_text(text) for number, text in about["opaque"]},
+            {
+                number: Callback(Graph.from_text(text), tuple(map(tuple, strides)))
+                for number, text, strides in about["opaque"]
+            },
         )
 
 
@@ -145,7 +168,7 @@ def assembled(
         sum(map(seconds, plan.kernels)),
         plan.in_place,
         tuple(Site(node.primitive.name, sources.get(id(node.origin), -1)) for node in codes),
-        {kernel.code: alone(kernel.nodes[0]) for kernel in plan.opaque},
+        {kernel.code: callback(kernel) for kernel in plan.callbacks},
     )
 
 
@@ -155,6 +178,13 @@ def equations(graph: Graph) -> Iterator[Node]:
         yield node
         for sub in subgraphs(node):
             yield from equations(sub)
+
+
+def callback(kernel: OpaqueKernel) -> Callback:
+    """What a kernel calls."""
+    views = (*kernel.args, *kernel.outs)
+    steps = (tuple(n * view.dtype.itemsize for n in view.strides) for view in views)
+    return Callback(alone(kernel.nodes[0]), tuple(steps))
 
 
 def alone(node: Node) -> Graph:

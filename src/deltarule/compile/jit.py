@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Version:
         Results that are no numbers, by their place.
     executable : Executable or None
         Made at the first call with plain arrays.
+    portable : bool
+        Whether other calls may use it: it captured no traced value of an outer function.
     """
 
     graph: Graph
@@ -62,15 +64,14 @@ class Version:
     spec: Any
     plain: dict[int, Any]
     executable: Executable | None = None
+    portable: bool = field(init=False)
 
-    @property
-    def portable(self) -> bool:
-        """Whether other calls may use it: it captured no traced value of an outer function."""
-        return not any(isinstance(x, Traced) for x in self.captured)
+    def __post_init__(self) -> None:
+        self.portable = not any(isinstance(x, Traced) for x in self.captured)
 
     def call(self, given: Sequence[Any]) -> Any:
         """The function on its inputs."""
-        if [x for x in (*given, *self.captured) if isinstance(x, Traced)]:
+        if not self.portable or [x for x in given if isinstance(x, Traced)]:
             inputs = (as_array(x) for x in (*given, *self.captured))
             return self.tree(interpret(self.graph, *inputs))
         return self.run(given)

@@ -109,6 +109,13 @@ def key_of(scalar: Scalar) -> Any:
     return scalar.key if isinstance(scalar, Number) else scalar
 
 
+@dataclass(frozen=True, slots=True)
+class FailingKernel(Kernel):
+    """A kernel that may fail; ``code`` is the number by which machine code then names the node."""
+
+    code: int
+
+
 def loaded(scalars: tuple[Scalar, ...]) -> tuple[View, ...]:
     """The views among scalars."""
     return tuple([s.view for s in scalars if type(s) is Load])
@@ -228,13 +235,12 @@ class ContractKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class GatherKernel(Kernel):
-    """out[i] = x[index[i]], checked. ``code`` names the node where an index is out of range."""
+class GatherKernel(FailingKernel):
+    """out[i] = x[index[i]], checked."""
 
     x: View
     index: View
     out: View
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -253,14 +259,13 @@ class GatherKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class ScatterKernel(Kernel):
+class ScatterKernel(FailingKernel):
     """out[index[i]] = new[i], or += with ``add``, checked, in order; out holds the old values."""
 
     index: View
     new: View
     out: View
     add: bool
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -350,12 +355,11 @@ class LoopKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class OpaqueKernel(Kernel):
-    """NumPy's evaluation of a node, called back from machine code. Its arrays are contiguous."""
+class OpaqueKernel(FailingKernel):
+    """NumPy's evaluation of a node, called back from machine code."""
 
     args: tuple[View, ...]
     outs: tuple[View, ...]
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -371,3 +375,50 @@ class OpaqueKernel(Kernel):
     def flops(self) -> int:
         """One for each element of the results."""
         return sum(view.size for view in self.outs)
+
+
+@dataclass(frozen=True, slots=True)
+class LapackKernel(FailingKernel):
+    """A step of linear algebra on each matrix over the axes ``lead``, which all views but ``work`` share.
+
+    Attributes
+    ----------
+    step : str
+        Which one.
+    flag : bool
+        Whether the matrix is the transpose of what is read, or a lower triangle, or wanted with vectors.
+    work : tuple of View
+        Memory for one matrix.
+    needed : tuple of View
+        The arguments of the node, from which NumPy computes it where a matrix is out of the ordinary.
+    operations : int
+        Of one matrix.
+    """
+
+    step: str
+    lead: Ints
+    args: tuple[View, ...]
+    outs: tuple[View, ...]
+    work: tuple[View, ...] = ()
+    needed: tuple[View, ...] = ()
+    flag: bool = False
+    operations: int = 0
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Views that it reads."""
+        return (*self.args, *self.needed)
+
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """Views that it writes."""
+        return (*self.outs, *self.work)
+
+    @property
+    def flops(self) -> int:
+        """Those of all matrices."""
+        return math.prod(self.lead) * self.operations
+
+    def numpy(self) -> OpaqueKernel:
+        """NumPy's evaluation of all of it."""
+        return OpaqueKernel(self.nodes, self.code, self.needed, self.outs)

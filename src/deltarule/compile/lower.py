@@ -24,6 +24,7 @@ from deltarule.compile.kernels import (
     Scalar,
     Sum,
 )
+from deltarule.compile.linear import is_there, lapack
 from deltarule.compile.llvm.addresses import is_known
 from deltarule.compile.plan import Plan
 from deltarule.compile.products import Product, choose_vector
@@ -35,6 +36,7 @@ from deltarule.program.lowering import (
     Alias,
     Contract,
     Index,
+    Lapack,
     Loop,
     Lowering,
     Map,
@@ -63,6 +65,8 @@ def is_foreign(node: Node) -> bool:
     lowering = node.primitive.lowering
     if isinstance(lowering, Alias | Loop | Index):
         return False
+    if isinstance(lowering, Lapack):
+        return not is_there(node)
     types = [*(arg.type for arg in node.args), *types_of(node)]
     if any(t.dtype.kind == "c" or t.dtype == np.float16 for t in types):
         return True
@@ -274,7 +278,7 @@ def gather(s: Scheduler, node: Node) -> None:
     out = s.result(node)
     if where.type.size:
         rows, places = s.contiguous(x, from_axis=1), s.contiguous(where)
-        s.append(kernels.GatherKernel((node,), rows, places, out, s.code(node)))
+        s.append(kernels.GatherKernel((node,), s.code(node), rows, places, out))
 
 
 def scatter(add: bool, s: Scheduler, node: Node) -> None:
@@ -287,11 +291,11 @@ def scatter(add: bool, s: Scheduler, node: Node) -> None:
         s.append(
             kernels.ScatterKernel(
                 (node,),
+                s.code(node),
                 places,
                 values,
                 out,
                 add,
-                s.code(node),
             )
         )
 
@@ -326,7 +330,7 @@ def opaque(s: Scheduler, node: Node) -> None:
     args = tuple(s.contiguous(arg) for arg in node.args)
     outs = tuple(s.buffer(kind) for kind in types_of(node))
     s.where[node] = outs if isinstance(node.type, tuple) else outs[0]
-    s.append(kernels.OpaqueKernel((node,), args, outs, s.code(node)))
+    s.append(kernels.OpaqueKernel((node,), s.code(node), args, outs))
 
 
 def alias(s: Scheduler, node: Node) -> None:
@@ -426,6 +430,7 @@ RULES: dict[type, Rule] = {
     Random: random,
     Loop: loop,
     Alias: alias,
+    Lapack: lapack,
     Opaque: opaque,
 }
 MOVES: dict[str, Callable[..., None]] = {

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile import blocks
-from deltarule.compile.binary import Binary, equations
+from deltarule.compile.binary import Binary, Callback, equations
 from deltarule.compile.blocks import (
     ALIGNMENT,
     CONTROL,
@@ -29,7 +29,7 @@ from deltarule.compile.blocks import (
 )
 from deltarule.compile.form import ONCE, Form
 from deltarule.compile.threads import TEAM, shares, thread_count, together
-from deltarule.program import Graph, interpret
+from deltarule.program import ArrayType, Graph, interpret
 
 PAGE = 4096
 MOST_PAUSES = 16  # calls
@@ -224,11 +224,13 @@ class Native:
         return 0
 
 
-def evaluate(graph: Graph, addresses: int) -> None:
+def evaluate(call: Callback, addresses: int) -> None:
     """NumPy's evaluation of a graph on the arrays at the addresses: arguments, then results."""
+    graph = call.graph
     types = (*graph.types, *graph.result_types)
     places = (ctypes.c_void_p * len(types)).from_address(addresses)
-    arrays = [array_at(p or 0, t.shape, t.dtype) for p, t in zip(places, types, strict=True)]
+    rows = zip(places, types, call.strides, strict=True)
+    arrays = [array_at(place or 0, kind, strides) for place, kind, strides in rows]
     args, outs = arrays[: len(graph.inputs)], arrays[len(graph.inputs) :]
     with np.errstate(all="ignore"):
         found = interpret(graph, *args)
@@ -236,10 +238,12 @@ def evaluate(graph: Graph, addresses: int) -> None:
         out[...] = value
 
 
-def array_at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """The array that lies at an address."""
-    nbytes = int(np.prod(shape)) * dtype.itemsize
-    if nbytes == 0:
-        return np.empty(shape, dtype)
-    memory: Any = (ctypes.c_char * nbytes).from_address(address)
-    return np.frombuffer(memory, dtype).reshape(shape)
+def array_at(address: int, kind: ArrayType, strides: tuple[int, ...]) -> Any:
+    """The array whose first element lies at an address."""
+    if kind.size == 0:
+        return np.empty(kind.shape, kind.dtype)
+    reach = [step * (n - 1) for n, step in zip(kind.shape, strides, strict=True)]
+    before = -sum(step for step in reach if step < 0)
+    nbytes = sum(map(abs, reach)) + kind.dtype.itemsize
+    memory: Any = (ctypes.c_char * nbytes).from_address(address - before)
+    return np.ndarray(kind.shape, kind.dtype, memory, before, strides)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.compile.kernels import Kernel, LoopKernel, OpaqueKernel
+from deltarule.compile.kernels import Kernel, LapackKernel, LoopKernel, OpaqueKernel
 from deltarule.program import ArrayType
 from deltarule.program.types import NAMES
 
@@ -124,6 +124,19 @@ class Plan:
                 found.append(kernel)
             elif isinstance(kernel, LoopKernel):
                 found += kernel.body.opaque
+        return tuple(found)
+
+    @property
+    def callbacks(self) -> tuple[OpaqueKernel, ...]:
+        """What NumPy computes, always or where LAPACK reports a failure."""
+        found: list[OpaqueKernel] = []
+        for kernel in self.kernels:
+            if isinstance(kernel, OpaqueKernel):
+                found.append(kernel)
+            elif isinstance(kernel, LapackKernel) and kernel.needed:
+                found.append(kernel.numpy())
+            elif isinstance(kernel, LoopKernel):
+                found += kernel.body.callbacks
         return tuple(found)
 
     @property

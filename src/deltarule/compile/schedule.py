@@ -64,6 +64,8 @@ class Scheduler:
         self.where: dict[Node, Any] = {}  # View, Number, Pending, or a tuple of views
         self.latest: dict[Ints, Draft] = {}
         self.uniform: dict[Any, View] = {}
+        self.factors: dict[View, tuple[View, View]] = {}  # of matrices: l and u, pivots
+        self.triangles: set[View] = set()  # matrices that are lower ones
         self.readers = readers(graph)
 
     def run(self) -> Plan:

@@ -234,7 +234,8 @@ class Trace:
             x = ops.broadcast.evaluate(number, x.shape)
             return self._captured(None, x, x, b"")
         mark = fingerprint(x)
-        before = self.captured.get(id(x))
+        key = id(x) if self.known else place_of(x)
+        before = self.captured.get(key)
         if before is not None:
             if before.mark == mark:
                 return before.node
@@ -242,7 +243,7 @@ class Trace:
                 raise changed(x)
             self.captured[before.node] = before
         value = x.copy("K") if self.known and x.nbytes <= SNAPSHOT else x
-        return self._captured(id(x), x, value, mark)
+        return self._captured(key, x, value, mark)
 
     def _captured(self, key: Any, source: Any, value: Any, mark: bytes) -> Node:
         kind = type_of(value)
@@ -292,6 +293,11 @@ class Trace:
         """Name of the place in the program where a random number is drawn: layer path and occurrence."""
         n = self.sites[STATE.scope] = self.sites.get(STATE.scope, -1) + 1
         return f"{STATE.scope}#{n}"
+
+
+def place_of(x: np.ndarray[Any, Any]) -> Any:
+    """What two arrays share that are the same elements of memory."""
+    return (x.__array_interface__["data"][0], x.shape, x.strides, x.dtype)
 
 
 def plain_array(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -1,7 +1,7 @@
 """Lowering is data: how each primitive is computed, said in a few kinds that every backend implements.
 
 In: nothing. Out: one of ``Map | Reduce | Contract | Index | Random | Loop | Alias |
-Expand | Opaque``, stored in a primitive's record.
+Expand | Lapack | Opaque``, stored in a primitive's record.
 """
 
 from __future__ import annotations
@@ -70,11 +70,19 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapack:
+    """A step of linear algebra on each matrix over the last two axes, by LAPACK called from machine code;
+    the NumPy evaluation where LAPACK is not at hand or reports that it failed."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """Call the NumPy evaluation; no machine code."""
 
     reason: str
 
 
-Lowering = Map | Reduce | Contract | Index | Random | Loop | Alias | Expand | Opaque
+Lowering = Map | Reduce | Contract | Index | Random | Loop | Alias | Expand | Lapack | Opaque
 Rule = Callable[..., Any]

@@ -18,6 +18,7 @@ from deltarule.compile.llvm.calls import LoopWriter, write_opaque
 from deltarule.compile.llvm.clock import CLOCK, NOW
 from deltarule.compile.llvm.contract import write_contract
 from deltarule.compile.llvm.index import write_gather, write_scatter
+from deltarule.compile.llvm.lapack import write_lapack
 from deltarule.compile.llvm.load import ENTRY, Processor
 from deltarule.compile.llvm.loops import Written, write_map
 from deltarule.compile.llvm.mode import Mode
@@ -124,6 +125,8 @@ class Writer:
                 return self.loop(kernel)
             case kernels.OpaqueKernel():
                 return write_opaque(kernel, self.mode)
+            case kernels.LapackKernel():
+                return write_lapack(kernel, self.mode)
         raise AssertionError(f"no file writes {type(kernel).__name__}")
 
     def loop(self, kernel: kernels.LoopKernel) -> Written:

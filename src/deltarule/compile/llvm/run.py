@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltarule.compile.blocks import MEMBER, MEMBERS, SCRATCH
-from deltarule.compile.kernels import Kernel, LoopKernel
+from deltarule.compile.kernels import FailingKernel, Kernel, LoopKernel
 from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
 from deltarule.compile.llvm.table import Table
@@ -93,12 +93,12 @@ class Run:
         table.write(self.function, self.module.constant)
 
     def enter(self, table: Table, kernel: Kernel, shared: bool) -> None:
-        """The line of a kernel: its offsets, and its row of the clock."""
+        """The line of a kernel: its offsets, the number of its node, and its row of the clock."""
         f, addresses = self.module.kernel(kernel, shared)
         name = self.name(kernel, f)
         places = [self.place(address) for address in addresses]
         starts = tuple(start for start, _ in places)
-        numbers = [offset for _, offset in places] + self.row(kernel)
+        numbers = [offset for _, offset in places] + self.code(kernel, f) + self.row(kernel)
         write = partial(self.call_by_line, kernel, f, starts, shared)
         table.add((name, starts, shared), numbers, write)
 
@@ -117,7 +117,10 @@ class Run:
         if self.plan.shared:
             self.count()
         with nullcontext() if shared or not self.plan.shared else self.first():
-            self.call_function(kernel, f, pointers, numbers[len(starts) :], shared)
+            own = len(starts) + f.coded
+            self.call_function(
+                kernel, f, pointers, numbers[len(starts) : own], numbers[own:], shared
+            )
 
     def count(self) -> None:
         """Which thread this is, and of how many."""
@@ -134,11 +137,15 @@ class Run:
         """Call the function of a kernel."""
         f, addresses = self.module.kernel(kernel, shared)
         pointers = [self.pointer(*self.place(address)) for address in addresses]
-        self.call_function(kernel, f, pointers, self.row(kernel), shared)
+        self.call_function(kernel, f, pointers, self.code(kernel, f), self.row(kernel), shared)
 
     def first(self) -> AbstractContextManager[None]:
         """What only the first thread does."""
         return self.function.when(self.function.now(f"icmp eq i64 {self.member}, 0"))
+
+    def code(self, kernel: Kernel, f: Function) -> list[int]:
+        """The number of a kernel's node, where its function wants it."""
+        return [kernel.code] if f.coded and isinstance(kernel, FailingKernel) else []
 
     def row(self, kernel: Kernel) -> list[int]:
         """A new row of the clock, where it is wanted."""
@@ -153,6 +160,7 @@ class Run:
         kernel: Kernel,
         f: Function,
         pointers: Sequence[str],
+        code: Sequence[int | str],
         row: Sequence[int | str],
         shared: bool,
     ) -> None:
@@ -160,7 +168,7 @@ class Run:
         run = self.function
         whole = shared and not f.units and not isinstance(kernel, LoopKernel)
         with clocked(run, row), self.first() if whole else nullcontext():
-            args = [*(f"ptr {pointer}" for pointer in pointers), *self.further(kernel, f)]
+            args = [*(f"ptr {pointer}" for pointer in pointers), *self.further(kernel, f, code)]
             name = self.name(kernel, f)
             if f.result == "void":
                 run.do(f"call void @{name}({', '.join(args)})")
@@ -175,13 +183,14 @@ class Run:
         word = type(kernel).__name__.removesuffix("Kernel").lower()
         return self.module.add(f, word)
 
-    def further(self, kernel: Kernel, f: Function) -> list[str]:
+    def further(self, kernel: Kernel, f: Function, code: Sequence[int | str]) -> list[str]:
         """What a kernel's function takes after its addresses."""
         args = []
         if f.result != "void":
             args.append("ptr %state")
         if isinstance(kernel, LoopKernel):
             args.append("ptr %own")
+        args += [f"i64 {number}" for number in code]
         if f.scratch:
             self.module.scratch = max(self.module.scratch, f.scratch)
             args.append(f"ptr {self.function.pure(f'getelementptr i8, ptr %own, i64 {SCRATCH}')}")

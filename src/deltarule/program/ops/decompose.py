@@ -1,7 +1,7 @@
 """Matrices taken apart: Cholesky, eigenvalues, singular values, QR; over the last two axes.
 
-In: float or complex matrices. Out: factors. LAPACK computes them through NumPy; the derivatives are written
-in products and divisions. Differences of eigenvalues or singular values are divided by: where two are equal
+In: float or complex matrices. Out: factors. LAPACK computes them; the derivatives are written in
+products and divisions. Differences of eigenvalues or singular values are divided by: where two are equal
 the derivative of their vectors is infinite, and counts only where somebody uses the vectors.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, zeros_like
+from deltarule.program.lowering import Lapack
 from deltarule.program.ops.complex import REAL, as_kind, complex_, conj, imag, real_part
 from deltarule.program.ops.contract import einsum, matmul, swap
 from deltarule.program.ops.elementwise import add, div, mul, sub, zmul
 from deltarule.program.ops.linalg import (
-    LAPACK,
     adjoint,
     check_matrix,
     regular_matrix,
@@ -136,7 +136,7 @@ cholesky: Primitive = Primitive(
     vjp=_cholesky_vjp,
     jvp=_cholesky_jvp,
     batch=batch_elementwise("cholesky"),
-    lowering=LAPACK,
+    lowering=Lapack("cholesky"),
     notation=r"\mathrm{{chol}}\,{0}",
     samples=_positive((3, 3), (1, 1), (2, 3, 3)),
     errors=square_errors(),
@@ -193,7 +193,7 @@ eigh: Primitive = Primitive(
     vjp=_eigh_vjp,
     jvp=_eigh_jvp,
     batch=batch_elementwise("eigh"),
-    lowering=LAPACK,
+    lowering=Lapack("eigh"),
     notation=r"\mathrm{{eigh}}\,{0}",
     samples=lambda rng: [
         Sample(s.args, {"upper": upper, "driver": driver})
@@ -280,7 +280,7 @@ svd: Primitive = Primitive(
     vjp=_svd_vjp,
     jvp=_svd_jvp,
     batch=batch_elementwise("svd"),
-    lowering=LAPACK,
+    lowering=Lapack("svd"),
     notation=r"\mathrm{{svd}}\,{0}",
     samples=lambda rng: [
         Sample((_separated(rng, shape),)) for shape in ((3, 3), (4, 2), (2, 4), (2, 3, 2), (1, 1))
@@ -338,7 +338,7 @@ qr: Primitive = Primitive(
     vjp=_qr_vjp,
     jvp=_qr_jvp,
     batch=batch_elementwise("qr"),
-    lowering=LAPACK,
+    lowering=Lapack("qr"),
     notation=r"\mathrm{{qr}}\,{0}",
     samples=lambda rng: (
         [Sample((regular_matrix(rng, (3, 3)),))]

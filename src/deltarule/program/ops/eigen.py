@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, zeros_like
+from deltarule.program.lowering import Lapack
 from deltarule.program.ops.complex import REAL, as_kind, complex_, conj, imag, real
 from deltarule.program.ops.contract import matmul
 from deltarule.program.ops.decompose import (
@@ -24,7 +25,7 @@ from deltarule.program.ops.decompose import (
     reciprocal_gaps,
 )
 from deltarule.program.ops.elementwise import add, div, mul, sub, zmul
-from deltarule.program.ops.linalg import LAPACK, adjoint, check_matrix, solve
+from deltarule.program.ops.linalg import adjoint, check_matrix, solve
 from deltarule.program.ops.logic import cast, eq
 from deltarule.program.ops.reduce import argmax, sum_
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
@@ -96,7 +97,7 @@ eig: Primitive = Primitive(
     vjp=_vjp,
     jvp=_jvp,
     batch=batch_elementwise("eig"),
-    lowering=LAPACK,
+    lowering=Lapack("eig"),
     notation=r"\mathrm{{eig}}\,{0}",
     samples=_samples,
     errors=(

@@ -1,7 +1,7 @@
 """Linear systems, inverses and determinants: over the last two axes, leading axes broadcast.
 
 In: square matrices, but for ``pinv``; right sides as matrices. Out: solutions, inverses, determinants.
-LAPACK, through NumPy and SciPy, computes them; the derivatives are written in products and solutions.
+LAPACK computes them; the derivatives are written in products and solutions.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
-from deltarule.program.lowering import Opaque
-from deltarule.program.ops.complex import conj
+from deltarule.program.lowering import Expand, Lapack, Opaque
+from deltarule.program.ops.complex import as_kind, conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import div, mul, neg, sub, zmul
-from deltarule.program.ops.logic import select
-from deltarule.program.ops.reduce import sum_
+from deltarule.program.ops.logic import gt, select
+from deltarule.program.ops.reduce import max_, sum_
 from deltarule.program.ops.shape import concatenate, reshape, slice_
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.types import ArrayType
 
-LAPACK = Opaque("linear algebra is LAPACK's")
+SCIPY = Opaque("matrix exponentials are SciPy's")
 
 
 def check_matrix(name: str, x: ArrayType, square: bool = True) -> None:
@@ -121,7 +121,7 @@ solve: Primitive = Primitive(
     vjp=_solve_vjp,
     jvp=_solve_jvp,
     batch=batch_elementwise("solve"),
-    lowering=LAPACK,
+    lowering=Lapack("solve"),
     notation="{0}^{{-1}} {1}",
     samples=systems(
         ((3, 3), (3, 2)),
@@ -148,7 +148,8 @@ def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
     out = np.empty((*lead, *b.shape[-2:]), b.dtype)
     left, right = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
     for i in np.ndindex(lead):
-        out[i] = solve_triangular(left[i], right[i], lower=lower) if out[i].size else out[i]
+        if out[i].size:
+            out[i] = solve_triangular(left[i], right[i], lower=lower, check_finite=False)
     return out
 
 
@@ -176,7 +177,7 @@ solve_triangular: Primitive = Primitive(
     vjp=_triangular_vjp,
     jvp=_triangular_jvp,
     batch=batch_elementwise("solve_triangular"),
-    lowering=LAPACK,
+    lowering=Lapack("triangular"),
     notation="{0}^{{-1}} {1}",
     samples=lambda rng: [
         Sample(s.args, {"lower": lower})
@@ -216,7 +217,7 @@ inv: Primitive = Primitive(
     vjp=lambda i, ct, y, x: neg(matmul(matmul(swap(y), ct), swap(y))),
     jvp=lambda tangents, y, x: neg(matmul(matmul(y, tangents[0]), y)),
     batch=batch_elementwise("inv"),
-    lowering=LAPACK,
+    lowering=Lapack("inv"),
     notation="{0}^{{-1}}",
     samples=regular((3, 3), (1, 1), (2, 3, 3), (0, 0)),
     errors=square_errors(),
@@ -247,7 +248,7 @@ cofactor: Primitive = Primitive(
     vjp=lambda i, ct, y, x: _cofactor_moved(ct, y, x),
     jvp=lambda tangents, y, x: _cofactor_moved(tangents[0], y, x),
     batch=batch_elementwise("cofactor"),
-    lowering=LAPACK,
+    lowering=Lapack("cofactor"),
     notation=r"\mathrm{{cof}}\,{0}",
     samples=regular((3, 3), (2, 2), (2, 3, 3)),
     errors=square_errors(),
@@ -266,7 +267,7 @@ det: Primitive = Primitive(
     vjp=lambda i, ct, y, x: mul(_of_each(ct), cofactor(x)),
     jvp=lambda tangents, y, x: _inner(cofactor(x), tangents[0]),
     batch=batch_elementwise("det"),
-    lowering=LAPACK,
+    lowering=Lapack("det"),
     notation=r"\det {0}",
     samples=regular((3, 3), (1, 1), (2, 3, 3)),
     errors=square_errors(),
@@ -307,7 +308,7 @@ slogdet: Primitive = Primitive(
     vjp=_slogdet_vjp,
     jvp=_slogdet_jvp,
     batch=batch_elementwise("slogdet"),
-    lowering=LAPACK,
+    lowering=Lapack("slogdet"),
     notation=r"\ln \left|\det {0}\right|",
     samples=regular((3, 3), (1, 1), (2, 3, 3)),
     errors=square_errors(),
@@ -328,7 +329,7 @@ logdet: Primitive = Primitive(
     vjp=lambda i, ct, y, x: mul(_of_each(ct), swap(inv(x))),
     jvp=lambda tangents, y, x: _inner(swap(inv(x)), tangents[0]),
     batch=batch_elementwise("logdet"),
-    lowering=LAPACK,
+    lowering=Lapack("logdet"),
     notation=r"\ln \det {0}",
     samples=lambda rng: [
         Sample((s.args[0] * np.exp(0.2j),)) for s in regular((3, 3), (1, 1), (2, 3, 3))(rng)
@@ -364,6 +365,21 @@ def _pinv_jvp(tangents: Sequence[Any], y: Any, x: Any, rcond: float | None) -> A
     return sub(second + third, first)
 
 
+def _pinv_steps(x: Any, rcond: float | None) -> Any:
+    """v s^-1 u^T with the reciprocals of all singular values that are not nearly 0."""
+    from deltarule.program.ops.decompose import as_row, svd
+
+    if 0 in x.shape:
+        return swap(x)
+    u, s, vt = svd(x)
+    n = len(s.shape)
+    least = mul(max_(s, axes=(n - 1,)), s.dtype.type(1e-15 if rcond is None else rcond))
+    large = gt(s, reshape(least, shape=(*least.shape, 1)))
+    zero = np.zeros((), s.dtype)
+    turned = select(large, div(np.ones((), s.dtype), select(large, s, zero + 1)), zero)
+    return matmul(mul(adjoint(vt), as_row(as_kind(turned, x))), adjoint(u))
+
+
 pinv: Primitive = Primitive(
     "pinv",
     "Pseudo-inverse of matrices whose rank stays the same.",
@@ -372,7 +388,7 @@ pinv: Primitive = Primitive(
     vjp=_pinv_vjp,
     jvp=_pinv_jvp,
     batch=batch_elementwise("pinv"),
-    lowering=LAPACK,
+    lowering=Expand(_pinv_steps),
     notation="{0}^+",
     samples=lambda rng: [
         Sample((rng.normal(size=shape),), {"rcond": None})
@@ -406,7 +422,7 @@ expm: Primitive = Primitive(
     vjp=lambda i, ct, y, x: _expm_moved(swap(x), ct),
     jvp=lambda tangents, y, x: _expm_moved(x, tangents[0]),
     batch=batch_elementwise("expm"),
-    lowering=LAPACK,
+    lowering=SCIPY,
     notation="e^{{{0}}}",
     samples=lambda rng: [
         Sample((rng.normal(size=shape) / 2,)) for shape in ((3, 3), (1, 1), (2, 2, 2))

@@ -1,0 +1,90 @@
+"""Linear algebra on one matrix after the other, by LAPACK and BLAS.
+
+In: a LapackKernel. Out: its function. A matrix that is out of the ordinary (singular, not positive definite)
+sends all of them to NumPy, whose answer or error is the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from deltarule.compile.kernels import LapackKernel
+from deltarule.compile.llvm import small
+from deltarule.compile.llvm.determinants import cofactor, determinant, logarithm
+from deltarule.compile.llvm.eigen import eig
+from deltarule.compile.llvm.loops import Written
+from deltarule.compile.llvm.matrices import Each, Matrix
+from deltarule.compile.llvm.mode import Mode
+from deltarule.compile.llvm.systems import lu, solve, triangular
+
+
+def cholesky(e: Each) -> None:
+    """The lower triangle, which LAPACK sees as an upper one."""
+    (x,), (y,) = e.args, e.outs
+    e.copy(x, y)
+    e.lapack("potrf", "U", e.n, y, e.n)
+    e.triangle(y, lower=True)
+
+
+def eigh(e: Each) -> None:
+    """By divide and conquer, as NumPy."""
+    (x,), (values, vectors) = e.args, e.outs
+    a, *spaces = e.work
+    e.copy(x, a.turned)
+    rooms: list[Matrix | int] = []
+    for space in spaces:
+        rooms += [space, space.shape[0]]
+    name = "syevd" if x.lanes == 1 else "heevd"
+    e.lapack(name, "V", "U" if e.flag else "L", e.n, a, e.n, values, *rooms)
+    e.copy(a.turned, vectors)
+
+
+def svd(e: Each) -> None:
+    """By divide and conquer, as NumPy."""
+    (x,), (u, s, vt) = e.args, e.outs
+    a, left, right, space, *others = e.work
+    (m, n), k = x.shape, s.shape[0]
+    e.copy(x, a.turned)
+    e.lapack("gesdd", "S", m, n, a, m, s, left, m, right, k, space, space.shape[0], *others)
+    e.copy(left.turned, u)
+    e.copy(right.turned, vt)
+
+
+def qr(e: Each) -> None:
+    """By reflections."""
+    (x,), (q, r) = e.args, e.outs
+    a, tau, space = e.work
+    m, n = x.shape
+    e.copy(x, a.turned)
+    e.lapack("geqrf", m, n, a, m, tau, space, space.shape[0])
+    top = replace(a.turned, view=replace(a.turned.view, shape=(n, n)))
+    e.copy(top, r)
+    e.triangle(r, lower=False)
+    name = "orgqr" if x.lanes == 1 else "ungqr"
+    e.lapack(name, m, n, n, a, m, tau, space, space.shape[0])
+    e.copy(a.turned, q)
+
+
+STEPS: dict[str, Callable[[Each], None]] = {
+    "lu": lu,
+    "solve": solve,
+    "triangular": triangular,
+    "det": determinant,
+    "cofactor": cofactor,
+    "slogdet": logarithm,
+    "logdet": logarithm,
+    "cholesky": cholesky,
+    "eigh": eigh,
+    "eig": eig,
+    "svd": svd,
+    "qr": qr,
+}
+
+
+def write_lapack(kernel: LapackKernel, mode: Mode) -> Written:
+    """The function of a kernel."""
+    step = STEPS[kernel.step]
+    if small.is_small(kernel.args[0], len(kernel.lead)):
+        step = small.STEPS.get(kernel.step, step)
+    return Each(kernel, mode).write(step)
