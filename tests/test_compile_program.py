@@ -14,8 +14,10 @@ import pytest
 
 import deltarule.derive  # noqa: F401
 from compiling import apply, assert_same, compiled, given, graph_of, number, reference, results
+from deltarule.compile import compile as compiling
 from deltarule.compile import program
 from deltarule.compile.kernels import LoopKernel
+from deltarule.compile.llvm import run as run_of_plans
 from deltarule.compile.lower import schedule
 from deltarule.compile.program import Executable, Native, build
 from deltarule.compile.rewrite import PASSES, rewrite
@@ -55,6 +57,27 @@ def test_an_index_out_of_range_is_an_error_that_names_it(name, wrong):
     assert_same([x], [np.arange(10.0).reshape(5, 2)])
     right = (x, np.array([0, 4, 1]), new)[: len(args)]
     assert_same(run(*right), reference(run.graph, right))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_the_error_names_the_line_among_many_kernels_of_one_pattern(wrong):
+    def many(a, x, i):
+        for _ in range(70):
+            x = a @ np.tanh(x)
+        first = x[:, i[0]]
+        return first @ x[:, i[1]]
+
+    run = compiling(many)
+    a, indices = np.eye(3), [np.array([0, 1]), np.array([1, 2])]
+    np.testing.assert_allclose(run(a, a, indices), many(a, a, indices))
+    assert len(run.plan.kernels) > run_of_plans.MANY
+    indices[wrong] = np.array([7, 7])
+    line = many.__code__.co_firstlineno + 3 + wrong
+    with pytest.raises(
+        IndexError, match=rf"index 7 is out of bounds .*test_compile_program.py:{line}$"
+    ):
+        run(a, a, indices)
 
 
 @pytest.mark.native
