@@ -353,20 +353,20 @@ class Advanced:
 
     def read(self, x: Any) -> Any:
         """Gather, and put the axes of the index where NumPy puts them."""
-        flat = ops.reshape(ops.transpose(x, order=self.order), shape=self.joined)
-        out = ops.gather(flat, self.index)
-        return (
-            out
-            if self.place == tuple(range(len(self.place)))
-            else ops.transpose(out, order=self.place)
-        )
+        out = ops.gather(_shaped(_turned(x, self.order), self.joined), self.index)
+        return _turned(out, self.place)
 
     def write(self, x: Any, new: Any, scatter: Any) -> Any:
         """All of ``x`` with ``new`` written or added at the indices."""
-        turned = ops.transpose(x, order=self.order)
-        flat = scatter(
-            ops.reshape(turned, shape=self.joined),
-            self.index,
-            ops.transpose(new, order=inverse(self.place)),
-        )
-        return ops.transpose(ops.reshape(flat, shape=turned.shape), order=inverse(self.order))
+        turned = _turned(x, self.order)
+        new = _turned(new, inverse(self.place))
+        flat = scatter(_shaped(turned, self.joined), self.index, new)
+        return _turned(_shaped(flat, turned.shape), inverse(self.order))
+
+
+def _turned(x: Any, order: Ints) -> Any:
+    return x if order == tuple(range(len(order))) else ops.transpose(x, order=order)
+
+
+def _shaped(x: Any, shape: Ints) -> Any:
+    return x if x.shape == shape else ops.reshape(x, shape=shape)

@@ -15,7 +15,7 @@ from deltarule.derive.functions.arguments import Axis, as_float, axes_of
 from deltarule.derive.functions.reduce import _max, _sum
 from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, UFUNCS
-from deltarule.derive.ufuncs import operand, promoted, truth
+from deltarule.derive.ufuncs import casting, operand, truth
 from deltarule.errors import GradientError
 from deltarule.program import ops
 
@@ -33,7 +33,7 @@ def special_rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
         ufunc = getattr(special, name)
-        UFUNCS[ufunc] = lambda *args: f(*promoted(ufunc, args))
+        UFUNCS[ufunc] = casting(ufunc, f)
         return f
 
     return declare

@@ -540,6 +540,8 @@ _COMPARE = {
 
 
 def _general(ufunc: np.ufunc, reverse: bool) -> Callable[[Any, Any], Any]:
+    if ufunc is np.matmul:  # of arrays, which are no Python numbers
+        return lambda self, other: UFUNCS[ufunc](*((other, self) if reverse else (self, other)))
     return lambda self, other: operate(ufunc, *((other, self) if reverse else (self, other)))
 
 

@@ -152,7 +152,7 @@ def ufunc_rule(*ufuncs: np.ufunc) -> Callable[[Callable[..., Any]], Callable[...
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
         for ufunc in ufuncs:
-            UFUNCS[ufunc] = _casting(ufunc, f)
+            UFUNCS[ufunc] = casting(ufunc, f)
         return f
 
     return declare
@@ -168,7 +168,7 @@ def raw_rule(ufunc: np.ufunc) -> Callable[[Callable[..., Any]], Callable[..., An
     return declare
 
 
-def _casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
+def casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
     """The rule with casts before it, which one traced float does not need."""
     if ufunc.nin > 1 or not any(loop.startswith("d->") for loop in ufunc.types):
         return lambda *args: f(*promoted(ufunc, args))

@@ -38,11 +38,19 @@ def shared(x: Any, primitive: Primitive, attrs: dict[str, Any]) -> Any:
     """Apply a view operation whose result shares the buffer of ``x`` always."""
     if type(x) is not Tracer:
         return primitive(x, **attrs)
-    out: Tracer = x.within.record(primitive, (x,), attrs)
+    same = attrs == _nothing(primitive, x.shape)
+    out: Tracer = Tracer(x.within, x.node) if same else x.within.record(primitive, (x,), attrs)
     base = x if x.base is None else x.base
     out.scalar = False
     out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
     return out
+
+
+def _nothing(primitive: Primitive, shape: tuple[int, ...]) -> dict[str, Any] | None:
+    """The attrs with which an operation leaves all as it is; None where a node is to be made all the same."""
+    if primitive is ops.broadcast:
+        return {"shape": shape}
+    return {"order": tuple(range(len(shape)))} if primitive is ops.transpose else None
 
 
 def replay(x: Any, path: Path) -> list[Any]:

@@ -188,7 +188,7 @@ def _sort(
 ) -> Any:
     x, along = _lined_up(a, axis)
     index = _argsort(x, along, kind, stable=stable)
-    return _take_along_axis(x, index, along)
+    return ops.gather(x, index) if x.ndim == 1 else _take_along_axis(x, index, along)
 
 
 @rule(np.argpartition)

@@ -40,7 +40,8 @@ def _inner(a: Any, b: Any, /) -> Any:
 
 @rule(np.outer, np.linalg.outer)
 def _outer(a: Any, b: Any, out: Any = None) -> Any:
-    return _multiply(_reshape(a, (-1, 1)), _reshape(b, (1, -1)))
+    a, b = as_array(a), as_array(b)
+    return _multiply(ops.reshape(a, shape=(a.size, 1)), ops.reshape(b, shape=(1, b.size)))
 
 
 @rule(np.vdot)

@@ -246,9 +246,15 @@ def diagonal(x: Any, offset: int = 0) -> Any:
     return view(flat, ops.slice, start=tuple(start), size=(*lead, size), step=tuple(step))
 
 
+def _last(a: Any, *axes: int) -> Any:
+    """Two axes put last; those of a matrix are there."""
+    x = as_array(a)
+    return x if x.ndim == 2 and axes == (0, 1) else _moveaxis(x, axes, (-2, -1))
+
+
 @rule(np.diagonal)
 def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    found = diagonal(_moveaxis(a, (axis1, axis2), (-2, -1)), offset)
+    found = diagonal(_last(a, axis1, axis2), offset)
     return view(found, ops.broadcast, shape=found.shape)  # which makes it read-only, as NumPy's is
 
 
@@ -261,7 +267,7 @@ def _matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
 def _trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
-    found = diagonal(_moveaxis(a, (axis1, axis2), (-2, -1)), offset)
+    found = diagonal(_last(a, axis1, axis2), offset)
     return found.sum(axis=-1, dtype=dtype)
 
 
@@ -322,6 +328,10 @@ def plain_numbers(x: Any) -> Any:
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     x = _ravel(a) if axis is None else as_array(a)
     along = axis_of(axis or 0, x.ndim)
+    if isinstance(repeats, int) and repeats >= 0:
+        lead, rest = x.shape[: along + 1], x.shape[along + 1 :]
+        spread = broadcast_to(ops.reshape(x, shape=(*lead, 1, *rest)), (*lead, repeats, *rest))
+        return ops.reshape(spread, shape=(*lead[:-1], lead[-1] * repeats, *rest))
     places = np.arange(x.shape[along])
     return at(x, along, np.repeat(places, plain_numbers(repeats)))
 

@@ -8,6 +8,7 @@ the derivative of their vectors is infinite, and counts only where somebody uses
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,12 @@ from deltarule.program.types import ArrayType
 
 def _halved(x: Any) -> Any:
     """The lower triangle with half the diagonal."""
-    weights = np.tri(x.shape[-1], dtype=x.dtype) - np.eye(x.shape[-1], dtype=x.dtype) / 2
-    return mul(x, weights)
+    return mul(x, _half_weights(x.shape[-1], x.dtype))
+
+
+@lru_cache(maxsize=256)
+def _half_weights(n: int, dtype: np.dtype[Any]) -> Any:
+    return np.tri(n, dtype=dtype) - np.eye(n, dtype=dtype) / 2
 
 
 def _folded(x: Any) -> Any:

@@ -7,6 +7,7 @@ LAPACK computes them; the derivatives are written in products and solutions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -136,14 +137,21 @@ solve: Primitive = Primitive(
 
 def triangle(x: Any, lower: bool) -> Any:
     """The lower or upper triangle of matrices, zeros elsewhere."""
-    m, n = x.shape[-2:]
-    inside = np.tri(m, n) > 0
-    return select(inside if lower else inside.T, x, np.zeros((), x.dtype))
+    inside = _below(*x.shape[-2:])
+    return select(inside if lower else inside.T, x, x.dtype.type(0))
+
+
+@lru_cache(maxsize=256)
+def _below(m: int, n: int) -> Any:
+    """True on the diagonal and below."""
+    return np.tri(m, n) > 0
 
 
 def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
     from scipy.linalg import solve_triangular
 
+    if a.ndim == b.ndim == 2 and b.size:
+        return solve_triangular(a, b, lower=lower)
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = np.empty((*lead, *b.shape[-2:]), b.dtype)
     left, right = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
