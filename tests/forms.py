@@ -563,6 +563,6 @@ SWITCHED_OFF = {
     "the primitive `result`": "it is proven with the operations that have several results",
     "the primitive `foreign`": "it stands for Python code; the tests of `dr.custom_vjp` prove it",
     "`eigh` by SciPy's driver `evr`": "the signs of its vectors jump under small changes",
-    "`eigh` and `svd` of complex matrices": "the phases of their vectors are any; tested on what "
+    "`eigh`, `svd` and `complement` of complex matrices": "the phases of their vectors are any; tested on what "
     "does not depend on them",
 }

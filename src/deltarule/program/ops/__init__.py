@@ -36,6 +36,17 @@ from deltarule.program.ops.elementwise import (
     tanh,
     zmul,
 )
+from deltarule.program.ops.factors import (
+    complement,
+    exchanged,
+    logm,
+    lu,
+    pivots,
+    polar,
+    powerm,
+    sqrtm,
+    sylvester,
+)
 from deltarule.program.ops.fourier import fft, irfft, rfft
 from deltarule.program.ops.index import gather, scatter, scatter_add
 from deltarule.program.ops.linalg import (
