@@ -19,7 +19,7 @@ from test_functions import ALIASES, WRITERS
 DOCS = Path(__file__).parents[1] / "docs"
 # Whoever adds a primitive that machine code cannot do says here which library does it.
 OPAQUE = {
-    "linear algebra is LAPACK's": 23,
+    "linear algebra is LAPACK's": 24,
     "fast Fourier transforms are NumPy's": 3,
     "special functions are SciPy's": 39,
     "sorting is NumPy's": 1,
