@@ -422,7 +422,11 @@ FORMS = {
     np.linalg.matrix_power(X, 5); np.linalg.multi_dot([A, B, B.T, Q])
     np.linalg.multi_dot([V, Q, W]); np.linalg.vecdot(A, D); np.linalg.matmul(A, B)
     np.linalg.tensordot(A, B, axes=1); np.linalg.diagonal(X); np.linalg.trace(X)
-    np.linalg.matrix_transpose(X)
+    np.linalg.matrix_transpose(X); np.linalg.svd(T)[1]; np.linalg.svd(T[:3]); np.linalg.svd(A)
+    np.linalg.svd(T)[0][:, 2:] @ np.linalg.svd(T)[0][:, 2:].T; np.linalg.svd(X[:, :2])
+    np.linalg.qr(T, mode="complete")[1]; np.linalg.qr(T[:3], mode="complete")
+    np.linalg.svd(P + P.T, hermitian=True); np.linalg.svd(P + P.T - 5 * np.eye(3), False, False, True)
+    np.linalg.pinv(P + P.T, hermitian=True)
     """,
     "scipy.special": """
     special.k0e(V); special.k1e(V); special.kve(2, V); special.yv(0.5, V); special.softplus(V)
@@ -465,6 +469,35 @@ FORMS = {
     linalg.expm(Q); linalg.expm(X); linalg.block_diag(A, Q); linalg.toeplitz(V)
     linalg.toeplitz(V, W); linalg.circulant(V); linalg.hankel(V); linalg.hankel(V, W)
     linalg.solve(Q, V, transposed=True); linalg.cho_factor(P @ P.T)
+    linalg.lu(Q); linalg.lu(P); linalg.lu(T); linalg.lu(A); linalg.lu(Q, permute_l=True); linalg.lu(X)
+    linalg.lu(Q, p_indices=True); linalg.lu_factor(Q); linalg.lu_factor(T); linalg.lu_solve(linalg.lu_factor(Q), V)
+    linalg.lu_solve(linalg.lu_factor(P), B, trans=1); linalg.solve(P, V, assume_a="diagonal")
+    linalg.solve(P, V, assume_a="tridiagonal"); linalg.solve(P, V, assume_a="upper triangular")
+    linalg.solve_banded((1, 1), P, V); linalg.solve_banded((0, 1), A, V)
+    linalg.solve_banded((1, 1), B.T[:3] + 1, B.T[:3, :2]); linalg.solveh_banded(A + [[0], [3]], V)
+    linalg.solveh_banded(A + [[3], [0]], V, lower=True); linalg.solve_toeplitz(V + [3, 0, 0], W)
+    linalg.solve_toeplitz((V + [3, 0, 0], W), A.T); linalg.solve_circulant(V + [3, 0, 0], W)
+    linalg.matmul_toeplitz((V, W), W); linalg.toeplitz(A); linalg.circulant(A); linalg.companion(V)
+    linalg.fiedler(V); linalg.leslie(V, W[:2]); linalg.convolution_matrix(V, 4)
+    linalg.convolution_matrix(V, 4, mode="same"); linalg.convolution_matrix(V, 2, mode="valid")
+    linalg.diagsvd(V, 3, 4); linalg.khatri_rao(A, D); linalg.solve_sylvester(P, Q + 2 * np.eye(3), X[0])
+    linalg.solve_continuous_lyapunov(P, Q); linalg.solve_discrete_lyapunov(P / 10, Q)
+    linalg.solve_discrete_lyapunov(P / 10, Q, method="bilinear"); linalg.sqrtm(P @ P.T); linalg.sqrtm(P)
+    linalg.logm(P @ P.T); linalg.logm(P); linalg.fractional_matrix_power(P, 0.5)
+    linalg.fractional_matrix_power(P, 2); linalg.fractional_matrix_power(P, -0.7); linalg.expm_frechet(Q, P)
+    linalg.expm_frechet(Q, P, compute_expm=False); linalg.cosm(Q); linalg.sinm(Q); linalg.tanm(Q / 4)
+    linalg.coshm(Q); linalg.sinhm(Q); linalg.tanhm(Q); linalg.polar(P); linalg.polar(T); linalg.polar(A)
+    linalg.polar(P, side="left"); linalg.polar(np.eye(3) * S); linalg.orthogonal_procrustes(P, Q)
+    linalg.eigh(P + P.T, P @ P.T)[0]; np.abs(linalg.eigh(P + P.T, P @ P.T)[1])
+    np.abs(linalg.eigh(P + P.T, P @ P.T, type=2)[1]); np.abs(linalg.eigh(P + P.T, P @ P.T, type=3)[1])
+    linalg.eigvalsh(P + P.T, P @ P.T, type=2); linalg.eigh(P + P.T, subset_by_index=[0, 1])[0]
+    linalg.eigvalsh(P + P.T, subset_by_index=[1, 2]); linalg.eig(P + P.T)[0].real; linalg.eigvals(P).real
+    linalg.eig(P, Q)[0].real; np.abs(linalg.eig(P)[1]); linalg.eigvalsh_tridiagonal(V, W[:2])
+    np.abs(linalg.eigh_tridiagonal(V, W[:2])[1]); linalg.svd(T)[1]; linalg.svd(T[:3]); linalg.qr(T)[1]
+    linalg.qr(T[:3]); linalg.qr(A); linalg.qr(A, mode="r"); linalg.qr(T, mode="r"); linalg.orth(T) @ linalg.orth(T).T
+    linalg.null_space(A); linalg.pinv(A, return_rank=True)[0]; linalg.pinvh(P + P.T)
+    linalg.inv(P @ P.T, assume_a="pos"); linalg.inv(P, assume_a="upper triangular")
+    linalg.lstsq(T, T[:, 0] + [1, 0, 0, 1])[1]
     """,
     "lists of numbers": """
     np.concatenate([[S, Z], [1.0]]); np.stack([[S, Z], [1, 2]]); np.column_stack([[S, Z], [1, 2]])
@@ -507,7 +540,7 @@ BY_VALUE = """
     V[V | V[int( | V[:, None][K] | C[M] | C[:, K] | C[0, K] | np.where(A > 1)[ | np.argwhere | np.nonzero
     np.flatnonzero | .nonzero | np.extract | np.compress | np.bincount | np.unique | np.count_nonzero(M)
     np.allclose | np.array_equal | max(V) | min(V) | np.histogram | np.lexsort | np.trim_zeros | np.union1d
-    np.array_equiv | np.searchsorted(V, 0.5, sorter
+    np.array_equiv | np.searchsorted(V, 0.5, sorter | linalg.orth( | linalg.null_space
 """
 BY_VALUE = [
     word.strip() for line in BY_VALUE.split("\n") for word in line.split(" | ") if word.strip()

@@ -20,8 +20,8 @@ from deltarule.derive.table import Rule, check_arguments
 from deltarule.program.primitive import Traced
 
 WAITING = {
-    "scipy.special": "deltarule.derive.scipy_special",
-    "scipy.linalg": "deltarule.derive.scipy_linalg",
+    "scipy.special": "scipy_special",
+    "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
 }
 EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 
@@ -32,7 +32,8 @@ def reach() -> bool:
         return False
     found = [name for name in WAITING if name in sys.modules]
     for name in found:
-        import_module(WAITING.pop(name))
+        for rules in WAITING.pop(name).split():
+            import_module(f"deltarule.derive.{rules}")
     return bool(found)
 
 
@@ -40,7 +41,7 @@ def library_rule(function: Any) -> Callable[[Rule], Rule]:
     """Declare the rule of a Python function of SciPy; its code is exchanged for an entry."""
 
     def declare(rule: Rule) -> Rule:
-        name = f"{function.__module__}.{function.__name__}"
+        name = f"{function.__module__}.{function.__qualname__}"
         code = function.__code__
         original = FunctionType(
             code,

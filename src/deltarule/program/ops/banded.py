@@ -1,7 +1,8 @@
 """Linear systems with banded matrices, kept by diagonals as SciPy keeps them: ``ab[upper + i - j, j]`` is
 ``a[i, j]``.
 
-In: diagonals over the last two axes, right sides as matrices. Out: solutions, in time proportional to the size.
+In: diagonals over the last two axes, right sides as matrices. Out: solutions, in time proportional to the
+size.
 """
 
 from __future__ import annotations
