@@ -46,7 +46,18 @@ ARRAYS = {
     "P": apart(3, 3) + np.diag([1.0, 2.0, 3.0]),
     "H": np.where(np.eye(3, 4) + np.eye(3, 4, 2) > 0, np.nan, apart(3, 4)),
 }
-MODULES = {"np": np, "special": special, "linalg": linalg, "logsumexp": logsumexp}
+MODULES = {
+    "np": np,
+    "special": special,
+    "linalg": linalg,
+    "logsumexp": logsumexp,
+    "poly": np.polynomial.polynomial,
+    "cheb": np.polynomial.chebyshev,
+    "leg": np.polynomial.legendre,
+    "herm": np.polynomial.hermite,
+    "herme": np.polynomial.hermite_e,
+    "lag": np.polynomial.laguerre,
+}
 FORMS = {
     "operators": """
     A + D; A - D; A * D; A / D; A ** D; -A; +A; abs(N); A @ B; V @ W; A @ V; V @ B; Q @ Q @ V; A + 1
@@ -342,7 +353,10 @@ FORMS = {
     np.polyadd(V, W[:2]); np.polysub(V, W); np.polyfit([0.0, 1.0, 2.0, 3.0], B[0], 1)
     np.cov(A, rowvar=False); np.cov(V, W); np.cov(A, ddof=0); np.cov(A, aweights=[1.0, 2, 3])
     np.corrcoef(B); np.corrcoef(V, W); np.cov(V); np.cov(A, bias=True)
-    np.cov(A, fweights=[1, 2, 3])
+    np.cov(A, fweights=[1, 2, 3]); np.polydiv(B[0], V); np.polydiv(V, W); np.polydiv(W[:1], V)
+    np.poly(V); np.poly(Q); np.poly(A[0, :1]); np.roots(V).real; np.roots(np.array([1, -6, 11, -6]) * S).real
+    np.roots(np.stack([S, Z, 0 * Z])).real; np.poly1d(V)(2.0); np.poly1d(V)(W); np.poly1d([1, 2])(V)
+    (np.poly1d(V) * np.poly1d(W)).deriv()(S); np.poly1d(V, True).coeffs; np.common_type(A, I)
     """,
     "padding": """
     np.pad(A, 1, mode="edge"); np.pad(A, ((1, 2), (0, 1)), mode="reflect")
@@ -428,6 +442,38 @@ FORMS = {
     np.linalg.svd(P + P.T, hermitian=True); np.linalg.svd(P + P.T - 5 * np.eye(3), False, False, True)
     np.linalg.pinv(P + P.T, hermitian=True)
     """,
+    "classes of polynomials": """
+    poly.polyval(V, W); poly.polyval(2.0, V); poly.polyval(V, [1.0, 2, 3]); poly.polyval(V, B)
+    poly.polyval(V, B[:, :3], tensor=False); poly.polyval2d(V, W, A); poly.polygrid2d(V, W, A)
+    poly.polyval3d(V, W, V, C); poly.polyder(V); poly.polyder(V, 2); poly.polyder(A, axis=1)
+    poly.polyint(V); poly.polyint(V, 2, k=[1, 2], lbnd=1, scl=2); poly.polyadd(V, W[:2])
+    poly.polysub(V, W[:2]); poly.polymul(V, W); poly.polymulx(V); poly.polymulx(V[:1])
+    poly.polydiv(B[0], V); poly.polypow(V, 3); poly.polyroots(V).real; poly.polyfromroots(V)
+    poly.polyvander(V, 3); poly.polyvander2d(V, W, [1, 2]); poly.polyfit(V, W, 1)
+    poly.polyfit(V, W, [0, 2], w=V); poly.polycompanion(V); poly.polyvalfromroots(V, W)
+    poly.polyline(S, Z); cheb.chebval(V, W); cheb.chebval(2.0, V); cheb.chebval(V, B)
+    cheb.chebval2d(V, W, A); cheb.chebder(B[:, 0], 2); cheb.chebint(V); cheb.chebadd(V, W)
+    cheb.chebmul(V, W); cheb.chebmulx(V[:1]); cheb.chebdiv(B[0], V); cheb.chebpow(V, 2)
+    cheb.chebvander(V, 3); cheb.chebfit(V, W, 1); cheb.chebroots(V).real; cheb.cheb2poly(V)
+    cheb.poly2cheb(V); cheb.chebweight(V / 2); cheb.chebfromroots(V); cheb.chebgauss(3)[0] @ V
+    leg.legval(V, W); leg.legval(V, B); leg.legder(V); leg.legint(V); leg.legmul(V, W)
+    leg.legvander(V, 3); leg.legfit(V, W, 1); leg.leg2poly(V); leg.legmulx(V[:1]); leg.legline(S, Z)
+    herm.hermval(V, W); herm.hermval(V, B); herm.hermder(V); herm.hermmul(V, W)
+    herm.hermvander(V, 3); herm.hermweight(V); herm.poly2herm(V); herm.hermline(S, Z)
+    herme.hermeval(V, W); herme.hermeval(V, B); herme.hermemul(V, W); herme.hermevander(V, 3)
+    lag.lagval(V, W); lag.lagval(V, B); lag.lagmul(V, W); lag.lagvander(V, 3); lag.lagline(S, Z)
+    lag.lagmulx(V[:1]); np.polynomial.Polynomial([1, 2, 3])(V); np.polynomial.Polynomial(V)(2.0)
+    np.polynomial.Polynomial(V)(W); np.polynomial.Polynomial([S, Z, 1.0])(V)
+    np.polynomial.Polynomial(V).deriv()(W); np.polynomial.Polynomial(V).integ()(W)
+    (np.polynomial.Polynomial(V) * np.polynomial.Polynomial(W) + 1)(2.0)
+    (np.polynomial.Polynomial(V) ** 2 - np.polynomial.Polynomial(W)).coef
+    np.polynomial.Polynomial(V, domain=[0, 2], window=[-1, 1])(W)
+    np.polynomial.Polynomial.fit(V, W, 1, domain=[0, 2])(V); np.polynomial.Polynomial(V).linspace(4)[1]
+    np.polynomial.Polynomial.fromroots(V).coef; np.polynomial.Polynomial(V).degree()
+    np.polynomial.Chebyshev(V)(W); np.polynomial.Chebyshev(V).deriv()(W)
+    np.polynomial.Legendre(V)(W); np.polynomial.Hermite(V)(W); np.polynomial.HermiteE(V)(W)
+    np.polynomial.Laguerre(V)(W); np.polynomial.Chebyshev.interpolate(np.exp, 3)(V)
+    """,
     "scipy.special": """
     special.k0e(V); special.k1e(V); special.kve(2, V); special.yv(0.5, V); special.softplus(V)
     special.erf(V); special.erfc(V); special.erfcx(V); special.erfinv(V / 2); special.erfcinv(V)
@@ -470,7 +516,8 @@ FORMS = {
     linalg.toeplitz(V, W); linalg.circulant(V); linalg.hankel(V); linalg.hankel(V, W)
     linalg.solve(Q, V, transposed=True); linalg.cho_factor(P @ P.T)
     linalg.lu(Q); linalg.lu(P); linalg.lu(T); linalg.lu(A); linalg.lu(Q, permute_l=True); linalg.lu(X)
-    linalg.lu(Q, p_indices=True); linalg.lu_factor(Q); linalg.lu_factor(T); linalg.lu_solve(linalg.lu_factor(Q), V)
+    linalg.lu(Q, p_indices=True); linalg.lu_factor(Q); linalg.lu_factor(T)
+    linalg.lu_solve(linalg.lu_factor(Q), V)
     linalg.lu_solve(linalg.lu_factor(P), B, trans=1); linalg.solve(P, V, assume_a="diagonal")
     linalg.solve(P, V, assume_a="tridiagonal"); linalg.solve(P, V, assume_a="upper triangular")
     linalg.solve_banded((1, 1), P, V); linalg.solve_banded((0, 1), A, V)
@@ -494,7 +541,8 @@ FORMS = {
     linalg.eigvalsh(P + P.T, subset_by_index=[1, 2]); linalg.eig(P + P.T)[0].real; linalg.eigvals(P).real
     linalg.eig(P, Q)[0].real; np.abs(linalg.eig(P)[1]); linalg.eigvalsh_tridiagonal(V, W[:2])
     np.abs(linalg.eigh_tridiagonal(V, W[:2])[1]); linalg.svd(T)[1]; linalg.svd(T[:3]); linalg.qr(T)[1]
-    linalg.qr(T[:3]); linalg.qr(A); linalg.qr(A, mode="r"); linalg.qr(T, mode="r"); linalg.orth(T) @ linalg.orth(T).T
+    linalg.qr(T[:3]); linalg.qr(A); linalg.qr(A, mode="r"); linalg.qr(T, mode="r")
+    linalg.orth(T) @ linalg.orth(T).T
     linalg.null_space(A); linalg.pinv(A, return_rank=True)[0]; linalg.pinvh(P + P.T)
     linalg.inv(P @ P.T, assume_a="pos"); linalg.inv(P, assume_a="upper triangular")
     linalg.lstsq(T, T[:, 0] + [1, 0, 0, 1])[1]
@@ -541,6 +589,7 @@ BY_VALUE = """
     np.flatnonzero | .nonzero | np.extract | np.compress | np.bincount | np.unique | np.count_nonzero(M)
     np.allclose | np.array_equal | max(V) | min(V) | np.histogram | np.lexsort | np.trim_zeros | np.union1d
     np.array_equiv | np.searchsorted(V, 0.5, sorter | linalg.orth( | linalg.null_space
+    poly.polydiv | cheb.chebdiv | np.roots(np.stack
 """
 BY_VALUE = [
     word.strip() for line in BY_VALUE.split("\n") for word in line.split(" | ") if word.strip()
@@ -596,6 +645,6 @@ SWITCHED_OFF = {
     "the primitive `result`": "it is proven with the operations that have several results",
     "the primitive `foreign`": "it stands for Python code; the tests of `dr.custom_vjp` prove it",
     "`eigh` by SciPy's driver `evr`": "the signs of its vectors jump under small changes",
-    "`eigh`, `svd` and `complement` of complex matrices": "the phases of their vectors are any; tested on what "
-    "does not depend on them",
+    "`eigh`, `svd` and `complement` of complex matrices": "the phases of their vectors are any; tested "
+    "on what does not depend on them",
 }

@@ -92,6 +92,7 @@ def test_gradient(expression):
 
 NEW = "quantiles, numbers that are not NaN, statistics, methods of ufuncs, differences and totals"
 NEW += ", lists of numbers, edges of forms"
+NEW += ", classes of polynomials"
 NEW += ", convolutions, interpolation, polynomials, padding, linear algebra, scipy.special, scipy.linalg"
 
 

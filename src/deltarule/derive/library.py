@@ -1,4 +1,5 @@
-"""SciPy's functions on traced values: its ufuncs by their rules, its Python functions by an entry of ours.
+"""SciPy's functions on traced values, and NumPy's that do not ask us: ufuncs by their rules, Python
+functions by an entry of ours.
 
 In: a SciPy module that is loaded, and rules by name. Out: ``scipy.special.erf(x)`` is NumPy's protocol
 and needs a row in a table; ``scipy.linalg.solve(a, b)`` asks for numbers at once, so its code is exchanged,
@@ -20,6 +21,7 @@ from deltarule.derive.table import Rule, check_arguments
 from deltarule.program.primitive import Traced
 
 WAITING = {
+    "numpy.polynomial": "functions.series",
     "scipy.special": "scipy_special",
     "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
 }
