@@ -24,6 +24,7 @@ WAITING = {
     "numpy.polynomial": "functions.series",
     "scipy.special": "scipy_special",
     "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
+    "scipy.stats": "scipy_stats",
 }
 EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 
