@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from scipy import linalg, special
+from scipy import fft, integrate, linalg, signal, spatial, special, stats
 from scipy.special import logsumexp
 
 RNG = np.random.default_rng(7)
@@ -50,6 +50,11 @@ MODULES = {
     "np": np,
     "special": special,
     "linalg": linalg,
+    "fft": fft,
+    "stats": stats,
+    "signal": signal,
+    "integrate": integrate,
+    "spatial": spatial,
     "logsumexp": logsumexp,
     "poly": np.polynomial.polynomial,
     "cheb": np.polynomial.chebyshev,
@@ -461,6 +466,7 @@ FORMS = {
     herm.hermval(V, W); herm.hermval(V, B); herm.hermder(V); herm.hermmul(V, W)
     herm.hermvander(V, 3); herm.hermweight(V); herm.poly2herm(V); herm.hermline(S, Z)
     herme.hermeval(V, W); herme.hermeval(V, B); herme.hermemul(V, W); herme.hermevander(V, 3)
+    cheb.chebline(S, Z); herme.hermeline(S, Z); herme.hermemulx(V); herm.hermmulx(V[:1]); leg.legmulx(V)
     lag.lagval(V, W); lag.lagval(V, B); lag.lagmul(V, W); lag.lagvander(V, 3); lag.lagline(S, Z)
     lag.lagmulx(V[:1]); np.polynomial.Polynomial([1, 2, 3])(V); np.polynomial.Polynomial(V)(2.0)
     np.polynomial.Polynomial(V)(W); np.polynomial.Polynomial([S, Z, 1.0])(V)
@@ -547,6 +553,83 @@ FORMS = {
     linalg.inv(P @ P.T, assume_a="pos"); linalg.inv(P, assume_a="upper triangular")
     linalg.lstsq(T, T[:, 0] + [1, 0, 0, 1])[1]
     """,
+    "scipy.stats": """
+    stats.norm.pdf(V); stats.norm.logpdf(V, 1.0, 2.0); stats.norm.logpdf(V, loc=W, scale=D[0])
+    stats.norm.cdf(V, S, Z); stats.norm.sf(V); stats.norm.logcdf(-V); stats.norm.logsf(V)
+    stats.norm.ppf(V / 2); stats.norm.isf(V / 2, S, Z); stats.norm(S, Z).pdf(V); stats.norm(S, Z).logpdf(V)
+    stats.norm.interval(0.9, S, Z); stats.norm.logpdf([S, Z]); stats.norm.pdf(F, 0.5); stats.norm.pdf(J, S, Z)
+    stats.norm.pdf(0.3, S); stats.norm.cdf(np.array([-np.inf, 0.5, np.inf]), S)
+    stats.t.pdf(V, 3.0); stats.t.logpdf(V, W + 2, 0.5, S); stats.t.cdf(V, 4.0); stats.t.logcdf(V, 4.0)
+    stats.t.cdf(0 * V, 4.0); stats.t.sf(V - 1, 4.0); stats.gamma.pdf(V, 2.0)
+    stats.gamma.logpdf(V, W, scale=S)
+    stats.gamma.cdf(V, 2.0); stats.gamma(2.0, scale=S).cdf(V); stats.gamma.sf(V - 1, 2.0)
+    stats.beta.pdf(V / 2, 2.0, 3.0); stats.beta.logpdf(V / 2, W, D[0]); stats.beta.cdf(V / 2, 2.0, 3.0)
+    stats.beta.sf(V / 2, 2.0, 3.0); stats.expon.logpdf(V); stats.expon.pdf(V - 0.7, scale=S)
+    stats.expon.cdf(V - 1.0); stats.poisson.pmf(J, V); stats.poisson.logpmf(J, V); stats.poisson.cdf(J, V)
+    stats.poisson.sf(J, V); stats.poisson.pmf(J + 0.5, V); stats.binom.logpmf(J, 4, V / 2)
+    stats.binom.pmf(J, 4, V / 2); stats.binom.cdf(J, 4, V / 2); stats.nbinom.logpmf(J, 3, V / 2)
+    stats.nbinom.cdf(J, 3, V / 2); stats.bernoulli.logpmf(K * 1, V / 2); stats.geom.logpmf(J, V / 2)
+    stats.poisson.logcdf(J, V); stats.poisson.logsf(J, V); stats.chi2.logpdf(V, 3.0); stats.chi2.cdf(V, 3)
+    stats.chi2.logsf(V, 3); stats.uniform.pdf(V / 2); stats.laplace.logpdf(V, S, Z); stats.logistic.logpdf(V)
+    stats.cauchy.logpdf(V); stats.lognorm.logpdf(V, 0.5); stats.invgamma.logpdf(V, 2.0)
+    stats.f.logpdf(V, 2.0, 3.0); stats.weibull_min.logpdf(V, 1.5); stats.gumbel_r.logpdf(V)
+    stats.halfnorm.logpdf(V); stats.pareto.logpdf(V + 1, 2.0); stats.truncnorm.logpdf(V / 2, -2, 2)
+    stats.rayleigh.logpdf(V); stats.genpareto.logpdf(V, 0.3); stats.skewnorm.logpdf(V, 1.0)
+    stats.multivariate_normal.logpdf(V, W, P @ P.T); stats.multivariate_normal.pdf(V, W, P @ P.T)
+    stats.multivariate_normal.logpdf(A, V, P @ P.T); stats.multivariate_normal(V, P @ P.T).logpdf(A)
+    stats.multivariate_normal.logpdf(A, V); stats.multivariate_normal.logpdf(A, V, 2.0)
+    stats.multivariate_normal.logpdf(A, V, W); stats.multivariate_normal.logpdf(V, S, Z)
+    stats.multivariate_normal(np.zeros(3), np.eye(3)).logpdf(A); stats.multivariate_normal(V, P @ P.T).pdf(A)
+    stats.multivariate_t.logpdf(V, W, P @ P.T, 3); stats.multivariate_t.pdf(A, V, P @ P.T, 3)
+    stats.dirichlet.logpdf(V / np.sum(V), W); stats.dirichlet.pdf(V[:2] / 5, W)
+    """,
+    "scipy.signal, integrate, spatial, fft": """
+    signal.convolve(V, W); signal.convolve(V, W[:2], mode="same"); signal.convolve(B, A[:, :2], mode="valid")
+    signal.convolve(W[:2], V, mode="same"); signal.convolve(W[:2], V, mode="valid"); signal.convolve(S, Z)
+    signal.convolve(V, W, method="fft"); signal.convolve(F, F); signal.convolve(I, I) * S
+    signal.fftconvolve(V, W); signal.fftconvolve(A, D, mode="same"); signal.fftconvolve(A, D, axes=1)
+    signal.oaconvolve(V, W); signal.correlate(V, W); signal.correlate(B, A[:, :2], mode="valid")
+    signal.correlate(V, W[:2], mode="same"); signal.correlate(V + 1j * W, W * 1j).real
+    signal.convolve2d(B, A[:, :2]); signal.convolve2d(B, A[:, :2], "same", "wrap")
+    signal.convolve2d(B, A[:, :2], boundary="symm"); signal.convolve2d(B, A[:, :2], fillvalue=2)
+    signal.correlate2d(B, A[:, :2]); signal.correlate2d(B, A[:, :2], "same", "symm")
+    integrate.trapezoid(V); integrate.trapezoid(V, W); integrate.trapezoid(A, dx=0.5, axis=0)
+    integrate.simpson(V); integrate.simpson(B[0], x=np.cumsum(B[1])); integrate.simpson(A, axis=0)
+    integrate.simpson(B, x=np.cumsum(D[0]), axis=0); integrate.simpson(C, x=np.cumsum(C, axis=1), axis=1)
+    integrate.simpson(I, dx=S); integrate.simpson(B[0], x=[0, 1, 1, 2.0]); integrate.simpson(A, dx=0.5)
+    integrate.cumulative_trapezoid(V); integrate.cumulative_trapezoid(V, W, initial=0)
+    integrate.cumulative_trapezoid(A, axis=0); integrate.fixed_quad(lambda t: t * S, 0, 1)[0]
+    spatial.distance.cdist(A, D); spatial.distance.cdist(A, A); spatial.distance.cdist(A, D, "sqeuclidean")
+    spatial.distance.cdist(A, D, "cityblock"); spatial.distance.cdist(A, D, "chebyshev")
+    spatial.distance.cdist(A, D, "cosine"); spatial.distance.cdist(A, D, "correlation")
+    spatial.distance.cdist(A, D, "minkowski", p=3); spatial.distance.cdist(A, D, "minkowski", p=3, w=V)
+    spatial.distance.cdist(A, D, "mahalanobis", VI=P @ P.T); spatial.distance.cdist(Q, T.T @ B.T[:, :3])
+    spatial.distance.cdist(B, X[0] @ B, "mahalanobis", VI=np.eye(4)); spatial.distance.pdist(T, "mahalanobis")
+    spatial.distance.cdist(A, D, "seuclidean", V=V); spatial.distance.cdist(A, D, "seuclidean")
+    spatial.distance.cdist(A, D, "canberra"); spatial.distance.cdist(A, D, "braycurtis")
+    spatial.distance.cdist(A, D, "jensenshannon"); spatial.distance.cdist(F, D); spatial.distance.pdist(Q)
+    spatial.distance.pdist(Q, "sqeuclidean"); spatial.distance.squareform(V)
+    spatial.distance.squareform(spatial.distance.squareform(V))
+    spatial.distance.squareform(Q + Q.T, checks=False)
+    spatial.distance.euclidean(V, W) * S; spatial.distance.sqeuclidean(V, W); spatial.distance.cosine(V, W)
+    spatial.distance.cityblock(V, W); spatial.distance.chebyshev(V, W)
+    spatial.distance.minkowski(V, W, 3) * S
+    spatial.distance.mahalanobis(V, W, P); spatial.distance.correlation(V, W) * S
+    spatial.distance.braycurtis(V, W); spatial.distance.canberra(V, W); spatial.distance.jensenshannon(V, W)
+    spatial.distance.seuclidean(V, W, V) * S; spatial.distance_matrix(A, D); spatial.distance_matrix(A, D, 1)
+    fft.fft(V).real; fft.ifft(V).real; fft.rfft(V).imag; fft.irfft(V + 0j); fft.fft2(A).real
+    fft.ifft2(A).real; fft.fftn(A).real; fft.ifftn(A).imag; fft.rfftn(A).real; fft.irfftn(A + 0j)
+    fft.rfft2(A).real; fft.irfft2(A + 0j); fft.hfft(V + 0j); fft.ihfft(V).real; fft.fftshift(V)
+    fft.fft(V, 5, norm="ortho").real; fft.fft(F).real; fft.fftfreq(3) * V; fft.dct(V); fft.dct(V, type=1)
+    fft.dct(V, type=3); fft.dct(V, type=4); fft.dct(V, norm="ortho"); fft.dct(A, axis=0, norm="ortho")
+    fft.dct(V, type=1, norm="ortho"); fft.dct(V, type=3, norm="ortho"); fft.dct(V, type=4, norm="ortho")
+    fft.dct(V, n=5); fft.dct(V, n=2); fft.dct(F); fft.dct(V, norm="forward"); fft.dct(V, orthogonalize=True)
+    fft.idct(V); fft.idct(V, norm="ortho"); fft.idct(V, norm="forward"); fft.idct(V, type=1); fft.dst(V)
+    fft.dst(V, type=1); fft.dst(V, type=3); fft.dst(V, type=4); fft.dst(V, norm="ortho")
+    fft.dst(V, type=3, norm="ortho"); fft.idst(V); fft.idst(V, type=1, norm="forward"); fft.dctn(A)
+    fft.dctn(A, s=(3, 2), norm="ortho"); fft.idctn(A, axes=[1]); fft.dstn(A); fft.idstn(A, type=4)
+    fft.dct(I) * S
+    """,
     "lists of numbers": """
     np.concatenate([[S, Z], [1.0]]); np.stack([[S, Z], [1, 2]]); np.column_stack([[S, Z], [1, 2]])
     np.einsum("i,i", [S, Z], [1, 2]); np.meshgrid([S, Z], [1, 2])[0]; np.broadcast_arrays([S, Z], 1)[0]
@@ -626,10 +709,32 @@ def name_of(function) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"special.{name}"
-    for prefix, module in (("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft)):
+    known = ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft), ("poly", MODULES["poly"])
+    for prefix, module in known:
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     return name
+
+
+ALIASES = {MODULES[name].__name__: name for name in ("poly", "cheb", "leg", "herm", "herme", "lag")}
+# Exchanged functions that users do not call: they stand inside those that users do.
+INNER = """
+    array_api_extra.apply_where stats.rv_generic stats.multivariate_normal_gen
+""".split()
+
+
+def public(name: str) -> str:
+    """An exchanged function as forms write it: ``scipy.linalg._basic.solve`` is ``linalg.solve``."""
+    module, _, last = name.rpartition(".")
+    whole = ".".join(part for part in name.split(".") if not part.startswith("_"))
+    return f"{ALIASES[module]}.{last}" if module in ALIASES else whole.removeprefix("scipy.")
+
+
+def exchanged(names) -> dict[str, str]:
+    """Those functions that users call, by the names that forms have for them."""
+    found = {public(name): name for name in names}
+    inner = [name for name in found if name.startswith("numpy.") or name in INNER]
+    return {name: key for name, key in found.items() if name not in inner}
 
 
 def traced(form):

@@ -25,6 +25,10 @@ WAITING = {
     "scipy.special": "scipy_special",
     "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
     "scipy.stats": "scipy_stats",
+    "scipy.signal": "scipy_signal",
+    "scipy.integrate": "scipy_integrate",
+    "scipy.spatial": "scipy_distance",
+    "scipy.fft": "scipy_fft",
 }
 EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 

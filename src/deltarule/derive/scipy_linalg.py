@@ -197,7 +197,7 @@ def _eigen(
         x = symmetric(as_float(a), upper)
         values, vectors = ops.eigh(x, upper=upper, driver=driver or "evr")
     else:
-        values, vectors = _generalized(*matrices(a, b), lower, kind)
+        values, vectors = _generalized(a, b, lower, kind)
     if chosen is None:
         return values, vectors
     first, last = chosen
@@ -206,7 +206,7 @@ def _eigen(
 
 def _generalized(a: Any, b: Any, lower: bool, kind: int) -> Any:
     """By the Cholesky factor of b, as LAPACK does it."""
-    a, b = symmetric(a, not lower), symmetric(b, not lower)
+    a, b = (symmetric(x, not lower) for x in matrices(a, b))
     factor = ops.cholesky(b)
     if kind == 1:
         left = ops.solve_triangular(factor, a, lower=True)

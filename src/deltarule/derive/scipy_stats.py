@@ -155,6 +155,12 @@ def _density(name: str) -> Callable[..., Any]:
     return lambda self, x, *args, **kwds: _of(self, name, x, args, kwds)
 
 
+def _moved(end: Any, scale: Any, loc: Any) -> Any:
+    """An end of the support; one at infinity does not move."""
+    bounded = UFUNCS[np.isfinite](end)
+    return _where(bounded, _where(bounded, end, 0.0) * scale + loc, end)
+
+
 def _quantile(name: str) -> Callable[..., Any]:
     """Of probabilities between 0 and 1; the ends of the support at these."""
 
@@ -165,9 +171,8 @@ def _quantile(name: str) -> Callable[..., Any]:
         first, last = (a, b) if name == "ppf" else (b, a)
         inside = _and(UFUNCS[np.greater](q, 0.0), UFUNCS[np.less](q, 1.0))
         found = _traced(self, name, (_where(inside, q, 0.5), *shapes)) * scale + loc
-        end = _where(UFUNCS[np.equal](q, 0.0), first, last)
-        bounded = UFUNCS[np.isfinite](end)
-        end = _where(bounded, _where(bounded, end, 0.0) * scale + loc, end)
+        ends = (_moved(x, scale, loc) for x in (first, last))
+        end = _where(UFUNCS[np.equal](q, 0.0), *ends)
         found = _where(inside, found, end)
         right = _and(truth(self._argcheck(*shapes)), UFUNCS[np.greater](scale, 0.0))
         possible = _and(UFUNCS[np.greater_equal](q, 0.0), UFUNCS[np.less_equal](q, 1.0))

@@ -56,7 +56,7 @@ for _function in _SUMS:
 
 
 for _dispatched in (polynomial.polyval2d, polynomial.polygrid2d):
-    rule(_dispatched)(_dispatched._implementation)
+    rule(_dispatched)(getattr(_dispatched, "_implementation"))  # noqa: B009
 
 
 @library_rule(polynomial.polyvalfromroots)
