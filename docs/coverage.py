@@ -34,6 +34,9 @@ on types alone, and, where it is smooth, its derivatives in both modes with cent
 order, `vmap` and compiled code are proven on the samples of the primitives that the functions are written
 in. This page is written by `python docs/coverage.py`.
 
+Of `numpy.polynomial` and of the distributions of `scipy.stats` what is traced is their own Python code,
+with the rules listed here where it asks for numbers.
+
 - **arguments**: those that are understood; any other is an error that says so.
 - **forms**: how many expressions with it are tested.
 - **derivative**: *yes*; *zero*, of steps; *none*, where the result is no float.
@@ -46,6 +49,23 @@ SECTIONS = {
     "np.fft": "numpy.fft",
     "special": "scipy.special",
     "linalg": "scipy.linalg",
+    "signal": "scipy.signal",
+    "integrate": "scipy.integrate",
+    "spatial": "scipy.spatial",
+    "spatial.distance": "scipy.spatial.distance",
+    "fft": "scipy.fft",
+    "stats.rv_continuous": "scipy.stats, continuous distributions",
+    "stats.rv_discrete": "scipy.stats, discrete distributions",
+    "stats.multivariate_normal_gen": "scipy.stats.multivariate_normal",
+    "stats.multivariate_normal_frozen": "scipy.stats.multivariate_normal with its parameters",
+    "stats.multivariate_t_gen": "scipy.stats.multivariate_t",
+    "stats.dirichlet_gen": "scipy.stats.dirichlet",
+    "poly": "numpy.polynomial.polynomial",
+    "cheb": "numpy.polynomial.chebyshev",
+    "leg": "numpy.polynomial.legendre",
+    "herm": "numpy.polynomial.hermite",
+    "herme": "numpy.polynomial.hermite_e",
+    "lag": "numpy.polynomial.laguerre",
 }
 PLAIN = frozenset(forms.CASES)
 COLUMNS = [
@@ -71,10 +91,8 @@ def rows() -> list[Row]:
     found = {}
     for function, rule in (*FUNCTIONS.items(), *UFUNCS.items()):
         found.setdefault(forms.name_of(function), Row(forms.name_of(function), rule))
-    for name, (rule, _) in EXCHANGED.items():
-        public = [part for part in name.split(".") if not part.startswith("_")]
-        if public[0] == "scipy":
-            found[".".join(public[1:])] = Row(".".join(public[1:]), rule)
+    for name, key in forms.exchanged(EXCHANGED).items():
+        found[name] = Row(name, EXCHANGED[key][0])
     return sorted(found.values(), key=lambda row: (row.name.count("."), row.name))
 
 
@@ -82,6 +100,8 @@ def used_in(name: str, form: str) -> bool:
     """Whether a form calls a function, by its name or as a method."""
     last = name.rpartition(".")[2]
     named = re.search(rf"(?<![\w.]){re.escape(name)}[(.]", form)
+    if name.startswith("stats."):  # a method, of a distribution or of one with its parameters
+        return bool(re.search(rf"\bstats\.(\w+)(\(.*?\))?\.{last}\(", form))
     method = name == f"np.{last}" and re.search(rf"\b[A-Z](\.T)?\.{last}\(", form)
     return bool(named or method)
 

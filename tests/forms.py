@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from scipy import linalg, special
+from scipy import fft, integrate, linalg, signal, spatial, special, stats
 from scipy.special import logsumexp
 
 RNG = np.random.default_rng(7)
@@ -46,7 +46,23 @@ ARRAYS = {
     "P": apart(3, 3) + np.diag([1.0, 2.0, 3.0]),
     "H": np.where(np.eye(3, 4) + np.eye(3, 4, 2) > 0, np.nan, apart(3, 4)),
 }
-MODULES = {"np": np, "special": special, "linalg": linalg, "logsumexp": logsumexp}
+MODULES = {
+    "np": np,
+    "special": special,
+    "linalg": linalg,
+    "fft": fft,
+    "stats": stats,
+    "signal": signal,
+    "integrate": integrate,
+    "spatial": spatial,
+    "logsumexp": logsumexp,
+    "poly": np.polynomial.polynomial,
+    "cheb": np.polynomial.chebyshev,
+    "leg": np.polynomial.legendre,
+    "herm": np.polynomial.hermite,
+    "herme": np.polynomial.hermite_e,
+    "lag": np.polynomial.laguerre,
+}
 FORMS = {
     "operators": """
     A + D; A - D; A * D; A / D; A ** D; -A; +A; abs(N); A @ B; V @ W; A @ V; V @ B; Q @ Q @ V; A + 1
@@ -342,7 +358,10 @@ FORMS = {
     np.polyadd(V, W[:2]); np.polysub(V, W); np.polyfit([0.0, 1.0, 2.0, 3.0], B[0], 1)
     np.cov(A, rowvar=False); np.cov(V, W); np.cov(A, ddof=0); np.cov(A, aweights=[1.0, 2, 3])
     np.corrcoef(B); np.corrcoef(V, W); np.cov(V); np.cov(A, bias=True)
-    np.cov(A, fweights=[1, 2, 3])
+    np.cov(A, fweights=[1, 2, 3]); np.polydiv(B[0], V); np.polydiv(V, W); np.polydiv(W[:1], V)
+    np.poly(V); np.poly(Q); np.poly(A[0, :1]); np.roots(V).real; np.roots(np.array([1, -6, 11, -6]) * S).real
+    np.roots(np.stack([S, Z, 0 * Z])).real; np.poly1d(V)(2.0); np.poly1d(V)(W); np.poly1d([1, 2])(V)
+    (np.poly1d(V) * np.poly1d(W)).deriv()(S); np.poly1d(V, True).coeffs; np.common_type(A, I)
     """,
     "padding": """
     np.pad(A, 1, mode="edge"); np.pad(A, ((1, 2), (0, 1)), mode="reflect")
@@ -422,7 +441,44 @@ FORMS = {
     np.linalg.matrix_power(X, 5); np.linalg.multi_dot([A, B, B.T, Q])
     np.linalg.multi_dot([V, Q, W]); np.linalg.vecdot(A, D); np.linalg.matmul(A, B)
     np.linalg.tensordot(A, B, axes=1); np.linalg.diagonal(X); np.linalg.trace(X)
-    np.linalg.matrix_transpose(X)
+    np.linalg.matrix_transpose(X); np.linalg.svd(T)[1]; np.linalg.svd(T[:3]); np.linalg.svd(A)
+    np.linalg.svd(T)[0][:, 2:] @ np.linalg.svd(T)[0][:, 2:].T; np.linalg.svd(X[:, :2])
+    np.linalg.qr(T, mode="complete")[1]; np.linalg.qr(T[:3], mode="complete")
+    np.linalg.svd(P + P.T, hermitian=True); np.linalg.svd(P + P.T - 5 * np.eye(3), False, False, True)
+    np.linalg.pinv(P + P.T, hermitian=True)
+    """,
+    "classes of polynomials": """
+    poly.polyval(V, W); poly.polyval(2.0, V); poly.polyval(V, [1.0, 2, 3]); poly.polyval(V, B)
+    poly.polyval(V, B[:, :3], tensor=False); poly.polyval2d(V, W, A); poly.polygrid2d(V, W, A)
+    poly.polyval3d(V, W, V, C); poly.polyder(V); poly.polyder(V, 2); poly.polyder(A, axis=1)
+    poly.polyint(V); poly.polyint(V, 2, k=[1, 2], lbnd=1, scl=2); poly.polyadd(V, W[:2])
+    poly.polysub(V, W[:2]); poly.polymul(V, W); poly.polymulx(V); poly.polymulx(V[:1])
+    poly.polydiv(B[0], V); poly.polypow(V, 3); poly.polyroots(V).real; poly.polyfromroots(V)
+    poly.polyvander(V, 3); poly.polyvander2d(V, W, [1, 2]); poly.polyfit(V, W, 1)
+    poly.polyfit(V, W, [0, 2], w=V); poly.polycompanion(V); poly.polyvalfromroots(V, W)
+    poly.polyline(S, Z); cheb.chebval(V, W); cheb.chebval(2.0, V); cheb.chebval(V, B)
+    cheb.chebval2d(V, W, A); cheb.chebder(B[:, 0], 2); cheb.chebint(V); cheb.chebadd(V, W)
+    cheb.chebmul(V, W); cheb.chebmulx(V[:1]); cheb.chebdiv(B[0], V); cheb.chebpow(V, 2)
+    cheb.chebvander(V, 3); cheb.chebfit(V, W, 1); cheb.chebroots(V).real; cheb.cheb2poly(V)
+    cheb.poly2cheb(V); cheb.chebweight(V / 2); cheb.chebfromroots(V); cheb.chebgauss(3)[0] @ V
+    leg.legval(V, W); leg.legval(V, B); leg.legder(V); leg.legint(V); leg.legmul(V, W)
+    leg.legvander(V, 3); leg.legfit(V, W, 1); leg.leg2poly(V); leg.legmulx(V[:1]); leg.legline(S, Z)
+    herm.hermval(V, W); herm.hermval(V, B); herm.hermder(V); herm.hermmul(V, W)
+    herm.hermvander(V, 3); herm.hermweight(V); herm.poly2herm(V); herm.hermline(S, Z)
+    herme.hermeval(V, W); herme.hermeval(V, B); herme.hermemul(V, W); herme.hermevander(V, 3)
+    cheb.chebline(S, Z); herme.hermeline(S, Z); herme.hermemulx(V); herm.hermmulx(V[:1]); leg.legmulx(V)
+    lag.lagval(V, W); lag.lagval(V, B); lag.lagmul(V, W); lag.lagvander(V, 3); lag.lagline(S, Z)
+    lag.lagmulx(V[:1]); np.polynomial.Polynomial([1, 2, 3])(V); np.polynomial.Polynomial(V)(2.0)
+    np.polynomial.Polynomial(V)(W); np.polynomial.Polynomial([S, Z, 1.0])(V)
+    np.polynomial.Polynomial(V).deriv()(W); np.polynomial.Polynomial(V).integ()(W)
+    (np.polynomial.Polynomial(V) * np.polynomial.Polynomial(W) + 1)(2.0)
+    (np.polynomial.Polynomial(V) ** 2 - np.polynomial.Polynomial(W)).coef
+    np.polynomial.Polynomial(V, domain=[0, 2], window=[-1, 1])(W)
+    np.polynomial.Polynomial.fit(V, W, 1, domain=[0, 2])(V); np.polynomial.Polynomial(V).linspace(4)[1]
+    np.polynomial.Polynomial.fromroots(V).coef; np.polynomial.Polynomial(V).degree()
+    np.polynomial.Chebyshev(V)(W); np.polynomial.Chebyshev(V).deriv()(W)
+    np.polynomial.Legendre(V)(W); np.polynomial.Hermite(V)(W); np.polynomial.HermiteE(V)(W)
+    np.polynomial.Laguerre(V)(W); np.polynomial.Chebyshev.interpolate(np.exp, 3)(V)
     """,
     "scipy.special": """
     special.k0e(V); special.k1e(V); special.kve(2, V); special.yv(0.5, V); special.softplus(V)
@@ -465,6 +521,114 @@ FORMS = {
     linalg.expm(Q); linalg.expm(X); linalg.block_diag(A, Q); linalg.toeplitz(V)
     linalg.toeplitz(V, W); linalg.circulant(V); linalg.hankel(V); linalg.hankel(V, W)
     linalg.solve(Q, V, transposed=True); linalg.cho_factor(P @ P.T)
+    linalg.lu(Q); linalg.lu(P); linalg.lu(T); linalg.lu(A); linalg.lu(Q, permute_l=True); linalg.lu(X)
+    linalg.lu(Q, p_indices=True); linalg.lu_factor(Q); linalg.lu_factor(T)
+    linalg.lu_solve(linalg.lu_factor(Q), V)
+    linalg.lu_solve(linalg.lu_factor(P), B, trans=1); linalg.solve(P, V, assume_a="diagonal")
+    linalg.solve(P, V, assume_a="tridiagonal"); linalg.solve(P, V, assume_a="upper triangular")
+    linalg.solve_banded((1, 1), P, V); linalg.solve_banded((0, 1), A, V)
+    linalg.solve_banded((1, 1), B.T[:3] + 1, B.T[:3, :2]); linalg.solveh_banded(A + [[0], [3]], V)
+    linalg.solveh_banded(A + [[3], [0]], V, lower=True); linalg.solve_toeplitz(V + [3, 0, 0], W)
+    linalg.solve_toeplitz((V + [3, 0, 0], W), A.T); linalg.solve_circulant(V + [3, 0, 0], W)
+    linalg.matmul_toeplitz((V, W), W); linalg.toeplitz(A); linalg.circulant(A); linalg.companion(V)
+    linalg.fiedler(V); linalg.leslie(V, W[:2]); linalg.convolution_matrix(V, 4)
+    linalg.convolution_matrix(V, 4, mode="same"); linalg.convolution_matrix(V, 2, mode="valid")
+    linalg.diagsvd(V, 3, 4); linalg.khatri_rao(A, D); linalg.solve_sylvester(P, Q + 2 * np.eye(3), X[0])
+    linalg.solve_continuous_lyapunov(P, Q); linalg.solve_discrete_lyapunov(P / 10, Q)
+    linalg.solve_discrete_lyapunov(P / 10, Q, method="bilinear"); linalg.sqrtm(P @ P.T); linalg.sqrtm(P)
+    linalg.logm(P @ P.T); linalg.logm(P); linalg.fractional_matrix_power(P, 0.5)
+    linalg.fractional_matrix_power(P, 2); linalg.fractional_matrix_power(P, -0.7); linalg.expm_frechet(Q, P)
+    linalg.expm_frechet(Q, P, compute_expm=False); linalg.cosm(Q); linalg.sinm(Q); linalg.tanm(Q / 4)
+    linalg.coshm(Q); linalg.sinhm(Q); linalg.tanhm(Q); linalg.polar(P); linalg.polar(T); linalg.polar(A)
+    linalg.polar(P, side="left"); linalg.polar(np.eye(3) * S); linalg.orthogonal_procrustes(P, Q)
+    linalg.eigh(P + P.T, P @ P.T)[0]; np.abs(linalg.eigh(P + P.T, P @ P.T)[1])
+    np.abs(linalg.eigh(P + P.T, P @ P.T, type=2)[1]); np.abs(linalg.eigh(P + P.T, P @ P.T, type=3)[1])
+    linalg.eigvalsh(P + P.T, P @ P.T, type=2); linalg.eigh(P + P.T, subset_by_index=[0, 1])[0]
+    linalg.eigvalsh(P + P.T, subset_by_index=[1, 2]); linalg.eig(P + P.T)[0].real; linalg.eigvals(P).real
+    linalg.eig(P, Q)[0].real; np.abs(linalg.eig(P)[1]); linalg.eigvalsh_tridiagonal(V, W[:2])
+    np.abs(linalg.eigh_tridiagonal(V, W[:2])[1]); linalg.svd(T)[1]; linalg.svd(T[:3]); linalg.qr(T)[1]
+    linalg.qr(T[:3]); linalg.qr(A); linalg.qr(A, mode="r"); linalg.qr(T, mode="r")
+    linalg.orth(T) @ linalg.orth(T).T
+    linalg.null_space(A); linalg.pinv(A, return_rank=True)[0]; linalg.pinvh(P + P.T)
+    linalg.inv(P @ P.T, assume_a="pos"); linalg.inv(P, assume_a="upper triangular")
+    linalg.lstsq(T, T[:, 0] + [1, 0, 0, 1])[1]
+    """,
+    "scipy.stats": """
+    stats.norm.pdf(V); stats.norm.logpdf(V, 1.0, 2.0); stats.norm.logpdf(V, loc=W, scale=D[0])
+    stats.norm.cdf(V, S, Z); stats.norm.sf(V); stats.norm.logcdf(-V); stats.norm.logsf(V)
+    stats.norm.ppf(V / 2); stats.norm.isf(V / 2, S, Z); stats.norm(S, Z).pdf(V); stats.norm(S, Z).logpdf(V)
+    stats.norm.interval(0.9, S, Z); stats.norm.logpdf([S, Z]); stats.norm.pdf(F, 0.5); stats.norm.pdf(J, S, Z)
+    stats.norm.pdf(0.3, S); stats.norm.cdf(np.array([-np.inf, 0.5, np.inf]), S)
+    stats.t.pdf(V, 3.0); stats.t.logpdf(V, W + 2, 0.5, S); stats.t.cdf(V, 4.0); stats.t.logcdf(V, 4.0)
+    stats.t.cdf(0 * V, 4.0); stats.t.sf(V - 1, 4.0); stats.gamma.pdf(V, 2.0)
+    stats.gamma.logpdf(V, W, scale=S)
+    stats.gamma.cdf(V, 2.0); stats.gamma(2.0, scale=S).cdf(V); stats.gamma.sf(V - 1, 2.0)
+    stats.beta.pdf(V / 2, 2.0, 3.0); stats.beta.logpdf(V / 2, W, D[0]); stats.beta.cdf(V / 2, 2.0, 3.0)
+    stats.beta.sf(V / 2, 2.0, 3.0); stats.expon.logpdf(V); stats.expon.pdf(V - 0.7, scale=S)
+    stats.expon.cdf(V - 1.0); stats.poisson.pmf(J, V); stats.poisson.logpmf(J, V); stats.poisson.cdf(J, V)
+    stats.poisson.sf(J, V); stats.poisson.pmf(J + 0.5, V); stats.binom.logpmf(J, 4, V / 2)
+    stats.binom.pmf(J, 4, V / 2); stats.binom.cdf(J, 4, V / 2); stats.nbinom.logpmf(J, 3, V / 2)
+    stats.nbinom.cdf(J, 3, V / 2); stats.bernoulli.logpmf(K * 1, V / 2); stats.geom.logpmf(J, V / 2)
+    stats.poisson.logcdf(J, V); stats.poisson.logsf(J, V); stats.chi2.logpdf(V, 3.0); stats.chi2.cdf(V, 3)
+    stats.chi2.logsf(V, 3); stats.uniform.pdf(V / 2); stats.laplace.logpdf(V, S, Z); stats.logistic.logpdf(V)
+    stats.cauchy.logpdf(V); stats.lognorm.logpdf(V, 0.5); stats.invgamma.logpdf(V, 2.0)
+    stats.f.logpdf(V, 2.0, 3.0); stats.weibull_min.logpdf(V, 1.5); stats.gumbel_r.logpdf(V)
+    stats.halfnorm.logpdf(V); stats.pareto.logpdf(V + 1, 2.0); stats.truncnorm.logpdf(V / 2, -2, 2)
+    stats.rayleigh.logpdf(V); stats.genpareto.logpdf(V, 0.3); stats.skewnorm.logpdf(V, 1.0)
+    stats.multivariate_normal.logpdf(V, W, P @ P.T); stats.multivariate_normal.pdf(V, W, P @ P.T)
+    stats.multivariate_normal.logpdf(A, V, P @ P.T); stats.multivariate_normal(V, P @ P.T).logpdf(A)
+    stats.multivariate_normal.logpdf(A, V); stats.multivariate_normal.logpdf(A, V, 2.0)
+    stats.multivariate_normal.logpdf(A, V, W); stats.multivariate_normal.logpdf(V, S, Z)
+    stats.multivariate_normal(np.zeros(3), np.eye(3)).logpdf(A); stats.multivariate_normal(V, P @ P.T).pdf(A)
+    stats.multivariate_t.logpdf(V, W, P @ P.T, 3); stats.multivariate_t.pdf(A, V, P @ P.T, 3)
+    stats.dirichlet.logpdf(V / np.sum(V), W); stats.dirichlet.pdf(V[:2] / 5, W)
+    """,
+    "scipy.signal, integrate, spatial, fft": """
+    signal.convolve(V, W); signal.convolve(V, W[:2], mode="same"); signal.convolve(B, A[:, :2], mode="valid")
+    signal.convolve(W[:2], V, mode="same"); signal.convolve(W[:2], V, mode="valid"); signal.convolve(S, Z)
+    signal.convolve(V, W, method="fft"); signal.convolve(F, F); signal.convolve(I, I) * S
+    signal.fftconvolve(V, W); signal.fftconvolve(A, D, mode="same"); signal.fftconvolve(A, D, axes=1)
+    signal.oaconvolve(V, W); signal.correlate(V, W); signal.correlate(B, A[:, :2], mode="valid")
+    signal.correlate(V, W[:2], mode="same"); signal.correlate(V + 1j * W, W * 1j).real
+    signal.convolve2d(B, A[:, :2]); signal.convolve2d(B, A[:, :2], "same", "wrap")
+    signal.convolve2d(B, A[:, :2], boundary="symm"); signal.convolve2d(B, A[:, :2], fillvalue=2)
+    signal.correlate2d(B, A[:, :2]); signal.correlate2d(B, A[:, :2], "same", "symm")
+    integrate.trapezoid(V); integrate.trapezoid(V, W); integrate.trapezoid(A, dx=0.5, axis=0)
+    integrate.simpson(V); integrate.simpson(B[0], x=np.cumsum(B[1])); integrate.simpson(A, axis=0)
+    integrate.simpson(B, x=np.cumsum(D[0]), axis=0); integrate.simpson(C, x=np.cumsum(C, axis=1), axis=1)
+    integrate.simpson(I, dx=S); integrate.simpson(B[0], x=[0, 1, 1, 2.0]); integrate.simpson(A, dx=0.5)
+    integrate.cumulative_trapezoid(V); integrate.cumulative_trapezoid(V, W, initial=0)
+    integrate.cumulative_trapezoid(A, axis=0); integrate.fixed_quad(lambda t: t * S, 0, 1)[0]
+    spatial.distance.cdist(A, D); spatial.distance.cdist(A, A); spatial.distance.cdist(A, D, "sqeuclidean")
+    spatial.distance.cdist(A, D, "cityblock"); spatial.distance.cdist(A, D, "chebyshev")
+    spatial.distance.cdist(A, D, "cosine"); spatial.distance.cdist(A, D, "correlation")
+    spatial.distance.cdist(A, D, "minkowski", p=3); spatial.distance.cdist(A, D, "minkowski", p=3, w=V)
+    spatial.distance.cdist(A, D, "mahalanobis", VI=P @ P.T); spatial.distance.cdist(Q, T.T @ B.T[:, :3])
+    spatial.distance.cdist(B, X[0] @ B, "mahalanobis", VI=np.eye(4)); spatial.distance.pdist(T, "mahalanobis")
+    spatial.distance.cdist(A, D, "seuclidean", V=V); spatial.distance.cdist(A, D, "seuclidean")
+    spatial.distance.cdist(A, D, "canberra"); spatial.distance.cdist(A, D, "braycurtis")
+    spatial.distance.cdist(A, D, "jensenshannon"); spatial.distance.cdist(F, D); spatial.distance.pdist(Q)
+    spatial.distance.pdist(Q, "sqeuclidean"); spatial.distance.squareform(V)
+    spatial.distance.squareform(spatial.distance.squareform(V))
+    spatial.distance.squareform(Q + Q.T, checks=False)
+    spatial.distance.euclidean(V, W) * S; spatial.distance.sqeuclidean(V, W); spatial.distance.cosine(V, W)
+    spatial.distance.cityblock(V, W); spatial.distance.chebyshev(V, W)
+    spatial.distance.minkowski(V, W, 3) * S
+    spatial.distance.mahalanobis(V, W, P); spatial.distance.correlation(V, W) * S
+    spatial.distance.braycurtis(V, W); spatial.distance.canberra(V, W); spatial.distance.jensenshannon(V, W)
+    spatial.distance.seuclidean(V, W, V) * S; spatial.distance_matrix(A, D); spatial.distance_matrix(A, D, 1)
+    fft.fft(V).real; fft.ifft(V).real; fft.rfft(V).imag; fft.irfft(V + 0j); fft.fft2(A).real
+    fft.ifft2(A).real; fft.fftn(A).real; fft.ifftn(A).imag; fft.rfftn(A).real; fft.irfftn(A + 0j)
+    fft.rfft2(A).real; fft.irfft2(A + 0j); fft.hfft(V + 0j); fft.ihfft(V).real; fft.fftshift(V)
+    fft.fft(V, 5, norm="ortho").real; fft.fft(F).real; fft.fftfreq(3) * V; fft.dct(V); fft.dct(V, type=1)
+    fft.dct(V, type=3); fft.dct(V, type=4); fft.dct(V, norm="ortho"); fft.dct(A, axis=0, norm="ortho")
+    fft.dct(V, type=1, norm="ortho"); fft.dct(V, type=3, norm="ortho"); fft.dct(V, type=4, norm="ortho")
+    fft.dct(V, n=5); fft.dct(V, n=2); fft.dct(F); fft.dct(V, norm="forward"); fft.dct(V, orthogonalize=True)
+    fft.idct(V); fft.idct(V, norm="ortho"); fft.idct(V, norm="forward"); fft.idct(V, type=1); fft.dst(V)
+    fft.dst(V, type=1); fft.dst(V, type=3); fft.dst(V, type=4); fft.dst(V, norm="ortho")
+    fft.dst(V, type=3, norm="ortho"); fft.idst(V); fft.idst(V, type=1, norm="forward"); fft.dctn(A)
+    fft.dctn(A, s=(3, 2), norm="ortho"); fft.idctn(A, axes=[1]); fft.dstn(A); fft.idstn(A, type=4)
+    fft.dct(I) * S
     """,
     "lists of numbers": """
     np.concatenate([[S, Z], [1.0]]); np.stack([[S, Z], [1, 2]]); np.column_stack([[S, Z], [1, 2]])
@@ -507,7 +671,8 @@ BY_VALUE = """
     V[V | V[int( | V[:, None][K] | C[M] | C[:, K] | C[0, K] | np.where(A > 1)[ | np.argwhere | np.nonzero
     np.flatnonzero | .nonzero | np.extract | np.compress | np.bincount | np.unique | np.count_nonzero(M)
     np.allclose | np.array_equal | max(V) | min(V) | np.histogram | np.lexsort | np.trim_zeros | np.union1d
-    np.array_equiv | np.searchsorted(V, 0.5, sorter
+    np.array_equiv | np.searchsorted(V, 0.5, sorter | linalg.orth( | linalg.null_space
+    poly.polydiv | cheb.chebdiv | np.roots(np.stack
 """
 BY_VALUE = [
     word.strip() for line in BY_VALUE.split("\n") for word in line.split(" | ") if word.strip()
@@ -544,10 +709,32 @@ def name_of(function) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"special.{name}"
-    for prefix, module in (("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft)):
+    known = ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft), ("poly", MODULES["poly"])
+    for prefix, module in known:
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     return name
+
+
+ALIASES = {MODULES[name].__name__: name for name in ("poly", "cheb", "leg", "herm", "herme", "lag")}
+# Exchanged functions that users do not call: they stand inside those that users do.
+INNER = """
+    array_api_extra.apply_where stats.rv_generic stats.multivariate_normal_gen
+""".split()
+
+
+def public(name: str) -> str:
+    """An exchanged function as forms write it: ``scipy.linalg._basic.solve`` is ``linalg.solve``."""
+    module, _, last = name.rpartition(".")
+    whole = ".".join(part for part in name.split(".") if not part.startswith("_"))
+    return f"{ALIASES[module]}.{last}" if module in ALIASES else whole.removeprefix("scipy.")
+
+
+def exchanged(names) -> dict[str, str]:
+    """Those functions that users call, by the names that forms have for them."""
+    found = {public(name): name for name in names}
+    inner = [name for name in found if name.startswith("numpy.") or name in INNER]
+    return {name: key for name, key in found.items() if name not in inner}
 
 
 def traced(form):
@@ -563,6 +750,6 @@ SWITCHED_OFF = {
     "the primitive `result`": "it is proven with the operations that have several results",
     "the primitive `foreign`": "it stands for Python code; the tests of `dr.custom_vjp` prove it",
     "`eigh` by SciPy's driver `evr`": "the signs of its vectors jump under small changes",
-    "`eigh` and `svd` of complex matrices": "the phases of their vectors are any; tested on what "
-    "does not depend on them",
+    "`eigh`, `svd` and `complement` of complex matrices": "the phases of their vectors are any; tested "
+    "on what does not depend on them",
 }

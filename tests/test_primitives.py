@@ -16,6 +16,7 @@ ALL = list(primitives())
 WITHOUT_DERIVATIVE = """
     input literal result stop_gradient
     eq ne lt le gt ge and or not shift_right sign floor rint floor_divide argmax argsort random_bits
+    pivots exchanged
 """.split()
 
 

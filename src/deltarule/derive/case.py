@@ -115,6 +115,7 @@ def _frozen(x: Any) -> Any:
 PHASES = {
     "eigh": "the phases of complex eigenvectors are any: tested on what does not depend on them",
     "svd": "so are those of singular vectors",
+    "complement": "so are those of the columns that complete orthogonal ones",
 }
 OTHER_DTYPES = "bool int8 uint8 int32 uint32 int64 float16 float32".split()
 

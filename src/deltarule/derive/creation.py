@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from functools import partial, wraps
 from operator import attrgetter
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ _INTERNAL_PLACES = (
     "<__array_function__",
 )
 
+TRACED_LIBRARIES = (os.path.join(_PACKAGES, "numpy", "polynomial") + os.sep,)
 _lock = threading.Lock()
 _count = 0
 
@@ -94,7 +95,7 @@ def called_by_user(name: str) -> bool:
     compiled: compiled code has no frame, it shows as a call of something else in the user's frame.
     """
     frame = sys._getframe(2)
-    if INTERNAL[frame.f_code.co_filename]:
+    if INTERNAL[frame.f_code.co_filename] and not _traced_library(frame):
         return False
     found = callee(frame.f_code, frame.f_lasti)
     if found == name or (found is None and name in frame.f_code.co_names):
@@ -102,6 +103,13 @@ def called_by_user(name: str) -> bool:
     return found is not None and frame.f_locals.get(
         found, frame.f_globals.get(found)
     ) is _WRAPPED.get(name, _WRAPPED.get(f"linalg.{name}", _WRAPPED.get(f"fft.{name}")))
+
+
+def _traced_library(frame: FrameType) -> bool:
+    """Whether library code that is traced as the user's own works on traced values there."""
+    return frame.f_code.co_filename.startswith(TRACED_LIBRARIES) and holds_traced(
+        list(frame.f_locals.values())
+    )
 
 
 def callee(code: CodeType, at: int) -> str | None:

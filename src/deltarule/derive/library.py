@@ -1,4 +1,5 @@
-"""SciPy's functions on traced values: its ufuncs by their rules, its Python functions by an entry of ours.
+"""SciPy's functions on traced values, and NumPy's that do not ask us: ufuncs by their rules, Python
+functions by an entry of ours.
 
 In: a SciPy module that is loaded, and rules by name. Out: ``scipy.special.erf(x)`` is NumPy's protocol
 and needs a row in a table; ``scipy.linalg.solve(a, b)`` asks for numbers at once, so its code is exchanged,
@@ -20,8 +21,14 @@ from deltarule.derive.table import Rule, check_arguments
 from deltarule.program.primitive import Traced
 
 WAITING = {
-    "scipy.special": "deltarule.derive.scipy_special",
-    "scipy.linalg": "deltarule.derive.scipy_linalg",
+    "numpy.polynomial": "functions.series",
+    "scipy.special": "scipy_special",
+    "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
+    "scipy.stats": "scipy_stats",
+    "scipy.signal": "scipy_signal",
+    "scipy.integrate": "scipy_integrate",
+    "scipy.spatial": "scipy_distance",
+    "scipy.fft": "scipy_fft",
 }
 EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 
@@ -32,7 +39,8 @@ def reach() -> bool:
         return False
     found = [name for name in WAITING if name in sys.modules]
     for name in found:
-        import_module(WAITING.pop(name))
+        for rules in WAITING.pop(name).split():
+            import_module(f"deltarule.derive.{rules}")
     return bool(found)
 
 
@@ -40,7 +48,7 @@ def library_rule(function: Any) -> Callable[[Rule], Rule]:
     """Declare the rule of a Python function of SciPy; its code is exchanged for an entry."""
 
     def declare(rule: Rule) -> Rule:
-        name = f"{function.__module__}.{function.__name__}"
+        name = f"{function.__module__}.{function.__qualname__}"
         code = function.__code__
         original = FunctionType(
             code,

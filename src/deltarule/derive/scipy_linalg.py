@@ -12,15 +12,22 @@ import numpy as np
 from scipy import linalg
 
 from deltarule.derive.functions import linalg as ours
-from deltarule.derive.functions.arguments import as_array, as_float, at
+from deltarule.derive.functions.arguments import as_float
 from deltarule.derive.functions.linalg import columns, matrices, symmetric
 from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule
+from deltarule.errors import BranchError
 from deltarule.program import ops
+from deltarule.program.ops.complex import COMPLEX
 from deltarule.program.ops.contract import swap
-from deltarule.program.ops.linalg import triangle
+from deltarule.program.ops.linalg import adjoint, triangle
 
 _matmul = UFUNCS[np.matmul]
+
+
+def wide(x: Any) -> Any:
+    """In double precision."""
+    return ops.cast(x, dtype=np.result_type(x.dtype, float))
 
 
 @library_rule(linalg.solve)
@@ -42,9 +49,17 @@ def _solve(
         return columns(
             _triangular(swap(a) if transposed else a, (kind == "lower") ^ transposed), a, b
         )
-    elif kind not in ("gen", "general", "diagonal", "tridiagonal", "banded"):
+    elif kind in ("diagonal", "tridiagonal"):
+        a = _band(a, kind == "tridiagonal")
+    elif kind not in ("gen", "general", "banded"):
         raise no_rule(linalg.solve, f"with assume_a={assume_a!r}")
     return columns(ops.solve, swap(a) if transposed else a, b)
+
+
+def _band(a: Any, neighbours: int) -> Any:
+    """The diagonal, and those beside it where there are neighbours."""
+    rows = np.arange(a.shape[-1])
+    return a * (abs(rows[:, None] - rows) <= neighbours).astype(a.dtype)
 
 
 def _triangular(a: Any, lower: bool) -> Any:
@@ -107,14 +122,16 @@ def _inv(
     assume_a: str | None = None,
     lower: bool = False,
 ) -> Any:
-    if assume_a not in (None, "gen", "general"):
-        raise no_rule(linalg.inv, f"with assume_a={assume_a!r}; leave the argument out")
-    return ops.inv(as_float(a))
+    x = as_float(a)
+    if assume_a is None:
+        return ops.inv(x)
+    return _solve(x, np.eye(x.shape[-1], dtype=x.dtype), lower, assume_a=assume_a)
 
 
 @library_rule(linalg.det)
 def _det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    return ops.det(as_float(a))
+    """In float64, whatever the matrix is in."""
+    return ops.det(wide(as_float(a)))
 
 
 @library_rule(linalg.pinv)
@@ -127,10 +144,24 @@ def _pinv(
     check_finite: bool = True,
 ) -> Any:
     x = as_float(a)
-    if atol is not None or return_rank:
-        raise no_rule(linalg.pinv, "with atol or return_rank; traced is rtol")
+    if atol is not None:
+        raise no_rule(linalg.pinv, "with atol; traced is rtol")
     cut = max(x.shape[-2:]) * float(np.finfo(x.dtype).eps) if rtol is None else float(rtol)
-    return ops.pinv(x, rcond=cut)
+    found = ops.pinv(x, rcond=cut)
+    return (found, ours._matrix_rank(x, rtol=cut)) if return_rank else found
+
+
+@library_rule(linalg.pinvh)
+def _pinvh(
+    a: Any,
+    atol: Any = None,
+    rtol: Any = None,
+    lower: bool = True,
+    return_rank: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    x = symmetric(as_float(a), not lower)
+    return _pinv(x, atol=atol, rtol=rtol, return_rank=return_rank)
 
 
 @library_rule(linalg.lstsq)
@@ -143,7 +174,9 @@ def _lstsq(
     check_finite: bool = True,
     lapack_driver: Any = None,
 ) -> Any:
-    return ours._lstsq(a, b, cond)
+    found, left, rank, values = ours._lstsq(a, b, cond)
+    one = found.ndim == 1 and left.ndim == 1 and left.shape[0] == 1
+    return found, NUMPY["reshape"](left, ()) if one else left, rank, values
 
 
 @library_rule(linalg.norm)
@@ -153,14 +186,37 @@ def _norm(
     return ours._norm(a, ord, axis, keepdims)
 
 
-def _check_eigen(function: Any, b: Any, subset_by_index: Any, subset_by_value: Any) -> None:
-    if b is not None or subset_by_index is not None or subset_by_value is not None:
-        raise no_rule(function, "with b or a subset; slice the result")
+def _eigen(
+    a: Any, b: Any, lower: bool, kind: int, driver: str | None, chosen: Any, by_value: Any
+) -> Any:
+    """Of a v = w v; with a second matrix of a v = w b v, a b v = w v, or b a v = w v."""
+    if by_value is not None:
+        raise no_rule(linalg.eigh, "with subset_by_value; index the result")
+    if b is None:
+        upper = not lower
+        x = symmetric(as_float(a), upper)
+        values, vectors = ops.eigh(x, upper=upper, driver=driver or "evr")
+    else:
+        values, vectors = _generalized(a, b, lower, kind)
+    if chosen is None:
+        return values, vectors
+    first, last = chosen
+    return values[first : last + 1], vectors[:, first : last + 1]
 
 
-def _factors(a: Any, lower: bool, driver: str | None) -> Any:
-    upper = not lower
-    return ops.eigh(symmetric(as_float(a), upper), upper=upper, driver=driver or "evr")
+def _generalized(a: Any, b: Any, lower: bool, kind: int) -> Any:
+    """By the Cholesky factor of b, as LAPACK does it."""
+    a, b = (symmetric(x, not lower) for x in matrices(a, b))
+    factor = ops.cholesky(b)
+    if kind == 1:
+        left = ops.solve_triangular(factor, a, lower=True)
+        middle = ops.solve_triangular(factor, adjoint(left), lower=True)
+    else:
+        middle = _matmul(_matmul(adjoint(factor), a), factor)
+    values, vectors = ops.eigh(symmetric(middle, False), upper=False, driver="evd")
+    if kind == 3:
+        return values, _matmul(factor, vectors)
+    return values, ops.solve_triangular(adjoint(factor), vectors, lower=False)
 
 
 @library_rule(linalg.eigh)
@@ -178,8 +234,7 @@ def _eigh(
     subset_by_value: Any = None,
     driver: str | None = None,
 ) -> Any:
-    _check_eigen(linalg.eigh, b, subset_by_index, subset_by_value)
-    found = _factors(a, lower, driver)
+    found = _eigen(a, b, lower, type, driver, subset_by_index, subset_by_value)
     return found[0] if eigvals_only else found
 
 
@@ -197,8 +252,74 @@ def _eigvalsh(
     subset_by_value: Any = None,
     driver: str | None = None,
 ) -> Any:
-    _check_eigen(linalg.eigvalsh, b, subset_by_index, subset_by_value)
-    return _factors(a, lower, driver)[0]
+    return _eigen(a, b, lower, type, driver, subset_by_index, subset_by_value)[0]
+
+
+def _tridiagonal(d: Any, e: Any, select: str, select_range: Any) -> Any:
+    if select not in ("a", "i"):
+        raise no_rule(linalg.eigh_tridiagonal, f"with select={select!r}; index the result")
+    d, e = matrices(d, e)
+    beside = NUMPY["diag"](e, 1)
+    whole = NUMPY["diag"](d) + beside + swap(beside)
+    return _eigen(whole, None, True, 1, "evd", select_range if select == "i" else None, None)
+
+
+@library_rule(linalg.eigh_tridiagonal)
+def _eigh_tridiagonal(
+    d: Any,
+    e: Any,
+    eigvals_only: bool = False,
+    select: str = "a",
+    select_range: Any = None,
+    check_finite: bool = True,
+    tol: float = 0.0,
+    lapack_driver: str = "auto",
+) -> Any:
+    found = _tridiagonal(d, e, select, select_range)
+    return found[0] if eigvals_only else found
+
+
+@library_rule(linalg.eigvalsh_tridiagonal)
+def _eigvalsh_tridiagonal(
+    d: Any,
+    e: Any,
+    select: str = "a",
+    select_range: Any = None,
+    check_finite: bool = True,
+    tol: float = 0.0,
+    lapack_driver: str = "auto",
+) -> Any:
+    return _tridiagonal(d, e, select, select_range)[0]
+
+
+@library_rule(linalg.eig)
+def _eig(
+    a: Any,
+    b: Any = None,
+    left: bool = False,
+    right: bool = True,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    homogeneous_eigvals: bool = False,
+) -> Any:
+    if left or homogeneous_eigvals:
+        raise no_rule(linalg.eig, "with left or homogeneous_eigvals; traced are right vectors")
+    x = as_float(a) if b is None else ops.solve(*matrices(b, a))
+    values, vectors = ops.eig(ops.cast(x, dtype=COMPLEX.get(x.dtype, x.dtype)))
+    real = ours._known_to_be_real(values) and x.dtype.kind != "c"
+    return (values, ops.real(vectors) if real else vectors) if right else values
+
+
+@library_rule(linalg.eigvals)
+def _eigvals(
+    a: Any,
+    b: Any = None,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    homogeneous_eigvals: bool = False,
+) -> Any:
+    return _eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
 
 
 @library_rule(linalg.svd)
@@ -219,6 +340,37 @@ def _svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> An
     return ops.svd(as_float(a))[1]
 
 
+def _rank(values: Any, shape: tuple[int, ...], rcond: Any) -> Any:
+    """How many singular values count; known numbers decide it, or a full rank is taken."""
+    eps = float(np.finfo(values.dtype).eps) * max(shape) if rcond is None else rcond
+    try:
+        return int(sum(bool(v > eps * values[0]) for v in values))
+    except BranchError as error:
+        raise BranchError(
+            "the rank that scipy.linalg.orth and null_space ask for decides the shape of their result: "
+            f"it is not known while compiling. Slice np.linalg.svd instead ({error})"
+        ) from None
+
+
+@library_rule(linalg.orth)
+def _orth(A: Any, rcond: Any = None) -> Any:
+    u, s, _ = ops.svd(as_float(A))
+    return u[:, : _rank(s, np.shape(A), rcond)]
+
+
+@library_rule(linalg.null_space)
+def _null_space(
+    A: Any,
+    rcond: Any = None,
+    *,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    lapack_driver: str = "gesdd",
+) -> Any:
+    _, s, vt = ours._svd(A)
+    return adjoint(vt[_rank(s, np.shape(A), rcond) :])
+
+
 @library_rule(linalg.qr)
 def _qr(
     a: Any,
@@ -228,52 +380,8 @@ def _qr(
     pivoting: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    known = {"full": "complete", "economic": "reduced", "r": "r"}
+    known = {"full": "complete", "economic": "reduced", "r": "complete"}
     if pivoting or mode not in known:
         raise no_rule(linalg.qr, f"with mode={mode!r}, pivoting={pivoting}; write mode='economic'")
-    found = ours._qr(a, known[mode])
-    return (found,) if mode == "r" else tuple(found)
-
-
-@library_rule(linalg.expm)
-def _expm(A: Any) -> Any:
-    return ops.expm(as_float(A))
-
-
-# --- matrices of a pattern ---
-
-
-@library_rule(linalg.block_diag)
-def _block_diag(*arrs: Any) -> Any:
-    parts = [NUMPY["atleast_2d"](x) for x in matrices(*arrs)]
-    width = sum(x.shape[1] for x in parts)
-    rows, before = [], 0
-    for x in parts:
-        start, step = (0, before), (1, 1)
-        rows.append(ops.pad(x, shape=(x.shape[0], width), start=start, step=step))
-        before += x.shape[1]
-    return ops.concatenate(*rows, axis=0)
-
-
-@library_rule(linalg.toeplitz)
-def _toeplitz(c: Any, r: Any = None) -> Any:
-    first = as_array(c)
-    column, row = (NUMPY["ravel"](x) for x in (first, first if r is None else r))
-    m, n = column.shape[0], row.shape[0]
-    values = NUMPY["concatenate"]([column[::-1], row[1:]])
-    return values[np.arange(m)[::-1, None] + np.arange(n)]
-
-
-@library_rule(linalg.circulant)
-def _circulant(c: Any) -> Any:
-    x = as_array(c)
-    n = x.shape[-1]
-    return at(x, x.ndim - 1, (np.arange(n)[:, None] - np.arange(n)) % n)
-
-
-@library_rule(linalg.hankel)
-def _hankel(c: Any, r: Any = None) -> Any:
-    column = NUMPY["ravel"](as_array(c))
-    row = 0 * column if r is None else NUMPY["ravel"](as_array(r))
-    values = NUMPY["concatenate"]([column, row[1:]])
-    return values[np.arange(column.shape[0])[:, None] + np.arange(row.shape[0])]
+    q, r = ours._qr(a, known[mode])
+    return (r,) if mode == "r" else (q, r)

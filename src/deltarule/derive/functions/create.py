@@ -226,6 +226,11 @@ for _function in (np.diag_indices_from, np.tril_indices_from, np.triu_indices_fr
     _of_shape(_function)
 
 
+@rule(np.common_type)
+def _common_type(*arrays: Any) -> Any:
+    return np.common_type(*(np.empty(0, x.dtype) for x in arrays))
+
+
 @rule(np.result_type)
 def _result_type(*arrays_and_dtypes: Any) -> Any:
     return np.result_type(*(example(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes))

@@ -71,10 +71,9 @@ def _slogdet(a: Any) -> Any:
 
 @rule(np.linalg.pinv)
 def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    if hermitian:
-        raise no_rule(np.linalg.pinv, "with hermitian=True; leave the argument out")
     cut = rcond if rtol is None else rtol
-    return ops.pinv(as_float(a), rcond=None if cut is None else float(cut))
+    x = symmetric(as_float(a), False) if hermitian else as_float(a)
+    return ops.pinv(x, rcond=None if cut is None else float(cut))
 
 
 @rule(np.linalg.lstsq)
@@ -184,18 +183,33 @@ def _eigvals(a: Any) -> Any:
 def _svd(
     a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
-    x = as_float(a)
     if hermitian:
-        raise no_rule(np.linalg.svd, "with hermitian=True; leave the argument out")
-    if compute_uv and full_matrices and x.shape[-1] != x.shape[-2]:
-        raise no_rule(
-            np.linalg.svd,
-            f"of shape {x.shape} with full_matrices=True: the columns that fill up u or v are "
-            "any; write full_matrices=False",
-        )
-    found = ops.svd(x)
-    u, s, vt = found
-    return _Singular(u, s, vt) if compute_uv else s
+        return _svd_of_symmetric(a, compute_uv)
+    x = as_float(a)
+    u, s, vt = ops.svd(x)
+    if not compute_uv:
+        return s
+    m, n = x.shape[-2:]
+    if full_matrices and m > n:
+        u = ops.concatenate(u, ops.complement(x, factor="u"), axis=x.ndim - 1)
+    if full_matrices and m < n:
+        more = adjoint(ops.complement(adjoint(x), factor="v"))
+        vt = ops.concatenate(vt, more, axis=x.ndim - 2)
+    return _Singular(u, s, vt)
+
+
+def _svd_of_symmetric(a: Any, compute_uv: bool) -> Any:
+    """The sizes of the eigenvalues, largest first; the signs go with the rows."""
+    values, vectors = _eigh(a)
+    sizes = UFUNCS[np.absolute](values)
+    order = NUMPY["argsort"](sizes, -1)[..., ::-1]
+    s = NUMPY["take_along_axis"](sizes, order, -1)
+    if not compute_uv:
+        return s
+    u = NUMPY["take_along_axis"](vectors, order[..., None, :], -1)
+    signs = NUMPY["take_along_axis"](UFUNCS[np.sign](values), order, -1)
+    vt = adjoint(u * signs[..., None, :])
+    return _Singular(u, s, vt)
 
 
 @rule(np.linalg.svdvals)
@@ -207,11 +221,14 @@ def _svdvals(x: Any, /) -> Any:
 def _qr(a: Any, mode: str = "reduced") -> Any:
     x = as_float(a)
     m, n = x.shape[-2:]
-    if mode not in ("reduced", "r", "complete") or (mode == "complete" and m > n):
-        raise no_rule(np.linalg.qr, f"with mode={mode!r} of shape {x.shape}; write mode='reduced'")
+    if mode not in ("reduced", "r", "complete"):
+        raise no_rule(np.linalg.qr, f"with mode={mode!r}; write mode='reduced'")
     q, r = ops.qr(x[..., :m])
     if m < n:
         r = ops.concatenate(r, _matmul(adjoint(q), x[..., m:]), axis=x.ndim - 1)
+    if mode == "complete" and m > n:
+        q = ops.concatenate(q, ops.complement(x, factor="q"), axis=x.ndim - 1)
+        r = NUMPY["pad"](r, [(0, 0)] * (x.ndim - 2) + [(0, m - n), (0, 0)])
     return r if mode == "r" else _Factors(q, r)
 
 

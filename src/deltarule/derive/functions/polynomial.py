@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import as_array, as_float, same_dtype
-from deltarule.derive.functions.linalg import columns
+from deltarule.derive.functions.linalg import _eigvals, columns
+from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
+from deltarule.derive.tracer import Tracer
 from deltarule.program import ops
 
 _matmul, _atleast_1d = UFUNCS[np.matmul], NUMPY["atleast_1d"]
@@ -115,12 +117,87 @@ def _polyfit(
     if full or cov:
         raise no_rule(np.polyfit, "with full or cov; traced are the coefficients")
     x, y = same_dtype([as_float(x), as_float(y)])
-    left = _vander(x, deg + 1)
+    return weighted_fit(_vander(x, deg + 1), y, w, rcond)
+
+
+def weighted_fit(left: Any, y: Any, w: Any, rcond: Any) -> Any:
+    """Coefficients of the columns of ``left``, whose weighted sum is nearest to y."""
     if w is not None:
         weights = as_float(w)
         left = left * weights[:, None]
         y = y * (weights if y.ndim == 1 else weights[:, None])
     size = ops.sqrt(ops.sum(left * left, axes=(0,)))
-    cut = x.shape[0] * float(np.finfo(x.dtype).eps) if rcond is None else float(rcond)
+    cut = left.shape[0] * float(np.finfo(left.dtype).eps) if rcond is None else float(rcond)
     found = columns(_matmul, ops.pinv(left / size, rcond=cut), y)
     return found / (size if found.ndim == 1 else size[:, None])
+
+
+@rule(np.polydiv)
+def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+    """Long division: each coefficient of the quotient takes its multiple of v away."""
+    left, right = same_dtype([_atleast_1d(as_float(x)) for x in (u, v)])
+    m, n = left.shape[0], right.shape[0]
+    found = []
+    for k in range(m - n + 1):
+        share = left[k] / right[0]
+        found.append(share)
+        place = ops.pad(right, shape=(m,), start=(k,), step=(1,))
+        left = left - share * place
+    if not found:
+        return 0 * left[:1], left
+    rest = left[max(m - n + 1, 0) :] if n > 1 else 0 * left[:1]
+    return NUMPY["stack"](found), _without_zeros(rest, 1e-14)
+
+
+def _without_zeros(x: Any, tolerance: float) -> Any:
+    """Without zeros in front, one coefficient left; but coefficients that a derivative depends on stay."""
+    if isinstance(x, Tracer) and (x.active or not x.known):
+        return x
+    start = 0
+    while start < x.shape[0] - 1 and bool(abs(x[start]) <= tolerance):
+        start += 1
+    return x[start:]
+
+
+@rule(np.poly)
+def _poly(seq_of_zeros: Any) -> Any:
+    """The product of x - z over all zeros; of a matrix its characteristic polynomial."""
+    zeros = _atleast_1d(as_array(seq_of_zeros))
+    real = zeros.dtype.kind != "c"
+    if zeros.ndim == 2:
+        zeros = _eigvals(zeros)
+    found: Any = np.ones(1, zeros.dtype if zeros.dtype.kind in "fc" else float)
+    for i in range(zeros.shape[0]):
+        found = _convolve(found, NUMPY["stack"]([1 + 0 * zeros[i], -zeros[i]]))
+    return NUMPY["real"](found) if real else found
+
+
+@rule(np.roots)
+def _roots(p: Any) -> Any:
+    """The eigenvalues of the companion matrix."""
+    x = as_float(_without_zeros(_atleast_1d(as_array(p)), 0.0))
+    n = x.shape[0]
+    if n < 2:
+        return np.zeros(0, x.dtype)
+    if known_to_be(x[0], 0.0):
+        raise ValueError(
+            "np.roots: the first coefficient is 0, so that one root less is there, and the derivative by "
+            "that coefficient is lost; leave it out, p[1:]"
+        )
+    below = NUMPY["pad"](np.eye(n - 2, dtype=x.dtype), [(0, 0), (0, 1)])
+    found = _eigvals(NUMPY["concatenate"]([-x[None, 1:] / x[0], below]))
+    zeros = [i for i in range(n - 1) if known_to_be(found[i], 0.0)]
+    return found[[i for i in range(n - 1) if i not in zeros] + zeros] if zeros else found
+
+
+def known_to_be(x: Any, number: float) -> bool:
+    """Whether the number is known, and that one."""
+    return bool(x == number) if getattr(x, "known", True) else False
+
+
+@library_rule(np.poly1d.__init__)
+def _poly1d(self: Any, c_or_r: Any, r: bool = False, variable: str | None = None) -> None:
+    """The class keeps traced coefficients; zeros in front stay where a derivative depends on them."""
+    given = _atleast_1d(as_array(c_or_r))
+    self._coeffs = _poly(given) if r else _without_zeros(given, 0.0)
+    self._variable = variable or "x"

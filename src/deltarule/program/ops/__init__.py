@@ -4,6 +4,7 @@ In: families and NumPy. Out: the filled table, and the primitives as functions o
 Import a primitive from here: ``ops.tanh(x)`` evaluates it on an array, and records it on a traced value.
 """
 
+from deltarule.program.ops.banded import solve_banded
 from deltarule.program.ops.branching import cond, while_loop
 from deltarule.program.ops.circular import arccos, arcsin, arctan, arctan2, cos, sin
 from deltarule.program.ops.complex import complex_ as complex
@@ -35,6 +36,17 @@ from deltarule.program.ops.elementwise import (
     sub,
     tanh,
     zmul,
+)
+from deltarule.program.ops.factors import (
+    complement,
+    exchanged,
+    logm,
+    lu,
+    pivots,
+    polar,
+    powerm,
+    sqrtm,
+    sylvester,
 )
 from deltarule.program.ops.fourier import fft, irfft, rfft
 from deltarule.program.ops.index import gather, scatter, scatter_add

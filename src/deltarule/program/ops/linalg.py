@@ -25,6 +25,7 @@ from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.types import ArrayType
 
 SCIPY = Opaque("matrix exponentials are SciPy's")
+LAPACK = Opaque("linear algebra is LAPACK's")
 
 
 def check_matrix(name: str, x: ArrayType, square: bool = True) -> None:
