@@ -103,6 +103,13 @@ class Kernel(ABC):
         return 1
 
 
+@dataclass(frozen=True, slots=True)
+class FailingKernel(Kernel):
+    """A kernel that may fail; ``code`` is the number by which machine code then names the node."""
+
+    code: int
+
+
 def key_of(scalar: Scalar) -> Any:
     """What equal scalars have in common."""
     return scalar.key if isinstance(scalar, Number) else scalar
@@ -222,13 +229,12 @@ class ContractKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class GatherKernel(Kernel):
-    """out[i] = x[index[i]], checked. ``code`` names the node where an index is out of range."""
+class GatherKernel(FailingKernel):
+    """out[i] = x[index[i]], checked."""
 
     x: View
     index: View
     out: View
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -247,14 +253,13 @@ class GatherKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class ScatterKernel(Kernel):
+class ScatterKernel(FailingKernel):
     """out[index[i]] = new[i], or += with ``add``, checked, in order; out holds the old values."""
 
     index: View
     new: View
     out: View
     add: bool
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -344,12 +349,11 @@ class LoopKernel(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class OpaqueKernel(Kernel):
+class OpaqueKernel(FailingKernel):
     """NumPy's evaluation of a node, called back from machine code. Its arrays are contiguous."""
 
     args: tuple[View, ...]
     outs: tuple[View, ...]
-    code: int
 
     @property
     def reads(self) -> tuple[View, ...]:

@@ -264,7 +264,7 @@ def gather(s: Scheduler, node: Node) -> None:
     out = s.result(node)
     if where.type.size:
         rows, places = s.contiguous(x, from_axis=1), s.contiguous(where)
-        s.append(kernels.GatherKernel((node,), rows, places, out, s.code(node)))
+        s.append(kernels.GatherKernel((node,), s.code(node), rows, places, out))
 
 
 def scatter(add: bool, s: Scheduler, node: Node) -> None:
@@ -277,11 +277,11 @@ def scatter(add: bool, s: Scheduler, node: Node) -> None:
         s.append(
             kernels.ScatterKernel(
                 (node,),
+                s.code(node),
                 places,
                 values,
                 out,
                 add,
-                s.code(node),
             )
         )
 
@@ -316,7 +316,7 @@ def opaque(s: Scheduler, node: Node) -> None:
     args = tuple(s.contiguous(arg) for arg in node.args)
     outs = tuple(s.buffer(kind) for kind in types_of(node))
     s.where[node] = outs if isinstance(node.type, tuple) else outs[0]
-    s.append(kernels.OpaqueKernel((node,), args, outs, s.code(node)))
+    s.append(kernels.OpaqueKernel((node,), s.code(node), args, outs))
 
 
 def alias(s: Scheduler, node: Node) -> None:

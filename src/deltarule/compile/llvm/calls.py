@@ -153,13 +153,20 @@ def other(
 
 
 def write_opaque(kernel: OpaqueKernel, mode: Mode) -> Written:
-    """Hands the addresses of all arrays to the callback, which computes in Python's mode.
-
-    Nothing is called once something has failed.
-    """
+    """NumPy's evaluation."""
     pointers = Pointers()
     names = [pointers.name(view) for view in (*kernel.args, *kernel.outs)]
     f = Function([*pointers.parameters, "state"], "i32")
+    call_numpy(f, names, mode)
+    return f, pointers.addresses
+
+
+def call_numpy(f: Function, names: Sequence[str], mode: Mode) -> None:
+    """Hand the addresses of all arrays to the callback, which computes in Python's mode.
+
+    Nothing is called once something has failed.
+    """
+    f.coded = True
     before = f.now("load i64, ptr %state, align 8")
     f.fail_if(f.now(f"icmp ne i64 {before}, 0"))
     array = f.now(f"alloca [{len(names)} x ptr]")
@@ -169,9 +176,8 @@ def write_opaque(kernel: OpaqueKernel, mode: Mode) -> Written:
     place = f.now(f"getelementptr i8, ptr %state, i64 {CALLBACK}")
     callback = f.now(f"load ptr, ptr {place}")
     with mode.left(f):
-        status = f.now(f"call i32 {callback}(i64 {kernel.code}, ptr {array})")
+        status = f.now(f"call i32 {callback}(i64 %code, ptr {array})")
     failed = f.now(f"icmp ne i32 {status}, 0")
     with f.when(failed):
-        f.do(f"store i64 {kernel.code}, ptr %state, align 8")
+        f.do("store i64 %code, ptr %state, align 8")
     f.fail_if(failed)
-    return f, pointers.addresses

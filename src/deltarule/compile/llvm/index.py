@@ -29,7 +29,7 @@ def write_gather(
     f.units = kernel.index.size if shared else 0
     with f.part(shared, 0, kernel.index.size) as row:
         place = f.load(index, row, I64)
-        f.inside(place, kernel.x.shape[0], kernel.code)
+        f.inside(place, kernel.x.shape[0])
         source = f.scaled(place.text, kernel.x.strides[0])
         target = f.scaled(row, length)
 
@@ -50,7 +50,7 @@ def write_scatter(kernel: ScatterKernel, vector_bytes: int) -> Written:
     length, dtype = row_length(kernel.out), kernel.out.dtype
     with f.loop(kernel.index.size) as loop:
         place = f.load(index, loop.index, I64)
-        f.inside(place, kernel.out.shape[0], kernel.code)
+        f.inside(place, kernel.out.shape[0])
         target = f.scaled(place.text, length)
         source = f.scaled(loop.index, length)
 

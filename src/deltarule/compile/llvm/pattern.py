@@ -44,4 +44,4 @@ def pattern_of(kernel: Kernel) -> tuple[Any, list[Address]]:
 @cache
 def names(kind: Any) -> tuple[str, ...]:
     """What of a record is part of a pattern."""
-    return tuple(field.name for field in fields(kind) if field.name != "nodes")
+    return tuple(field.name for field in fields(kind) if field.name not in ("nodes", "code"))

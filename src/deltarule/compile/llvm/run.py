@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltarule.compile.blocks import MEMBER, MEMBERS, SCRATCH
-from deltarule.compile.kernels import Kernel, LoopKernel
+from deltarule.compile.kernels import FailingKernel, Kernel, LoopKernel
 from deltarule.compile.llvm.clock import clocked
 from deltarule.compile.llvm.loops import Address, Written
 from deltarule.compile.llvm.table import Table
@@ -93,12 +93,12 @@ class Run:
         table.write(self.function, self.module.constant)
 
     def enter(self, table: Table, kernel: Kernel, shared: bool) -> None:
-        """The line of a kernel: its offsets, and its row of the clock."""
+        """The line of a kernel: its offsets, and its own numbers."""
         f, addresses = self.module.kernel(kernel, shared)
         name = self.name(kernel, f)
         places = [self.place(address) for address in addresses]
         starts = tuple(start for start, _ in places)
-        numbers = [offset for _, offset in places] + self.row(kernel)
+        numbers = [offset for _, offset in places] + self.numbers(kernel, f)
         write = partial(self.call_by_line, kernel, f, starts, shared)
         table.add((name, starts, shared), numbers, write)
 
@@ -134,33 +134,38 @@ class Run:
         """Call the function of a kernel."""
         f, addresses = self.module.kernel(kernel, shared)
         pointers = [self.pointer(*self.place(address)) for address in addresses]
-        self.call_function(kernel, f, pointers, self.row(kernel), shared)
+        self.call_function(kernel, f, pointers, self.numbers(kernel, f), shared)
 
     def first(self) -> AbstractContextManager[None]:
         """What only the first thread does."""
         return self.function.when(self.function.now(f"icmp eq i64 {self.member}, 0"))
 
-    def row(self, kernel: Kernel) -> list[int]:
-        """A new row of the clock, where it is wanted."""
+    def numbers(self, kernel: Kernel, f: Function) -> list[int]:
+        """The number of a kernel's node, and that of its row of the clock, where they are wanted."""
+        found = []
+        if f.coded:
+            assert isinstance(kernel, FailingKernel)
+            found.append(kernel.code)
         rows = self.module.clocked
-        if rows is None:
-            return []
-        rows.append(kernel)
-        return [len(rows) - 1]
+        if rows is not None:
+            found.append(len(rows))
+            rows.append(kernel)
+        return found
 
     def call_function(
         self,
         kernel: Kernel,
         f: Function,
         pointers: Sequence[str],
-        row: Sequence[int | str],
+        numbers: Sequence[int | str],
         shared: bool,
     ) -> None:
         """Call a kernel's function with what it takes; one that cannot be split is the first thread's."""
         run = self.function
         whole = shared and not f.units and not isinstance(kernel, LoopKernel)
+        code, row = numbers[: f.coded], numbers[f.coded :]
         with clocked(run, row), self.first() if whole else nullcontext():
-            args = [*(f"ptr {pointer}" for pointer in pointers), *self.further(kernel, f)]
+            args = [f"ptr {pointer}" for pointer in pointers] + self.further(kernel, f, code)
             name = self.name(kernel, f)
             if f.result == "void":
                 run.do(f"call void @{name}({', '.join(args)})")
@@ -175,13 +180,14 @@ class Run:
         word = type(kernel).__name__.removesuffix("Kernel").lower()
         return self.module.add(f, word)
 
-    def further(self, kernel: Kernel, f: Function) -> list[str]:
+    def further(self, kernel: Kernel, f: Function, code: Sequence[int | str]) -> list[str]:
         """What a kernel's function takes after its addresses."""
         args = []
         if f.result != "void":
             args.append("ptr %state")
         if isinstance(kernel, LoopKernel):
             args.append("ptr %own")
+        args += [f"i64 {number}" for number in code]
         if f.scratch:
             self.module.scratch = max(self.module.scratch, f.scratch)
             args.append(f"ptr {self.function.pure(f'getelementptr i8, ptr %own, i64 {SCRATCH}')}")

@@ -105,6 +105,7 @@ class Function:
         self.needs: set[str] = set()
         self.scratch = 0  # bytes of memory of its own that it wants
         self.units = 0  # what it can be split into, among threads; 0: it runs whole
+        self.coded = False  # whether it wants the number of its node, for errors
         self.fails = False
         self.stops = False
         self._known: list[dict[str, str]] = [{}]
@@ -114,6 +115,7 @@ class Function:
     def finish(self, name: str) -> str:
         """The whole definition, under a name."""
         parts = [f"ptr %{parameter}" for parameter in self.parameters]
+        parts += ["i64 %code"] * self.coded
         parts += ["ptr %scratch"] * (self.scratch > 0)
         parts += ["i64 %lo", "i64 %hi"] * (self.units > 0)
         arguments = ", ".join(parts)
@@ -484,7 +486,6 @@ class Function:
         self,
         index: Value,
         size: int,
-        code: int,
     ) -> None:
         """Go on only where 0 <= index < size; else fail, and write to the state what is wrong.
 
@@ -494,7 +495,8 @@ class Function:
         bad = self.now(f"icmp uge {index}, {size}")
         self.do(f"br i1 {bad}, label %{wrong}, label %{go_on}")
         self.label(wrong)
-        pair = self.now(f"cmpxchg ptr %state, i64 0, i64 {code} acq_rel monotonic, align 8")
+        self.coded = True
+        pair = self.now("cmpxchg ptr %state, i64 0, i64 %code acq_rel monotonic, align 8")
         first = self.now(f"extractvalue {{ i64, i1 }} {pair}, 1")
         self.do(f"br i1 {first}, label %{say}, label %fail")
         self.label(say)
