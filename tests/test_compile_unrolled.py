@@ -145,6 +145,10 @@ def test_what_is_not_split_is_the_first_threads():
         found = {f(x, wide).tobytes() for _ in range(20)}
         assert any(stage.shared for stage in f.plan.stages)
         assert not all(stage.shared for stage in f.plan.stages)
+        (walk,) = re.findall("define internal i32 @run.*?\n}", f.show("llvm"), re.DOTALL)
+        calls = re.findall(r"(?:icmp eq i64 %v\d+, 0\n.*\nb\d+:\n)?  call void @\w+\(.*", walk)
+        assert len(calls) > 2
+        assert all(("icmp" in call) == (", i64 %" not in call) for call in calls)  # i64: its part
     assert len(found) == 1
     np.testing.assert_allclose(np.frombuffer(found.pop()), wanted, rtol=1e-9)
 
