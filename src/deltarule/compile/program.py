@@ -84,6 +84,8 @@ class Executable:
         That of a graph of the same text, whose machine code serves both.
     form : Form
         Whether it runs once or for each row, and with subnormal numbers or without.
+    text : str, optional
+        That of the graph, where it is known.
 
     Attributes
     ----------
@@ -100,10 +102,12 @@ class Executable:
         graph: Graph,
         equal: Executable | None = None,
         form: Form = ONCE,
+        text: str = "",
     ) -> None:
         form.check(graph)
         self.graph = graph
         self.form = form
+        self.text = text
         self.backend = backend()
         self.run: Runner
         if equal is not None and isinstance(equal.run, Native):
@@ -119,7 +123,7 @@ class Executable:
             return None
         from deltarule.compile.llvm.load import this_processor
 
-        name = name_of(self.graph, self.form)
+        name = name_of(self.graph, self.form, self.text)
         if found := cache.get(name):
             kept = Binary.of(*found)
             if all(map(is_known, kept.imports)):  # SciPy may be another one since
@@ -213,11 +217,11 @@ def backend() -> str:
     return word
 
 
-def name_of(graph: Graph, form: Form = ONCE) -> str:
+def name_of(graph: Graph, form: Form = ONCE, text: str = "") -> str:
     """The name under which machine code is kept: all that decides what it is and where it runs."""
     from deltarule.compile.llvm.load import this_processor, version
 
-    text = graph.to_text()
+    text = text or graph.to_text()
     words = [repr(lookup(word).lowering) for word in sorted(maps(graph))]
     python = f"{sys.implementation.cache_tag} {object.__basicsize__} NumPy {np.__version__}"
     return cache.name_of(text, repr(form), *words, repr(this_processor()), version(), python)
@@ -239,11 +243,12 @@ RECENT: deque[Executable] = deque(
 
 def build(graph: Graph, form: Form = ONCE) -> Executable:
     """The executable of a graph; graphs of equal text share their code while it is in use or recent."""
-    key = (graph.to_text(), form, backend())
+    text = graph.to_text()
+    key = (text, form, backend())
     found = BUILT.get(key)
     if found is None or not same_origins(found.graph, graph):
         with uncollected():
-            found = BUILT[key] = Executable(graph, found, form)
+            found = BUILT[key] = Executable(graph, found, form, text)
         RECENT.append(found)
     return found
 

@@ -64,10 +64,10 @@ def each_of(names: Iterable[str], rule: Rule) -> Callable[[Graph], Graph]:
 
 def has(graph: Graph, names: frozenset[str]) -> bool:
     """Whether one of some primitives is in a graph or in a subgraph."""
-    return any(
-        node.primitive.name in names or any(has(sub, names) for sub in subgraphs(node))
-        for node in graph.nodes
-    )
+    if not names.isdisjoint([node.primitive.name for node in graph.nodes]):
+        return True
+    values = [value for node in graph.nodes for value in node.attrs.values()]
+    return any(has(value, names) for value in values if isinstance(value, Graph))
 
 
 def each_node(graph: Graph, rule: Rule, done: Done) -> Graph:
@@ -82,7 +82,7 @@ def each_node(graph: Graph, rule: Rule, done: Done) -> Graph:
             new[node] = several[node.attrs["index"]]
             continue
         args = tuple([new[arg] for arg in node.args])
-        graphs = {sub: each_node(sub, rule, done) for sub in subgraphs(node)}
+        graphs = {x: each_node(x, rule, done) for x in node.attrs.values() if isinstance(x, Graph)}
         new[node] = found = rule(rebuilt(node, args, graphs))
         changed |= found is not node
     done[graph] = graph

@@ -95,15 +95,16 @@ class Graph:
         """
         seen: set[Node] = set()
         for node in self.nodes:
-            if not all(arg in seen for arg in node.args):
+            if not seen.issuperset(node.args):
                 raise GraphError(f"{node!r} uses a value that no earlier node gives")
             if node.primitive.name == "input" and node not in self.inputs:
                 raise GraphError(f"{node!r} is an input of another graph")
-            expected = node.primitive.type_rule(*(arg.type for arg in node.args), **node.attrs)
+            expected = node.primitive.type_rule(*[arg.type for arg in node.args], **node.attrs)
             if expected != node.type:
                 raise GraphError(f"{node!r} should have type {expected}")
-            for sub in subgraphs(node):
-                sub.check()
+            for value in node.attrs.values():
+                if isinstance(value, Graph):
+                    value.check()
             seen.add(node)
         if missing := [node for node in (*self.inputs, *self.outputs) if node not in seen]:
             raise GraphError(f"{missing} are inputs or outputs but not among the nodes")

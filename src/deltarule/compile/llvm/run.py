@@ -93,12 +93,12 @@ class Run:
         table.write(self.function, self.module.constant)
 
     def enter(self, table: Table, kernel: Kernel, shared: bool) -> None:
-        """The line of a kernel: its offsets, the number of its node, and its row of the clock."""
+        """The line of a kernel: its offsets, and its own numbers."""
         f, addresses = self.module.kernel(kernel, shared)
         name = self.name(kernel, f)
         places = [self.place(address) for address in addresses]
         starts = tuple(start for start, _ in places)
-        numbers = [offset for _, offset in places] + self.code(kernel, f) + self.row(kernel)
+        numbers = [offset for _, offset in places] + self.numbers(kernel, f)
         write = partial(self.call_by_line, kernel, f, starts, shared)
         table.add((name, starts, shared), numbers, write)
 
@@ -117,10 +117,7 @@ class Run:
         if self.plan.shared:
             self.count()
         with nullcontext() if shared or not self.plan.shared else self.first():
-            own = len(starts) + f.coded
-            self.call_function(
-                kernel, f, pointers, numbers[len(starts) : own], numbers[own:], shared
-            )
+            self.call_function(kernel, f, pointers, numbers[len(starts) :], shared)
 
     def count(self) -> None:
         """Which thread this is, and of how many."""
@@ -137,38 +134,38 @@ class Run:
         """Call the function of a kernel."""
         f, addresses = self.module.kernel(kernel, shared)
         pointers = [self.pointer(*self.place(address)) for address in addresses]
-        self.call_function(kernel, f, pointers, self.code(kernel, f), self.row(kernel), shared)
+        self.call_function(kernel, f, pointers, self.numbers(kernel, f), shared)
 
     def first(self) -> AbstractContextManager[None]:
         """What only the first thread does."""
         return self.function.when(self.function.now(f"icmp eq i64 {self.member}, 0"))
 
-    def code(self, kernel: Kernel, f: Function) -> list[int]:
-        """The number of a kernel's node, where its function wants it."""
-        return [kernel.code] if f.coded and isinstance(kernel, FailingKernel) else []
-
-    def row(self, kernel: Kernel) -> list[int]:
-        """A new row of the clock, where it is wanted."""
+    def numbers(self, kernel: Kernel, f: Function) -> list[int]:
+        """The number of a kernel's node, and that of its row of the clock, where they are wanted."""
+        found = []
+        if f.coded:
+            assert isinstance(kernel, FailingKernel)
+            found.append(kernel.code)
         rows = self.module.clocked
-        if rows is None:
-            return []
-        rows.append(kernel)
-        return [len(rows) - 1]
+        if rows is not None:
+            found.append(len(rows))
+            rows.append(kernel)
+        return found
 
     def call_function(
         self,
         kernel: Kernel,
         f: Function,
         pointers: Sequence[str],
-        code: Sequence[int | str],
-        row: Sequence[int | str],
+        numbers: Sequence[int | str],
         shared: bool,
     ) -> None:
         """Call a kernel's function with what it takes; one that cannot be split is the first thread's."""
         run = self.function
         whole = shared and not f.units and not isinstance(kernel, LoopKernel)
+        code, row = numbers[: f.coded], numbers[f.coded :]
         with clocked(run, row), self.first() if whole else nullcontext():
-            args = [*(f"ptr {pointer}" for pointer in pointers), *self.further(kernel, f, code)]
+            args = [f"ptr {pointer}" for pointer in pointers] + self.further(kernel, f, code)
             name = self.name(kernel, f)
             if f.result == "void":
                 run.do(f"call void @{name}({', '.join(args)})")
