@@ -148,6 +148,18 @@ def test_factors(f, dtype):
         close(compiled(f, h, x)[0], f(h, x), dtype, 3 * n)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exponentials_of_small_and_large_matrices(dtype):
+    for n, lead, _ in SIZES:
+        for size in (0.0, 1e-3, 1.0, 20.0):
+            x = size * random(dtype, *lead, n, n) / n - size * np.eye(n)
+            x = x.astype(dtype)
+            close(compiled(scipy.linalg.expm, x)[0], scipy.linalg.expm(x), dtype, 10 * n)
+    with np.errstate(all="ignore"):
+        x = np.full((2, 2), np.nan)
+        np.testing.assert_array_equal(dr.compile(scipy.linalg.expm)(x), x)
+
+
 def test_vectors_have_the_signs_that_numpy_gives_them():
     h, x = positive("f8", 4, 6, 6), random("f8", 4, 5, 3)
     close(compiled(lambda h: tuple(np.linalg.eigh(h)), h)[0], tuple(np.linalg.eigh(h)), "f8", 9)

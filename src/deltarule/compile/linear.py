@@ -195,6 +195,14 @@ def qr(s: Scheduler, node: Node) -> None:
     step(s, node, "qr", (given,), outs, (given,), work, operations=4 * m * n * n)
 
 
+def expm(s: Scheduler, node: Node) -> None:
+    """By products and one solution."""
+    (x,) = node.args
+    given, outs, n, kind = s.view(x), results(s, node), x.type.shape[-1], x.type.dtype
+    work = (*(matrix(s, n, n, kind) for _ in range(6)), *rooms(s, (n, I32)))
+    step(s, node, "expm", (given,), outs, (given,), work, operations=16 * n**3)
+
+
 def results(s: Scheduler, node: Node) -> tuple[View, ...]:
     """Memory for all results of a node."""
     if not isinstance(node.type, tuple):
@@ -243,6 +251,7 @@ STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "cofactor": cofactor,
     "eigh": eigh,
     "eig": eig,
+    "expm": expm,
     "svd": svd,
     "qr": qr,
 }

@@ -13,6 +13,7 @@ from deltarule.compile.kernels import LapackKernel
 from deltarule.compile.llvm import small
 from deltarule.compile.llvm.determinants import cofactor, determinant, logarithm
 from deltarule.compile.llvm.eigen import eig
+from deltarule.compile.llvm.expm import expm
 from deltarule.compile.llvm.loops import Written
 from deltarule.compile.llvm.matrices import Each, Matrix
 from deltarule.compile.llvm.mode import Mode
@@ -77,6 +78,7 @@ STEPS: dict[str, Callable[[Each], None]] = {
     "cholesky": cholesky,
     "eigh": eigh,
     "eig": eig,
+    "expm": expm,
     "svd": svd,
     "qr": qr,
 }
