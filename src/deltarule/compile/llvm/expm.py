@@ -42,7 +42,16 @@ def expm(e: Each) -> None:
     times(e, a6, a, v, add=True)
     combine(e, y, [1.0, 1.0], (v, u))
     combine(e, v, [1.0, -1.0], (v, u))
-    e.lapack("gesv", e.n, e.n, v, e.n, pivots, y, e.n)
+    e.lapack(
+        "gesv",
+        e.n,
+        e.n,
+        v,
+        e.n,
+        pivots,
+        y,
+        e.n,
+    )
     with f.between("0", count):
         e.copy(y, a)
         times(e, a, a, y)
@@ -71,7 +80,13 @@ def scaled(e: Each, a: Matrix) -> str:
     return count.value.text
 
 
-def times(e: Each, one: Matrix, other: Matrix, target: Matrix, add: bool = False) -> None:
+def times(
+    e: Each,
+    one: Matrix,
+    other: Matrix,
+    target: Matrix,
+    add: bool = False,
+) -> None:
     """target = one other, or target += one other."""
     f, n = e.function, e.n
     before = f.room(target.lanes, target.view.dtype)
