@@ -13,7 +13,7 @@ from compiling import apply, given
 from deltarule.compile import linear, program
 from deltarule.compile.form import Form
 from deltarule.compile.kernels import LapackKernel
-from deltarule.program import Graph
+from deltarule.program import Graph, lookup
 from deltarule.program.types import ArrayType
 
 pytestmark = pytest.mark.native
@@ -31,9 +31,9 @@ def random(dtype: str, *shape: int, seed: int = 0):
 
 
 def regular(dtype: str, *shape: int):
-    """Square matrices that are easy to invert, whose largest numbers are not on the diagonal."""
+    """Square matrices that are easy to invert, whose pivots stand one row further on."""
     n = shape[-1]
-    found = random(dtype, *shape) + 3 * n * np.eye(n, dtype=dtype)[::-1]
+    found = random(dtype, *shape) + 3 * n * np.roll(np.eye(n, dtype=dtype), 1, axis=0)
     return (found / n).astype(dtype)
 
 
@@ -148,6 +148,17 @@ def test_factors(f, dtype):
         close(compiled(f, h, x)[0], f(h, x), dtype, 3 * n)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exponentials_of_small_and_large_matrices(dtype):
+    for n, lead, _ in SIZES[1:6]:
+        size = np.reshape([0.0, 1e-3, 1.0, 20.0], (4,) + (1,) * (len(lead) + 2))
+        x = size * random(dtype, 4, *lead, n, n) / n - size * np.eye(n)
+        x = x.astype(dtype)
+        close(compiled(scipy.linalg.expm, x)[0], scipy.linalg.expm(x), dtype, 10 * n)
+    x = np.full((2, 2), np.nan)
+    np.testing.assert_array_equal(dr.compile(scipy.linalg.expm)(x), x)
+
+
 def test_vectors_have_the_signs_that_numpy_gives_them():
     h, x = positive("f8", 4, 6, 6), random("f8", 4, 5, 3)
     close(compiled(lambda h: tuple(np.linalg.eigh(h)), h)[0], tuple(np.linalg.eigh(h)), "f8", 9)
@@ -250,14 +261,15 @@ def test_a_matrix_is_factored_once_forward_and_backward():
 
 
 def test_a_repeated_matrix_is_factored_once():
-    def f(a, b):
-        return dr.vmap(lambda b: np.linalg.solve(a, b))(b)
-
     a, b = regular("f8", 5, 5), random("f8", 7, 5)
-    found, kernels = compiled(f, a, b)
-    (lu,) = [kernel for kernel in kernels if kernel.step == "lu"]
-    assert lu.outs[0].size == 25
-    np.testing.assert_allclose(found, np.linalg.solve(a, b.T).T, rtol=1e-10)
+    for f in (
+        lambda a, b: dr.vmap(lambda b: np.linalg.solve(a, b))(b),
+        lambda a, b: np.linalg.solve(np.broadcast_to(a, (7, 5, 5)), b[..., None])[..., 0],
+    ):
+        found, kernels = compiled(f, a, b)
+        (lu,) = [kernel for kernel in kernels if kernel.step == "lu"]
+        assert lu.outs[0].size == 25
+        np.testing.assert_allclose(found, np.linalg.solve(a, b.T).T, rtol=1e-10)
 
 
 # --- what goes wrong ---
@@ -287,6 +299,16 @@ def test_errors_are_numpys(f, bad):
         g(bad)
     assert str(found.value) == str(wanted.value)
     np.testing.assert_array_equal(g(good), before)
+
+
+def test_numpy_reads_matrices_as_they_lie_in_memory():
+    a = given(ArrayType((12, 12), np.dtype("f8")))
+    part = apply("transpose", a, order=(1, 0))
+    part = apply("slice", part, start=(10, 0), size=(5, 5), step=(-2, 2))
+    run = program.Executable(Graph((a,), (apply("cofactor", part),)))
+    x = random("f8", 12, 12)
+    x[:, 10] = x[:, 8]  # two of the rows that are read
+    close(run(x)[0], lookup("cofactor").evaluate(x.T[10:1:-2, :10:2]), "f8", 5)
 
 
 def test_an_error_in_a_loop_ends_it():

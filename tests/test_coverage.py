@@ -20,7 +20,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 # Whoever adds a primitive that machine code cannot do says here which library does it.
 OPAQUE = {
     "linear algebra is LAPACK's": 10,
-    "matrix exponentials are SciPy's": 1,
     "fast Fourier transforms are NumPy's": 3,
     "sorting is NumPy's": 1,
     "Python code": 1,  # a rule of dr.custom_vjp

@@ -68,7 +68,15 @@ def factors(s: Scheduler, node: Node) -> tuple[View, View, bool]:
         pivots = s.buffer(ArrayType((*lead, n + 1), I32))
         work = 2 * n**3 // 3
         s.append(
-            LapackKernel((node,), 0, "lu", tuple(lead), (a,), (factor, pivots), operations=work)
+            LapackKernel(
+                (node,),
+                0,
+                "lu",
+                tuple(lead),
+                (a,),
+                (factor, pivots),
+                operations=work,
+            )
         )
         s.factors[a] = factor, pivots
     return *s.factors[a], False
@@ -87,7 +95,16 @@ def solve(s: Scheduler, node: Node) -> None:
     lead, (n, k) = out.shape[:-2], out.shape[-2:]
     args = spread(factor, lead), spread(pivots, lead, 1), spread(right, lead)
     needed = view, right
-    step(s, node, "solve", args, (out,), needed, flag=flag, operations=2 * n * n * k)
+    step(
+        s,
+        node,
+        "solve",
+        args,
+        (out,),
+        needed,
+        flag=flag,
+        operations=2 * n * n * k,
+    )
     return None
 
 
@@ -98,7 +115,16 @@ def inverse(s: Scheduler, node: Node) -> None:
     out = s.result(node)
     lead, n = out.shape[:-2], out.shape[-1]
     args = spread(factor, lead), spread(pivots, lead, 1)
-    step(s, node, "solve", args, (out,), (s.view(a),), flag=flag, operations=2 * n**3)
+    step(
+        s,
+        node,
+        "solve",
+        args,
+        (out,),
+        (s.view(a),),
+        flag=flag,
+        operations=2 * n**3,
+    )
 
 
 def solve_triangular(s: Scheduler, node: Node) -> None:
@@ -106,7 +132,12 @@ def solve_triangular(s: Scheduler, node: Node) -> None:
     divided(s, node, s.view(node.args[0]), node.attrs["lower"])
 
 
-def divided(s: Scheduler, node: Node, a: View, lower: bool) -> None:
+def divided(
+    s: Scheduler,
+    node: Node,
+    a: View,
+    lower: bool,
+) -> None:
     """A triangle's solution; its rows or its columns must lie side by side."""
     n = a.shape[-1]
     steps = sorted(a.strides[-2:])
@@ -116,7 +147,16 @@ def divided(s: Scheduler, node: Node, a: View, lower: bool) -> None:
     out = s.result(node)
     lead, k = out.shape[:-2], out.shape[-1]
     args = spread(a, lead), spread(right, lead)
-    step(s, node, "triangular", args, (out,), (a, right), flag=lower, operations=n * n * k)
+    step(
+        s,
+        node,
+        "triangular",
+        args,
+        (out,),
+        (a, right),
+        flag=lower,
+        operations=n * n * k,
+    )
 
 
 def determinant(s: Scheduler, node: Node) -> None:
@@ -129,14 +169,31 @@ def determinant(s: Scheduler, node: Node) -> None:
     args = spread(factor, lead), spread(pivots, lead, 1)
     word, needed, outs = lowering.step, (s.view(a),), results(s, node)
     work = 2 * n**3 if word == "cofactor" else 20 * n
-    step(s, node, word, args, outs, needed, flag=flag, operations=work)
+    step(
+        s,
+        node,
+        word,
+        args,
+        outs,
+        needed,
+        flag=flag,
+        operations=work,
+    )
 
 
 def cofactor(s: Scheduler, node: Node) -> None:
     """By the factors; of a small matrix at once."""
     view = s.view(node.args[0])
     if is_small(view, len(view.shape) - 2):
-        step(s, node, "cofactor", (view,), results(s, node), (view,), operations=100)
+        step(
+            s,
+            node,
+            "cofactor",
+            (view,),
+            results(s, node),
+            (view,),
+            operations=100,
+        )
     else:
         determinant(s, node)
 
@@ -147,7 +204,15 @@ def cholesky(s: Scheduler, node: Node) -> None:
     given, out = s.view(x), s.result(node)
     s.triangles.add(out)
     n = out.shape[-1]
-    step(s, node, "cholesky", (given,), (out,), (given,), operations=n**3 // 3)
+    step(
+        s,
+        node,
+        "cholesky",
+        (given,),
+        (out,),
+        (given,),
+        operations=n**3 // 3,
+    )
 
 
 def eigh(s: Scheduler, node: Node) -> None:
@@ -159,7 +224,17 @@ def eigh(s: Scheduler, node: Node) -> None:
     if real:
         sizes = [(2 * n + n * n, kind), (1 + 5 * n + 2 * n * n, real)]
     work = (matrix(s, n, n, kind), *rooms(s, *sizes, (3 + 5 * n, I32)))
-    step(s, node, "eigh", (given,), outs, (given,), work, node.attrs["upper"], 9 * n**3)
+    step(
+        s,
+        node,
+        "eigh",
+        (given,),
+        outs,
+        (given,),
+        work,
+        node.attrs["upper"],
+        9 * n**3,
+    )
 
 
 def eig(s: Scheduler, node: Node) -> None:
@@ -170,7 +245,16 @@ def eig(s: Scheduler, node: Node) -> None:
     first = rooms(s, (n, C128), (65 * n, C128), (2 * n, F64))
     second = rooms(s, (n, F64), (n, F64), (66 * n, F64))
     work = (*square[:2], *first, *square[2:], *second)
-    step(s, node, "eig", (given,), outs, (given,), work, operations=25 * n**3)
+    step(
+        s,
+        node,
+        "eig",
+        (given,),
+        outs,
+        (given,),
+        work,
+        operations=25 * n**3,
+    )
 
 
 def svd(s: Scheduler, node: Node) -> None:
@@ -184,7 +268,16 @@ def svd(s: Scheduler, node: Node) -> None:
     shapes = ((m, n), (m, k), (k, n))
     matrices = (matrix(s, *shape, kind) for shape in shapes)
     work = (*matrices, *rooms(s, *sizes, (8 * k, I32)))
-    step(s, node, "svd", (given,), outs, (given,), work, operations=20 * m * n * k)
+    step(
+        s,
+        node,
+        "svd",
+        (given,),
+        outs,
+        (given,),
+        work,
+        operations=20 * m * n * k,
+    )
 
 
 def qr(s: Scheduler, node: Node) -> None:
@@ -192,7 +285,33 @@ def qr(s: Scheduler, node: Node) -> None:
     (x,) = node.args
     given, outs, (m, n), kind = s.view(x), results(s, node), x.type.shape[-2:], x.type.dtype
     work = (matrix(s, m, n, kind), *rooms(s, (n, kind), (64 * n, kind)))
-    step(s, node, "qr", (given,), outs, (given,), work, operations=4 * m * n * n)
+    step(
+        s,
+        node,
+        "qr",
+        (given,),
+        outs,
+        (given,),
+        work,
+        operations=4 * m * n * n,
+    )
+
+
+def expm(s: Scheduler, node: Node) -> None:
+    """By products and one solution."""
+    (x,) = node.args
+    given, outs, n, kind = s.view(x), results(s, node), x.type.shape[-1], x.type.dtype
+    work = (*(matrix(s, n, n, kind) for _ in range(6)), *rooms(s, (n, I32)))
+    step(
+        s,
+        node,
+        "expm",
+        (given,),
+        outs,
+        (given,),
+        work,
+        operations=16 * n**3,
+    )
 
 
 def results(s: Scheduler, node: Node) -> tuple[View, ...]:
@@ -203,7 +322,12 @@ def results(s: Scheduler, node: Node) -> tuple[View, ...]:
     return outs
 
 
-def matrix(s: Scheduler, rows: int, columns: int, dtype: np.dtype) -> View:
+def matrix(
+    s: Scheduler,
+    rows: int,
+    columns: int,
+    dtype: np.dtype,
+) -> View:
     """Memory for a matrix that LAPACK sees with this many rows and columns."""
     return s.buffer(ArrayType((columns, rows), dtype))
 
@@ -228,7 +352,18 @@ def step(
     core = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1, "eig": 1}.get(word, 2)
     lead = outs[0].shape[: len(outs[0].shape) - core]
     s.append(
-        LapackKernel((node,), s.code(node), word, lead, args, outs, work, needed, flag, operations)
+        LapackKernel(
+            (node,),
+            s.code(node),
+            word,
+            lead,
+            args,
+            outs,
+            work,
+            needed,
+            flag,
+            operations,
+        )
     )
 
 
@@ -243,6 +378,7 @@ STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "cofactor": cofactor,
     "eigh": eigh,
     "eig": eig,
+    "expm": expm,
     "svd": svd,
     "qr": qr,
 }

@@ -41,7 +41,15 @@ def of_complex(e: Each, x: Matrix) -> None:
     with f.loop(e.n) as i, f.loop(e.n) as j:
         move(x, a.turned, i.index, j.index)
     rest = (w, v, 1, v, e.n, space, space.shape[0], more)
-    e.lapack("geev", "N", "V", e.n, a, e.n, *rest)
+    e.lapack(
+        "geev",
+        "N",
+        "V",
+        e.n,
+        a,
+        e.n,
+        *rest,
+    )
     with f.loop(e.n) as i:
         move(w, values, i.index)
         with f.loop(e.n) as j:
@@ -64,7 +72,15 @@ def of_real(e: Each, x: Matrix) -> None:
         a.turned.store(real.value, i.index, j.index)
     e.letter = "d"
     rest = (reals, imaginaries, v, 1, v, e.n, space, space.shape[0])
-    e.lapack("geev", "N", "V", e.n, a, e.n, *rest)
+    e.lapack(
+        "geev",
+        "N",
+        "V",
+        e.n,
+        a,
+        e.n,
+        *rest,
+    )
     with f.loop(e.n) as column:
         place = Term(f, Value(column.index, I64))
         both = [Term(f, y.load(column.index)) for y in (reals, imaginaries)]

@@ -13,6 +13,7 @@ from deltarule.compile.kernels import LapackKernel
 from deltarule.compile.llvm import small
 from deltarule.compile.llvm.determinants import cofactor, determinant, logarithm
 from deltarule.compile.llvm.eigen import eig
+from deltarule.compile.llvm.expm import expm
 from deltarule.compile.llvm.loops import Written
 from deltarule.compile.llvm.matrices import Each, Matrix
 from deltarule.compile.llvm.mode import Mode
@@ -36,7 +37,16 @@ def eigh(e: Each) -> None:
     for space in spaces:
         rooms += [space, space.shape[0]]
     name = "syevd" if x.lanes == 1 else "heevd"
-    e.lapack(name, "V", "U" if e.flag else "L", e.n, a, e.n, values, *rooms)
+    e.lapack(
+        name,
+        "V",
+        "U" if e.flag else "L",
+        e.n,
+        a,
+        e.n,
+        values,
+        *rooms,
+    )
     e.copy(a.turned, vectors)
 
 
@@ -46,7 +56,22 @@ def svd(e: Each) -> None:
     a, left, right, space, *others = e.work
     (m, n), k = x.shape, s.shape[0]
     e.copy(x, a.turned)
-    e.lapack("gesdd", "S", m, n, a, m, s, left, m, right, k, space, space.shape[0], *others)
+    e.lapack(
+        "gesdd",
+        "S",
+        m,
+        n,
+        a,
+        m,
+        s,
+        left,
+        m,
+        right,
+        k,
+        space,
+        space.shape[0],
+        *others,
+    )
     e.copy(left.turned, u)
     e.copy(right.turned, vt)
 
@@ -57,12 +82,31 @@ def qr(e: Each) -> None:
     a, tau, space = e.work
     m, n = x.shape
     e.copy(x, a.turned)
-    e.lapack("geqrf", m, n, a, m, tau, space, space.shape[0])
+    e.lapack(
+        "geqrf",
+        m,
+        n,
+        a,
+        m,
+        tau,
+        space,
+        space.shape[0],
+    )
     top = replace(a.turned, view=replace(a.turned.view, shape=(n, n)))
     e.copy(top, r)
     e.triangle(r, lower=False)
     name = "orgqr" if x.lanes == 1 else "ungqr"
-    e.lapack(name, m, n, n, a, m, tau, space, space.shape[0])
+    e.lapack(
+        name,
+        m,
+        n,
+        n,
+        a,
+        m,
+        tau,
+        space,
+        space.shape[0],
+    )
     e.copy(a.turned, q)
 
 
@@ -77,6 +121,7 @@ STEPS: dict[str, Callable[[Each], None]] = {
     "cholesky": cholesky,
     "eigh": eigh,
     "eig": eig,
+    "expm": expm,
     "svd": svd,
     "qr": qr,
 }

@@ -201,7 +201,15 @@ class Each:
         n, k = x.shape
         words = ("L" if lower else "U", "NT"[turned], "NU"[unit])
         if k == 1:
-            self.call(f"blas.{self.letter}trsv", *words, n, a, size, x, 1)
+            self.call(
+                f"blas.{self.letter}trsv",
+                *words,
+                n,
+                a,
+                size,
+                x,
+                1,
+            )
             return
         uplo, _, diag = words
         one = self.one(x)
@@ -259,7 +267,12 @@ class Each:
             )
             x.store(x.ones, row.index, row.index)
 
-    def swap_rows(self, x: Matrix, pivots: Matrix, backward: bool) -> None:
+    def swap_rows(
+        self,
+        x: Matrix,
+        pivots: Matrix,
+        backward: bool,
+    ) -> None:
         """Row i and the row that was its pivot change places, for one i after the other."""
         f, (n, k) = self.function, x.shape
         with f.loop(n) as loop:

@@ -55,7 +55,13 @@ def lu(e: Each) -> None:
             factor.turned.keep([x], str(i), str(j))
 
 
-def exchange(f: Function, condition: Term, a: list[Terms], k: int, i: int) -> None:
+def exchange(
+    f: Function,
+    condition: Term,
+    a: list[Terms],
+    k: int,
+    i: int,
+) -> None:
     """Rows k and i change places where a condition holds."""
     for j, (x, y) in enumerate(zip(a[k], a[i], strict=True)):
         a[k][j] = Term(f, f.select(condition.value, y.value, x.value))
@@ -102,7 +108,17 @@ def right_sides(e: Each, b: Sequence[Matrix], solved: Callable[[list[Terms]], No
         if b:
             step, base = b[0].view.strides[1], f.scaled(at, b[0].view.strides[1])
             starts = (f.plus(b[0].place(str(i), "0"), base) for i in range(e.n))
-            rows = [read(f, b[0].pointer, start, step, dtype, count) for start in starts]
+            rows = [
+                read(
+                    f,
+                    b[0].pointer,
+                    start,
+                    step,
+                    dtype,
+                    count,
+                )
+                for start in starts
+            ]
         else:
             zeros, one = constant(0, dtype, count), constant(1, dtype)
             rows = [f.insert(zeros, one, i) if count > 1 else one for i in range(e.n)]

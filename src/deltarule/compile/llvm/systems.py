@@ -15,7 +15,15 @@ def lu(e: Each) -> None:
     (a,), (factor, pivots) = e.args, e.outs
     e.copy(a, factor.turned)
     info = e.function.address(pivots.pointer, str(e.n), I32)
-    e.call(f"lapack.{e.letter}getrf", e.n, e.n, factor, e.n, pivots, info)
+    e.call(
+        f"lapack.{e.letter}getrf",
+        e.n,
+        e.n,
+        factor,
+        e.n,
+        pivots,
+        info,
+    )
 
 
 def solve(e: Each) -> None:
@@ -40,11 +48,25 @@ def by_factors(
     """x becomes a^-1 x, or a^-T x."""
     if turned:
         e.divide(x, factor, e.n, lower=False, turned=True)
-        e.divide(x, factor, e.n, lower=True, turned=True, unit=True)
+        e.divide(
+            x,
+            factor,
+            e.n,
+            lower=True,
+            turned=True,
+            unit=True,
+        )
         e.swap_rows(x, pivots, backward=True)
     else:
         e.swap_rows(x, pivots, backward=False)
-        e.divide(x, factor, e.n, lower=True, turned=False, unit=True)
+        e.divide(
+            x,
+            factor,
+            e.n,
+            lower=True,
+            turned=False,
+            unit=True,
+        )
         e.divide(x, factor, e.n, lower=False, turned=False)
 
 

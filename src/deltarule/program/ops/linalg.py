@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
-from deltarule.program.lowering import Expand, Lapack, Opaque
+from deltarule.program.lowering import Expand, Lapack
 from deltarule.program.ops.complex import as_kind, conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import div, mul, neg, sub, zmul
@@ -24,7 +24,6 @@ from deltarule.program.ops.shape import concatenate, reshape, slice_
 from deltarule.program.primitive import ErrorSample, Kink, Primitive, Sample
 from deltarule.program.types import ArrayType
 
-SCIPY = Opaque("matrix exponentials are SciPy's")
 LAPACK = Opaque("linear algebra is LAPACK's")
 
 
@@ -431,7 +430,7 @@ expm: Primitive = Primitive(
     vjp=lambda i, ct, y, x: _expm_moved(swap(x), ct),
     jvp=lambda tangents, y, x: _expm_moved(x, tangents[0]),
     batch=batch_elementwise("expm"),
-    lowering=SCIPY,
+    lowering=Lapack("expm"),
     notation="e^{{{0}}}",
     samples=lambda rng: [
         Sample((rng.normal(size=shape) / 2,)) for shape in ((3, 3), (1, 1), (2, 2, 2))
