@@ -446,7 +446,7 @@ FORMS = {
     special.ellipk(V / 2); special.ellipe(V / 2); special.ellipkm1(V / 2); special.owens_t(V, W)
     special.poch(V, W); special.binom(V + 2, W); special.powm1(V, W); special.sici(V); special.sici(V)[1]
     special.fresnel(V); special.airy(N); special.airy(V)[2]; special.struve(1, V); special.modstruve(0, V)
-    special.hyp2f1(0.5, 1.5, 2, V / 2); special.gammaincinv(2, V / 2); special.gammainccinv(1.5, V / 2)
+    special.gammaincinv(2, V / 2); special.gammainccinv(1.5, V / 2)
     special.betaincc(2, 3, V / 2); special.betaincinv(2, 3, V / 2); special.betainccinv(1, 2, V / 2)
     special.stdtr(3, V); special.stdtrit(3, V / 2); special.fdtr(2, 3, V); special.fdtrc(2, 3, V)
     special.fdtri(2, 3, V / 2); special.bdtr(2, 5, V / 2); special.bdtrc(2, 5, V / 2)

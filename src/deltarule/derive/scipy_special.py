@@ -26,7 +26,7 @@ UNARY = """
 """.split()
 BINARY = "xlogy xlog1py beta betaln owens_t poch binom powm1".split()
 PARAMETRIC = """
-    jv yn yv iv ive kn kv kve expn struve modstruve hyp2f1
+    jv yn yv iv ive kn kv kve expn struve modstruve
     gammainc gammaincc gammaincinv gammainccinv betainc betaincc betaincinv betainccinv
     stdtr stdtrit fdtr fdtrc fdtri
 """.split()

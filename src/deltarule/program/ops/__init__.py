@@ -64,7 +64,6 @@ from deltarule.program.ops.integrals import (
     erfi,
     fresnel_cosine,
     fresnel_sine,
-    hyp2f1,
     modstruve,
     ndtri_exp,
     owens_t,

@@ -1,4 +1,4 @@
-"""Functions that are known as integrals or series: elliptic, sine, Fresnel, Airy, hypergeometric, and others.
+"""Functions that are known as integrals or series: elliptic, sine, Fresnel, Airy and others.
 
 In: parameters, of any real dtype, if there are some, then floats. Out: floats, broadcast.
 """
@@ -6,10 +6,11 @@ In: parameters, of any real dtype, if there are some, then floats. Out: floats, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from deltarule.program.ops.circular import cos, sin
-from deltarule.program.ops.elementwise import div, erf, exp, log, power
+from deltarule.program.ops.elementwise import abs_, div, erf, exp, log, power
 from deltarule.program.ops.logic import cast, eq, lt, select
 from deltarule.program.ops.parametric import parametric
 from deltarule.program.ops.special import ROOT_PI, ROOT_TWO_PI, psi, rgamma, scipy_function
@@ -52,37 +53,53 @@ spence: Primitive = scipy_function(
 )
 
 
-def _hypergeometric(a: float, b: float, c: float, x: Any) -> Any:
-    return hyp2f1(*(x.dtype.type(number) for number in (a, b, c)), x)
+# Squares of (2n - 1)!! / (2n)!!: K(m) is pi / 2 times the sum of them and m^n, E(m) that of them over 1 - 2n.
+_SQUARES = [math.prod(((2 * i - 1) / (2 * i)) ** 2 for i in range(1, n + 1)) for n in range(1, 20)]
+_FIRST = [math.pi / 2 * n * c for n, c in enumerate(_SQUARES, 1)]  # of dK
+_SECOND = [c / (1 - 2 * n) for n, c in enumerate(_FIRST, 1)]  # of dE
+
+
+def _elliptic(m: Any, coefficients: Sequence[float], formula: Callable[[Any], Any], x: Any) -> Any:
+    """A formula of x, and where m is near 0 and the formula all rounding, a polynomial of m."""
+    near, half = lt(abs_(m), m.dtype.type(0.125)), 0 * m + 0.5
+    small, found = select(near, m, 0 * m), 0 * m
+    for coefficient in reversed(coefficients):
+        found = found * small + coefficient
+    return select(near, found, formula(select(near, half, x)))
+
+
+def _first(m: Any) -> Any:
+    return (ellipe(m) / (1 - m) - ellipk(m)) / (2 * m)
+
+
+def _second(m: Any) -> Any:
+    return (ellipe(m) - ellipk(m)) / (2 * m)
+
+
+def _first_of_rest(p: Any) -> Any:
+    return (ellipe(1 - p) / p - ellipkm1(p)) / (2 * (1 - p))
 
 
 ellipk: Primitive = scipy_function(
     "ellipk",
     "Complete elliptic integral of the first kind of parameter m.",
-    [lambda y, m: _hypergeometric(1.5, 1.5, 2, m) * (math.pi / 8)],
+    [lambda y, m: _elliptic(m, _FIRST, _first, m)],
     span(-2, 0.8),
     singular=(0,),
 )
 ellipe: Primitive = scipy_function(
     "ellipe",
     "Complete elliptic integral of the second kind of parameter m.",
-    [lambda y, m: _hypergeometric(0.5, 1.5, 2, m) * (-math.pi / 8)],
+    [lambda y, m: _elliptic(m, _SECOND, _second, m)],
     span(-2, 0.8),
     singular=(0,),
 )
-
-
-def _near_one(y: Any, p: Any) -> Any:
-    """(p y - E(1 - p)) / (2 p (1 - p)), which is lost in rounding where p is near 1."""
-    near = lt(p, p.dtype.type(0.5))
-    small = select(near, p, 0 * p + 0.5)
-    other = select(near, 0 * p, 1 - p)
-    whole = (small * y - ellipe(1 - small)) / (2 * small * (1 - small))
-    return select(near, whole, _hypergeometric(1.5, 1.5, 2, other) * (-math.pi / 8))
-
-
 ellipkm1: Primitive = scipy_function(
-    "ellipkm1", "ellipk(1 - p), exact near p = 0.", [_near_one], span(0.1, 0.9), singular=(0,)
+    "ellipkm1",
+    "ellipk(1 - p), exact near p = 0.",
+    [lambda y, p: -_elliptic(1 - p, _FIRST, _first_of_rest, p)],
+    span(0.1, 0.9),
+    singular=(0,),
 )
 
 
@@ -194,16 +211,6 @@ powm1: Primitive = scipy_function(
 def _floats(x: Any, *numbers: Any) -> Any:
     """Parameters in the dtype of x."""
     return [cast(number, dtype=x.dtype) for number in numbers]
-
-
-def _hyp2f1_slope(y: Any, a: Any, b: Any, c: Any, x: Any) -> Any:
-    a, b, c = _floats(x, a, b, c)
-    return a * b / c * hyp2f1(a + 1, b + 1, c + 1, x)
-
-
-hyp2f1: Primitive = parametric(
-    "hyp2f1", "Gauss's function 2F1.", _hyp2f1_slope, -0.8, 0.7, (1, 1, 1)
-)
 
 
 def _struve_slope(f: Any, sign: int) -> Any:
