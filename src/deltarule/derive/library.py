@@ -22,7 +22,7 @@ from deltarule.program.primitive import Traced
 
 WAITING = {
     "numpy.polynomial": "functions.series",
-    "scipy.special": "scipy_special",
+    "scipy.special": "scipy_special scipy_statistics",
     "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
     "scipy.stats": "scipy_stats",
     "scipy.signal": "scipy_signal",

@@ -16,15 +16,29 @@ from deltarule.derive.functions.reduce import _max, _sum
 from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, UFUNCS
 from deltarule.derive.ufuncs import casting, operand, truth
-from deltarule.errors import GradientError
+from deltarule.errors import GradientError, TypeRuleError
 from deltarule.program import ops
+from deltarule.program.primitive import Traced
 
 UNARY = """
     erf erfc erfcx erfinv erfcinv ndtr log_ndtr ndtri dawsn exp1 expi logit gammaln gamma rgamma psi
-    j0 j1 y0 y1 i0 i0e i1 i1e k0 k0e k1 k1e
+    j0 j1 y0 y1 i0 i0e i1 i1e k0 k0e k1 k1e erfi ndtri_exp cosm1 wrightomega spence ellipk ellipe ellipkm1
 """.split()
-BINARY = "xlogy xlog1py beta betaln".split()
-PARAMETRIC = "jv yn yv iv ive kn kv kve expn gammainc gammaincc betainc".split()
+BINARY = "xlogy xlog1py beta betaln owens_t poch binom powm1".split()
+PARAMETRIC = """
+    jv yn yv iv ive kn kv kve expn struve modstruve
+    gammainc gammaincc gammaincinv gammainccinv betainc betaincc betaincinv betainccinv
+    stdtr stdtrit fdtr fdtrc fdtri
+""".split()
+WITH_ORDER = """
+    eval_legendre eval_chebyt eval_chebyu eval_hermite eval_hermitenorm eval_laguerre
+    eval_genlaguerre eval_gegenbauer eval_jacobi
+""".split()
+SEVERAL = {
+    "sici": (ops.sine_integral, ops.cosine_integral),
+    "fresnel": (ops.fresnel_sine, ops.fresnel_cosine),
+    "airy": (ops.airy_ai, ops.airy_ai_slope, ops.airy_bi, ops.airy_bi_slope),
+}
 SAME = {"yn": "yv", "kn": "kv"}
 
 
@@ -48,19 +62,43 @@ special_rule("cbrt")(UFUNCS[np.cbrt])
 special_rule("exp2")(UFUNCS[np.exp2])
 
 
+for _name, _results in SEVERAL.items():
+    special_rule(_name)(lambda x, results=_results: tuple(f(x) for f in results))
+
+
+def parameter(p: Any) -> Any:
+    """A parameter stays what it is; Python's numbers become NumPy's."""
+    p = operand(p)
+    return p if hasattr(p, "dtype") else np.asarray(p)[()]
+
+
+def order(n: Any, name: str) -> Any:
+    """An order as an integer: traced as one, or a known number that is whole."""
+    n = parameter(n)
+    if n.dtype.kind == "b" or (n.dtype.kind == "f" and not isinstance(n, Traced)):
+        whole = np.asarray(n).astype(np.int64)
+        if np.any(whole != n):
+            raise TypeRuleError(f"{name} of order {n} has no derivative here; orders are integers")
+        return whole[()]
+    return n
+
+
 def _with_parameters(name: str) -> None:
-    """Parameters stay what they are; the last argument becomes a float."""
+    """Parameters, then a float."""
     primitive = getattr(ops, SAME.get(name, name))
+    with_order = name in WITH_ORDER
 
     def rule(*args: Any) -> Any:
-        *parameters, x = (operand(v) for v in args)
-        given = [p if hasattr(p, "dtype") else np.asarray(p)[()] for p in parameters]
-        return primitive(*given, as_float(x))
+        *parameters, x = args
+        given = [parameter(p) for p in parameters]
+        if with_order:
+            given[0] = order(given[0], name)
+        return primitive(*given, as_float(operand(x)))
 
     UFUNCS[getattr(special, name)] = rule
 
 
-for _name in PARAMETRIC:
+for _name in PARAMETRIC + WITH_ORDER:
     _with_parameters(_name)
 
 
@@ -134,6 +172,25 @@ def _boxcox1p(x: Any, power: Any) -> Any:
     return log * _exprel(power * log)
 
 
+def _log1p_over(u: Any) -> Any:
+    """ln(1 + u) / u, by its series near 0."""
+    near = ops.lt(ops.abs(u), u.dtype.type(1e-3))
+    safe = ops.select(near, u.dtype.type(1), u)
+    series = 1 - u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u * (1 / 5 - u / 6))))
+    return ops.select(near, series, ops.log1p(safe) / safe)
+
+
+@special_rule("inv_boxcox")
+def _inv_boxcox(x: Any, power: Any) -> Any:
+    """(1 + n x)^(1 / n), and e^x where n is 0."""
+    return ops.exp(x * _log1p_over(power * x))
+
+
+@special_rule("inv_boxcox1p")
+def _inv_boxcox1p(x: Any, power: Any) -> Any:
+    return ops.expm1(x * _log1p_over(power * x))
+
+
 @special_rule("huber")
 def _huber(delta: Any, r: Any) -> Any:
     size = ops.abs(r)
@@ -203,14 +260,30 @@ def _zeta(x: Any, q: Any = None, out: None = None) -> Any:
         raise GradientError(
             "scipy.special.zeta(x) has no derivative; that of zeta(s, q) with respect to q is known"
         )
-    order = operand(x)
-    return ops.zeta(order if hasattr(order, "dtype") else np.asarray(order)[()], as_float(q))
+    return ops.zeta(parameter(x), as_float(q))
 
 
 @library_rule(special.polygamma)
 def _polygamma(n: Any, x: Any) -> Any:
-    order = operand(n)
-    return ops.polygamma(order if hasattr(order, "dtype") else np.asarray(order)[()], as_float(x))
+    return ops.polygamma(parameter(n), as_float(x))
+
+
+def _spherical(name: str, below: int, above: int) -> None:
+    """A spherical Bessel function, or its derivative by its neighbours."""
+    f = getattr(ops, name)
+
+    @library_rule(getattr(special, name))
+    def rule(n: Any, z: Any, derivative: bool = False) -> Any:
+        n, x = order(n, name), as_float(z)
+        if not derivative:
+            return f(n, x)
+        lower = f(ops.maximum(n - 1, 0 * n), x)
+        return (below * n * lower + above * (n + 1) * f(n + 1, x)) / (2 * n + 1)
+
+
+_spherical("spherical_jn", 1, -1)
+_spherical("spherical_yn", 1, -1)
+_spherical("spherical_in", 1, 1)
 
 
 if hasattr(special, "softplus"):

@@ -1,4 +1,4 @@
-"""Functions on single numbers, for those that vector functions leave out: the C library's and SciPy's.
+"""Functions on single numbers, for those that vector functions leave out.
 
 In: what a vector function gives, where it must not be used, and what to call there. Out: what is right in
 every lane. Lanes are mixed one by one: a number has the same bits wherever it stands.
@@ -7,12 +7,9 @@ every lane. Lanes are mixed one by one: a number has the same bits wherever it s
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-from deltarule.compile.llvm.addresses import declaration
-from deltarule.compile.llvm.scalar import Term, cast
-from deltarule.compile.llvm.text import ATTRIBUTES, F32, F64, scalar_type
-from deltarule.errors import CompileError
+from deltarule.compile.llvm.scalar import Term
+from deltarule.compile.llvm.text import ATTRIBUTES, F32, scalar_type
 
 NAMES = ("pow", "fmod")  # of the C library; their floats are powf, fmodf
 
@@ -26,37 +23,31 @@ def rescued(y: Term, where: Term, other: Callable[[], Term]) -> Term:
 def in_each_lane(word: str, need: str, *args: Term, last: str = "") -> Term:
     """A function on each lane, given its declaration or definition; the vector is taken apart elsewhere.
 
-    ``last`` is what the function wants after the numbers.
+    Its result has the type of its last number, behind which it wants ``last``.
     """
-    f, values = args[0].function, [x.value for x in args]
-    first = values[0]
-    one = first._replace(lanes=1).type
+    f, values = args[-1].function, [x.value for x in args]
+    like = values[-1]
     f.needs.add(need)
-    if first.lanes > 1:
-        f.needs.add(lane_by_lane(word, first.lanes, one, len(args), last))
-        word, last = f"{word}.v{first.lanes}", ""
+    if like.lanes > 1:
+        types = [value._replace(lanes=1).type for value in values]
+        f.needs.add(lane_by_lane(word, like.lanes, types, last))
+        word, last = f"{word}.v{like.lanes}", ""
     given = ", ".join(map(str, values)) + last
-    return Term(f, first._replace(text=f.now(f"call {first.type} @{word}({given})")))
+    return Term(f, like._replace(text=f.now(f"call {like.type} @{word}({given})")))
 
 
-def lane_by_lane(
-    word: str,
-    lanes: int,
-    one: str,
-    count: int,
-    last: str,
-) -> str:
+def lane_by_lane(word: str, lanes: int, types: list[str], last: str) -> str:
     """The definition of a function on vectors that calls ``word`` for each lane."""
-    many = f"<{lanes} x {one}>"
-    names = [f"%x{i}" for i in range(count)]
-    given = ", ".join(f"{many} {name}" for name in names)
-    lines, y = [f"define internal {many} @{word}.v{lanes}({given}) {ATTRIBUTES} {{"], "poison"
+    vectors = [f"<{lanes} x {one}> %x{i}" for i, one in enumerate(types)]
+    one, many = types[-1], f"<{lanes} x {types[-1]}>"
+    lines = [f"define internal {many} @{word}.v{lanes}({', '.join(vectors)}) {ATTRIBUTES} {{"]
+    y = "poison"
     for lane in range(lanes):
-        numbers = [f"{name}.{lane}" for name in names]
-        for name, number in zip(names, numbers, strict=True):
-            lines.append(f"  {number} = extractelement {many} {name}, i64 {lane}")
-        given = ", ".join(f"{one} {number}" for number in numbers) + last
-        lines.append(f"  %y{lane} = call {one} @{word}({given})")
+        numbers = []
+        for i, vector in enumerate(vectors):
+            lines.append(f"  %x{i}.{lane} = extractelement {vector}, i64 {lane}")
+            numbers.append(f"{types[i]} %x{i}.{lane}")
+        lines.append(f"  %y{lane} = call {one} @{word}({', '.join(numbers)}{last})")
         lines.append(f"  %z{lane} = insertelement {many} {y}, {one} %y{lane}, i64 {lane}")
         y = f"%z{lane}"
     return "\n".join([*lines, f"  ret {many} {y}", "}", ""])
@@ -67,28 +58,3 @@ def from_c(name: str, *args: Term) -> Term:
     one = scalar_type(args[0].dtype)
     word = name + "f" * (args[0].dtype == F32)
     return in_each_lane(word, f"declare {one} @{word}({', '.join([one] * len(args))})", *args)
-
-
-class Scipy:
-    """SciPy's special functions, ``SPECIAL.gammaln(x)``."""
-
-    def __getattr__(self, name: str) -> Callable[..., Term]:
-        """One of them."""
-        return partial(from_scipy, name)
-
-
-SPECIAL = Scipy()
-
-
-def from_scipy(name: str, *args: Term) -> Term:
-    """A special function of SciPy on each lane, in float64 as SciPy itself computes it."""
-    word, found = f"special.{name}", args[0].dtype
-    types = ", ".join(["double"] * len(args))
-    if declaration(word) != f"double ({types}, int __pyx_skip_dispatch)":
-        raise CompileError(
-            f"SciPy declares {name} as {declaration(word)!r}, called with {len(args)} numbers; "
-            "DELTARULE_BACKEND=numpy interprets"
-        )
-    exact = [cast(x, F64) for x in args]
-    y = in_each_lane(word, f"declare double @{word}({types}, i32)", *exact, last=", i32 0")
-    return cast(y, found)

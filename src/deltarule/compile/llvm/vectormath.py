@@ -13,8 +13,9 @@ from deltarule.compile.llvm.addresses import MODULES
 from deltarule.compile.llvm.circular import arccos, arcsin, arctan, arctan2, cos, sin
 from deltarule.compile.llvm.division import floor_divide, remainder
 from deltarule.compile.llvm.exponential import erf, exp, expm1, log, log1p, sigmoid, sqrt, tanh
-from deltarule.compile.llvm.library import NAMES, SPECIAL
+from deltarule.compile.llvm.library import NAMES
 from deltarule.compile.llvm.power import power
+from deltarule.compile.llvm.special import SPECIAL
 from deltarule.compile.llvm.text import Function
 from deltarule.compile.llvm.zeta import zeta
 
@@ -41,7 +42,7 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
-IMPORTED = re.compile(rf"declare [^@]+@((?:{'|'.join(NAMES)})f?|(?:{'|'.join(MODULES)})\.\w+)\(")
+IMPORTED = re.compile(rf"declare [^@]+@((?:{'|'.join(NAMES)})f?|(?:{'|'.join(MODULES)})\.[\w.]+)\(")
 
 
 def imports(function: Function) -> set[str]:

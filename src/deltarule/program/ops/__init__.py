@@ -13,6 +13,18 @@ from deltarule.program.ops.contract import einsum, matmul
 from deltarule.program.ops.control import custom_vjp, foreign, literal, result, scan, stop_gradient
 from deltarule.program.ops.control import input_ as input
 from deltarule.program.ops.decompose import cholesky, eigh, qr, svd
+from deltarule.program.ops.distributions import (
+    betaincc,
+    betainccinv,
+    betaincinv,
+    fdtr,
+    fdtrc,
+    fdtri,
+    gammainccinv,
+    gammaincinv,
+    stdtr,
+    stdtrit,
+)
 from deltarule.program.ops.eigen import eig
 from deltarule.program.ops.elementwise import abs_ as abs
 from deltarule.program.ops.elementwise import (
@@ -50,6 +62,30 @@ from deltarule.program.ops.factors import (
 )
 from deltarule.program.ops.fourier import fft, irfft, rfft
 from deltarule.program.ops.index import gather, scatter, scatter_add
+from deltarule.program.ops.integrals import (
+    airy_ai,
+    airy_ai_slope,
+    airy_bi,
+    airy_bi_slope,
+    binom,
+    cosine_integral,
+    cosm1,
+    ellipe,
+    ellipk,
+    ellipkm1,
+    erfi,
+    fresnel_cosine,
+    fresnel_sine,
+    modstruve,
+    ndtri_exp,
+    owens_t,
+    poch,
+    powm1,
+    sine_integral,
+    spence,
+    struve,
+    wrightomega,
+)
 from deltarule.program.ops.linalg import (
     cofactor,
     det,
@@ -75,6 +111,20 @@ from deltarule.program.ops.logic import (
     or_,
     select,
     shift_right,
+)
+from deltarule.program.ops.orders import (
+    eval_chebyt,
+    eval_chebyu,
+    eval_gegenbauer,
+    eval_genlaguerre,
+    eval_hermite,
+    eval_hermitenorm,
+    eval_jacobi,
+    eval_laguerre,
+    eval_legendre,
+    spherical_in,
+    spherical_jn,
+    spherical_yn,
 )
 from deltarule.program.ops.parametric import (
     betainc,

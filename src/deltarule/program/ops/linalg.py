@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.errors import TypeRuleError
 from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
-from deltarule.program.lowering import Expand, Lapack
+from deltarule.program.lowering import Expand, Lapack, Opaque
 from deltarule.program.ops.complex import as_kind, conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import div, mul, neg, sub, zmul

@@ -32,7 +32,7 @@ WHOLE = (
 )
 
 
-def _parametric(
+def parametric(
     name: str,
     doc: str,
     derivative: Derivative,
@@ -40,12 +40,14 @@ def _parametric(
     high: float,
     orders: Sequence[int] = (1,),
     whole: Sequence[int] = (),
+    integer: bool = False,
     lowering: Lowering | None = None,
 ) -> Primitive:
     """Declare f(parameters, x) from its derivative ``(y, *parameters, x)`` with respect to x.
 
     It is tested for x from ``low`` to ``high``, and parameters from those in ``orders`` on. Of a parameter
-    in ``whole`` that is no whole number the function is not a number.
+    in ``whole`` that is no whole number the function is not a number. The first may have to be an
+    ``integer`` by its type.
     """
     count = len(orders)
 
@@ -53,11 +55,17 @@ def _parametric(
         x = types[-1]
         if x.dtype.kind != "f" or any(t.dtype.kind not in "biuf" for t in types):
             raise TypeRuleError(f"{name} takes no {x!r}; cast it to float first, x.astype(float)")
+        if integer and types[0].dtype.kind not in "iu":
+            raise TypeRuleError(
+                f"{name} has no order {types[0]!r}; make it an integer, n.astype(int)"
+            )
         return ArrayType(broadcast_shapes(name, types), x.dtype)
 
     def evaluate(*args: Any) -> Any:
         *parameters, x = args
         given = [np.asarray(p).astype(x.dtype) for p in parameters]
+        if integer:
+            given[0] = parameters[0]
         for i in whole:
             n = given[i]
             given[i] = np.where((abs(n) < 2**31) & (n == np.floor(n)), n, -1)
@@ -96,6 +104,9 @@ def _parametric(
     given = [f"cast(x{i})" for i in range(count)]
     for i in whole:
         given[i] = WHOLE.format(given[i])
+    if integer:
+        given[0] = "x0"
+    ones = [np.ones(2, int if integer and i == 0 else float) for i in range(count)]
     return Primitive(
         name,
         doc,
@@ -108,8 +119,8 @@ def _parametric(
         notation=rf"\mathrm{{{{{name}}}}}({places})",
         samples=samples,
         errors=(
-            ErrorSample((*(np.ones(2),) * count, np.ones(2, int)), {}, "takes no i64[2]"),
-            ErrorSample((*(np.ones(2),) * count, np.ones(3)), {}, "do not broadcast"),
+            ErrorSample((*ones, np.ones(2, int)), {}, "takes no i64[2]"),
+            ErrorSample((*ones, np.ones(3)), {}, "do not broadcast"),
         ),
     )
 
@@ -119,33 +130,33 @@ def _neighbours(f: Callable[[], Primitive], below: float, above: float) -> Deriv
     return lambda y, n, x: f()(n - 1, x) * below + f()(n + 1, x) * above
 
 
-jv: Primitive = _parametric(
+jv: Primitive = parametric(
     "jv", "Bessel function J of real order.", _neighbours(lambda: jv, 0.5, -0.5), 0.5, 4
 )
-yv: Primitive = _parametric(
+yv: Primitive = parametric(
     "yv", "Bessel function Y of real order.", _neighbours(lambda: yv, 0.5, -0.5), 1, 4
 )
-iv: Primitive = _parametric(
+iv: Primitive = parametric(
     "iv", "Modified Bessel function I of real order.", _neighbours(lambda: iv, 0.5, 0.5), 0.5, 3
 )
-kv: Primitive = _parametric(
+kv: Primitive = parametric(
     "kv", "Modified Bessel function K of real order.", _neighbours(lambda: kv, -0.5, -0.5), 1, 4
 )
-ive: Primitive = _parametric(
+ive: Primitive = parametric(
     "ive",
     "I of real order times e^-|x|.",
     lambda y, n, x: (ive(n - 1, x) + ive(n + 1, x)) / 2 - sign(x) * y,
     0.5,
     4,
 )
-kve: Primitive = _parametric(
+kve: Primitive = parametric(
     "kve",
     "K of real order times e^x.",
     lambda y, n, x: y - (kve(n - 1, x) + kve(n + 1, x)) / 2,
     1,
     4,
 )
-zeta: Primitive = _parametric(
+zeta: Primitive = parametric(
     "zeta",
     "Hurwitz's zeta function, the sum of (x + k)^-s over k = 0, 1, ...",
     lambda y, s, x: -cast(s, dtype=x.dtype) * zeta(s + 1, x),
@@ -164,7 +175,7 @@ def _polygamma_steps(n: Any, x: Any) -> Any:
     return cast(select(eq(order, 0 * order), psi(exact), sign * size), dtype=x.dtype)
 
 
-polygamma: Primitive = _parametric(
+polygamma: Primitive = parametric(
     "polygamma",
     "The nth derivative of psi.",
     lambda y, n, x: polygamma(n + 1, x),
@@ -180,7 +191,7 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     return select(eq(n, 0 * n), -y * (1 + 1 / x), -expn(maximum(n - 1, 0 * n), x))
 
 
-expn: Primitive = _parametric(
+expn: Primitive = parametric(
     "expn",
     "Generalized exponential integral E_n, n = 0, 1, ...; of other n not a number.",
     _expn_slope,
@@ -190,28 +201,30 @@ expn: Primitive = _parametric(
 )
 
 
-def _gamma_density(y: Any, a: Any, x: Any) -> Any:
+def gamma_density(y: Any, a: Any, x: Any) -> Any:
+    """x^(a - 1) e^-x / gamma(a)."""
     a = cast(a, dtype=x.dtype)
     return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
-gammainc: Primitive = _parametric(
-    "gammainc", "Regularized lower incomplete gamma function.", _gamma_density, 0.3, 4
+gammainc: Primitive = parametric(
+    "gammainc", "Regularized lower incomplete gamma function.", gamma_density, 0.3, 4
 )
-gammaincc: Primitive = _parametric(
+gammaincc: Primitive = parametric(
     "gammaincc",
     "Regularized upper incomplete gamma function.",
-    lambda y, a, x: -_gamma_density(y, a, x),
+    lambda y, a, x: -gamma_density(y, a, x),
     0.3,
     4,
 )
 
 
-def _beta_density(y: Any, a: Any, b: Any, x: Any) -> Any:
+def beta_density(y: Any, a: Any, b: Any, x: Any) -> Any:
+    """x^(a - 1) (1 - x)^(b - 1) / B(a, b)."""
     a, b = cast(a, dtype=x.dtype), cast(b, dtype=x.dtype)
     return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
 
 
-betainc: Primitive = _parametric(
-    "betainc", "Regularized incomplete beta function.", _beta_density, 0.2, 0.8, orders=(1, 1)
+betainc: Primitive = parametric(
+    "betainc", "Regularized incomplete beta function.", beta_density, 0.2, 0.8, orders=(1, 1)
 )
