@@ -20,7 +20,7 @@ from deltarule.program.ops.reduce import count, keep
 
 def reduced(primitive: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Reduce along an axis argument as NumPy gives it."""
-    axes = axes_of(axis, x.ndim)
+    axes = axes_of(axis, len(x.shape))
     out = primitive(x, axes=axes)
     return ops.reshape(out, shape=keep(x.shape, axes)) if keepdims else out
 
