@@ -228,7 +228,7 @@ def _wrapped(item: Any, n: int, x: Tracer) -> Any:
     if item.size and (item.max() >= n or item.min() < -n):
         wrong = item.max() if item.max() >= n else item.min()
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {n} ({x._place()})")
-    return np.where(item < 0, item + n, item)
+    return np.where(item < 0, item + n, item) if item.size and item.min() < 0 else item
 
 
 def _sliced(x: Any, key: Key) -> Any:
@@ -242,6 +242,8 @@ def read(x: Tracer, key: Any) -> Any:
     plain = _hashable(key)
     if plain is None and (flag := _flag(x, key)) is not None:
         return ops.reshape(_flagged(x, flag), shape=(int(flag), *x.shape))
+    if type(key) is np.ndarray and key.dtype.kind == "i" and x.shape and key.size:
+        return ops.gather(x, _wrapped(key, x.shape[0], x))
     parts = resolve(x, key, plain)
     if parts.scalar:
         for primitive, attrs in parts.steps or ((ops.reshape, {"shape": ()}),):

@@ -33,8 +33,8 @@ def _chosen(x: Any, where: Any, other: float) -> Any:
 def squared_size(x: Any) -> Any:
     """|x|^2."""
     if x.dtype.kind != "c":
-        return x * x
-    return ops.real(x) ** 2 + ops.imag(x) ** 2
+        return ops.square(x)
+    return ops.square(ops.real(x)) + ops.square(ops.imag(x))
 
 
 def _with_initial(ufunc: Any, y: Any, initial: Any) -> Any:

@@ -56,6 +56,17 @@ mul = elementwise(
     doc="Product, y = a b.",
 )
 
+square = elementwise(
+    "square",
+    evaluate=lambda x: x * x,
+    partials=[lambda y, x: x + x],
+    scalar="x0 * x0",
+    notation="{{{0}}}^2",
+    samples=span(-3, 3),
+    kinds="f",
+    doc="Square, y = x^2.",
+)
+
 div = elementwise(
     "div",
     evaluate=operator.truediv,
