@@ -69,7 +69,9 @@ hypot = elementwise(
     samples=span(0.2, 3, arity=2),
     kinds="f",
     kinks=(Kink("a = b = 0", "0, the least of the possible subgradients"),),
-    special=lambda: [Sample(array([0.0, 3.0], [0.0, 4.0]), derivative=array([0.0, 0.6], [0.0, 0.8]))],
+    special=lambda: [
+        Sample(array([0.0, 3.0], [0.0, 4.0]), derivative=array([0.0, 0.6], [0.0, 0.8]))
+    ],
     doc="Length of the vector (a, b).",
 )
 
