@@ -12,9 +12,9 @@ import numpy as np
 from deltarule.program.families import elementwise
 from deltarule.program.lowering import Expand
 from deltarule.program.ops import parts
+from deltarule.program.ops.control import stop_gradient
 from deltarule.program.ops.elementwise import abs_, exp, log1p, maximum, root, sigmoid
 from deltarule.program.ops.logic import and_, eq, ge, gt, select
-from deltarule.program.ops.control import stop_gradient
 from deltarule.program.primitive import Kink, Primitive, Sample
 from deltarule.program.samples import array, span
 
