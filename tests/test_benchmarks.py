@@ -32,6 +32,7 @@ def _scripts(monkeypatch):
 
 def test_single_functions_have_the_derivatives_that_are_timed():
     import scipy.special
+
     from peers.single import argument, functions
 
     for name, f in functions(np, scipy.special).items():
