@@ -45,7 +45,7 @@ size: $(VENV)/.installed
 	@$(BIN)/python benchmarks/size.py
 
 bench: $(VENV)/.installed-bench
-	@for script in steps functions first_call growth nodes science import_time digits houses; do \
+	@for script in steps functions first_call growth nodes tracing science import_time digits houses; do \
 	    echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:

@@ -158,7 +158,12 @@ def arguments(row: Row) -> str:
         ("*" if p.kind is p.VAR_POSITIONAL else "**" if p.kind is p.VAR_KEYWORD else "") + p.name
         for p in inspect.signature(row.rule).parameters.values()
     ]
-    return "" if names in (["*args"], ["*args", "**kwargs"]) else ", ".join(names)
+    unnamed = (
+        ["*args"],
+        ["*args", "**kwargs"],
+        *([["x"]] if row.name.startswith("special.") else []),
+    )
+    return "" if names in unnamed else ", ".join(names)
 
 
 def kinks(row: Row) -> str:

@@ -30,6 +30,16 @@ def _scripts(monkeypatch):
             del sys.modules[name]
 
 
+def test_single_functions_have_the_derivatives_that_are_timed():
+    import scipy.special
+
+    from peers.single import argument, functions
+
+    for name, f in functions(np, scipy.special).items():
+        g = (lambda m, f=f: f((m + m.T) / 2)) if name == "cholesky" else f
+        dr.check_grads(g, argument(name, 10 if "along" in name else 5), order=1)
+
+
 @pytest.fixture
 def job(_scripts):
     from jobs import Job

@@ -5,7 +5,9 @@ In: graphs written by hand, traced, or drawn at random. Out: the same graph agai
 
 from __future__ import annotations
 
+import copy
 import doctest
+import pickle
 import time
 
 import numpy as np
@@ -39,6 +41,12 @@ def test_a_type_reads_what_it_printed(name, shape):
     assert ArrayType.parse(repr(kind)) == kind
     assert hash(ArrayType.parse(repr(kind))) == hash(kind)
     assert kind.size == int(np.prod(shape)) and kind.nbytes == kind.size * kind.dtype.itemsize
+
+
+def test_there_is_one_object_for_each_type():
+    for other in (type_of(np.ones(3)), pickle.loads(pickle.dumps(F3)), copy.deepcopy(F3)):
+        assert other is F3
+    assert type_of(np.ones(3, ">f8")) != F3 != type_of(np.ones(3, "f4"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import gc
 import math
 import pickle
 import threading
+import types
 import weakref
 from operator import attrgetter
 
@@ -461,6 +462,14 @@ def test_creation_functions_are_numpys_own_outside_of_traces():
     dr.grad(np.sum)(X)
     assert all(attrgetter(name)(np) is ORIGINAL[name] for name in NAMES)
     assert type(np.zeros(3)) is np.ndarray
+
+
+def test_what_others_put_into_numpy_stays_there(monkeypatch):
+    """A trace puts nothing into ``numpy``'s names, so it takes nothing out of them either."""
+    monkeypatch.setattr(np, "sum", lambda x: x[0] * x[1])
+    close(dr.grad(lambda x: np.prod(x))(X), [6.0, 3.0, 2.0])
+    assert np.sum is not ORIGINAL["sum"]
+    assert type(np) is type(np.linalg) is type(np.fft) is types.ModuleType
 
 
 def test_other_threads_get_numpys_own():

@@ -106,7 +106,7 @@ def matrices(np: ModuleType) -> Functions:
         "slogdet": lambda m: linalg.slogdet(m)[1],
         "solve": lambda m: np.sum(linalg.solve(m, m[0])),
         "cholesky": lambda m: np.sum(linalg.cholesky(m)),
-        "eigh": lambda m: np.sum(linalg.eigh(m)[0] ** 2),
+        "eigh": lambda m: np.sum(linalg.eigh(m + m.T)[0] ** 2),
         "svd": lambda m: np.sum(linalg.svd(m, compute_uv=False)),
     }
 

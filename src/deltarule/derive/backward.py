@@ -31,22 +31,33 @@ def pull_back(
     for node, ct in zip(outputs, cts, strict=True):
         if node in trace.active and ct is not None:
             _accumulate(found, node, ct)
-    wanted = set(inputs)
+    wanted, active, value = set(inputs), trace.active, trace.values.__getitem__
     outer = REPLAYED.origin
     try:
         with np.errstate(all="ignore"):
             for node in reversed(trace.tape):
                 ct = found.get(node) if node in wanted else found.pop(node, None)
-                if ct is not None:
-                    REPLAYED.origin = node.origin
-                    _backward_of(trace, node, ct, found)
+                if ct is None:
+                    continue
+                REPLAYED.origin = node.origin
+                primitive, args = node.primitive, node.args
+                if primitive.joint or primitive is ops.result:
+                    _backward_of_several(trace, node, ct, found)
+                    continue
+                vjp: Any = primitive.vjp
+                y, xs = value(node), list(map(value, args))
+                for i, arg in enumerate(args):
+                    if arg in active:
+                        arg_ct = vjp(i, ct, y, *xs, **node.attrs)
+                        if arg_ct is not None:
+                            _accumulate(found, arg, arg_ct)
     finally:
         REPLAYED.origin = outer
     return [found.get(node) for node in inputs]
 
 
-def _backward_of(trace: Trace, node: Node, ct: Any, found: dict[Node, Any]) -> None:
-    """The chain rule at one node."""
+def _backward_of_several(trace: Trace, node: Node, ct: Any, found: dict[Node, Any]) -> None:
+    """The chain rule at a node of several results, and at each of these, whose cotangents it collects."""
     values, active, primitive = trace.values, trace.active, node.primitive
     if primitive is ops.result:
         several = node.args[0]
@@ -55,19 +66,12 @@ def _backward_of(trace: Trace, node: Node, ct: Any, found: dict[Node, Any]) -> N
         return
     y, args = values[node], list(map(values.__getitem__, node.args))
     assert primitive.vjp is not None
-    if primitive.joint:
-        needs = [arg in active for arg in node.args]
-        for arg, arg_ct in zip(
-            node.args, primitive.vjp(needs, ct, y, *args, **node.attrs), strict=True
-        ):
-            if arg_ct is not None and arg in active:
-                _accumulate(found, arg, arg_ct)
-        return
-    for i, arg in enumerate(node.args):
-        if arg in active:
-            arg_ct = primitive.vjp(i, ct, y, *args, **node.attrs)
-            if arg_ct is not None:
-                _accumulate(found, arg, arg_ct)
+    needs = [arg in active for arg in node.args]
+    for arg, arg_ct in zip(
+        node.args, primitive.vjp(needs, ct, y, *args, **node.attrs), strict=True
+    ):
+        if arg_ct is not None and arg in active:
+            _accumulate(found, arg, arg_ct)
 
 
 def _accumulate(found: dict[Node, Any], node: Node, ct: Any) -> None:

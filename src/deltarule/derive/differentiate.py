@@ -87,18 +87,12 @@ def call(
     name = getattr(f, "__name__", "f")
     with tracing(known=True) as trace:
         leaves, spec = flatten([args[i] for i in chosen])
-
-        def place(k: int) -> str:
-            path = paths(spec)[k]
-            end = path.index("]")
-            return f" {chosen[int(path[1:end])]}{path[end + 1 :]} of {name}"
-
         inputs = []
         for k, x in enumerate(leaves):
             if type(x) is np.ndarray and x.dtype is FLOAT:  # the most frequent leaf, by a short way
                 value, scalar, weak = x.copy("K"), False, False
             else:
-                value, weak = leaf(x, partial(place, k), use), is_python(x)
+                value, weak = leaf(x, partial(_place, spec, chosen, name, k), use), is_python(x)
                 scalar = not isinstance(value, np.ndarray) and value.shape == ()
             inputs.append(trace.input(type_of(value), value, True, scalar, weak))
         given = list(args)
@@ -124,6 +118,13 @@ def call(
         ys, out_spec = flatten(y)
         outputs = tuple([result_node(trace, _number(y, name)) for y in ys])
     return _Traced(trace, nodes, spec, outputs, out_spec, extra)
+
+
+def _place(spec: Any, chosen: list[int], name: str, k: int) -> str:
+    """Which argument, and where in it, the k-th leaf is."""
+    path = paths(spec)[k]
+    end = path.index("]")
+    return f" {chosen[int(path[1:end])]}{path[end + 1 :]} of {name}"
 
 
 def _with_constants(

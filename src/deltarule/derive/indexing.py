@@ -225,10 +225,13 @@ def _wrapped(item: Any, n: int, x: Tracer) -> Any:
         item = item if item.dtype == np.int64 else ops.cast(item, dtype=np.dtype(np.int64))
         return ops.select(ops.lt(item, np.int64(0)), ops.add(item, np.int64(n)), item)
     item = np.asarray(item, dtype=np.int64)
-    if item.size and (item.max() >= n or item.min() < -n):
-        wrong = item.max() if item.max() >= n else item.min()
+    if not item.size:
+        return item
+    low, high = item.min(), item.max()
+    if high >= n or low < -n:
+        wrong = high if high >= n else low
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {n} ({x._place()})")
-    return np.where(item < 0, item + n, item)
+    return np.where(item < 0, item + n, item) if low < 0 else item
 
 
 def _sliced(x: Any, key: Key) -> Any:
@@ -242,6 +245,8 @@ def read(x: Tracer, key: Any) -> Any:
     plain = _hashable(key)
     if plain is None and (flag := _flag(x, key)) is not None:
         return ops.reshape(_flagged(x, flag), shape=(int(flag), *x.shape))
+    if type(key) is np.ndarray and key.dtype.kind == "i" and x.shape and key.size:
+        return ops.gather(x, _wrapped(key, x.shape[0], x))
     parts = resolve(x, key, plain)
     if parts.scalar:
         for primitive, attrs in parts.steps or ((ops.reshape, {"shape": ()}),):

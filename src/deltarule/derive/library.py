@@ -35,7 +35,7 @@ EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 
 def reach() -> bool:
     """Load the rules for the SciPy modules that are loaded; whether there were any new ones."""
-    if not WAITING:
+    if not WAITING or sys.modules.keys().isdisjoint(WAITING):
         return False
     found = [name for name in WAITING if name in sys.modules]
     for name in found:

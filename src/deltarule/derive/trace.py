@@ -42,12 +42,12 @@ SNAPSHOT = (
 SAMPLED = 1 << 10  # of larger ones, so many elements are looked at to notice that
 
 
-def caller() -> Origin:
+def caller(depth: int = 2) -> Origin:
     """The innermost line of the user (not of deltarule, NumPy or another library), and the layer that is
-    being called."""
+    being called. So many frames belong to us for certain."""
     if REPLAYED.origin is not None:
         return REPLAYED.origin
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         if not INTERNAL[file := frame.f_code.co_filename]:
             if file.startswith(COMMAND_LINE):
@@ -166,7 +166,7 @@ class Trace:
             kind = primitive.type_rule(*map(_type, nodes), **attrs)
         except TypeRuleError as error:
             raise TypeRuleError(f"{error} ({caller()})") from None
-        node = Node(primitive, tuple(nodes), attrs, kind, caller())
+        node = Node(primitive, tuple(nodes), attrs, kind, caller(3))
         values = self.values
         if self.known or (nodes and all(arg in values for arg in nodes)):
             run = primitive.evaluate if self.level == 1 else primitive
@@ -283,7 +283,7 @@ class Trace:
         return Tracer(self, node)
 
     def filled(self, number: Any, shape: tuple[int, ...]) -> Any:
-        """A constant of one NumPy number repeated, which takes no memory and stands as a literal in a graph."""
+        """A constant, one NumPy number repeated: it takes no memory and stands as a literal in a graph."""
         x = ops.broadcast.evaluate(number, shape)
         node = self._captured(None, x, x, b"") if self.known else self._constant(number, x)
         self.made[node] = x

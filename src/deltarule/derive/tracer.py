@@ -489,7 +489,9 @@ def _operator(
                 y.weak = self.weak
                 return y
             if getattr(other, "dtype", None) is dtype:
-                y = primitive(other, self) if reverse else primitive(self, other)
+                args = (other, self) if reverse else (self, other)
+                deeper = type(other) is Tracer and other.within is not self.within
+                y = primitive(*args) if deeper else self.within.record(primitive, args)
                 y.weak = self.weak and is_python(other)
                 return y
         if isinstance(other, (str, bytes, dict, type(None))):

@@ -14,13 +14,19 @@ import optree
 
 NAMESPACE = "deltarule"
 _plain: set[type] = set()  # of leaves that are no dataclasses
-_LEAF = optree.tree_structure(0, namespace=NAMESPACE)
+
+
+def _spec_of(tree: Any) -> Any:
+    return optree.tree_flatten(tree, namespace=NAMESPACE)[1]
+
+
+_LEAF = _spec_of(0)
 
 
 @lru_cache(maxsize=256)
 def _list_of(n: int) -> Any:
     """The spec of a list of so many leaves."""
-    return optree.tree_structure([0] * n, namespace=NAMESPACE)
+    return _spec_of([0] * n)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:

@@ -169,16 +169,26 @@ def raw_rule(ufunc: np.ufunc) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def casting(ufunc: np.ufunc, f: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule with casts before it, which one traced float does not need."""
-    if ufunc.nin > 1 or not any(loop.startswith("d->") for loop in ufunc.types):
-        return lambda *args: f(*promoted(ufunc, args))
+    """The rule with casts before it, which floats do not need that are of one dtype already."""
+    n = ufunc.nin
+    kept = {loop[0] for loop in ufunc.types if loop[0] in "efd" and loop[:n] == loop[0] * n}
+    plain = type(f) is Primitive
 
     def unary(x: Any) -> Any:
-        if type(x) is Tracer and x._node.type.dtype.kind == "f":
-            return x.within.record(f, (x,)) if type(f) is Primitive else f(x)
+        if type(x) is Tracer and x._node.type.dtype.char in kept:
+            return x.within.record(f, (x,)) if plain else f(x)
         return f(*promoted(ufunc, (x,)))
 
-    return unary
+    def several(*args: Any) -> Any:
+        first = args[0].dtype if type(args[0]) is Tracer else None
+        if first is None or first.char not in kept:
+            return f(*promoted(ufunc, args))
+        for x in args:
+            if type(x) is not Tracer or x.weak or x._node.type.dtype is not first:
+                return f(*promoted(ufunc, args))
+        return f(*args)
+
+    return unary if n == 1 else several
 
 
 def apply_method(

@@ -213,6 +213,7 @@ ARITHMETIC: dict[str, Callable[..., Term]] = {
     "neg": negative,
     "div": _quotient,
     "power": _power,
+    "square": lambda x: _times(x, x),
 }
 
 

@@ -84,7 +84,7 @@ def _positive(x: Any) -> Any:
 
 @ufunc_rule(np.square)
 def _square(x: Any) -> Any:
-    return x * x
+    return ops.square(x) if x.dtype.kind == "f" else x * x
 
 
 @ufunc_rule(np.reciprocal)

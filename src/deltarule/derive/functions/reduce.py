@@ -20,7 +20,7 @@ from deltarule.program.ops.reduce import count, keep
 
 def reduced(primitive: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Reduce along an axis argument as NumPy gives it."""
-    axes = axes_of(axis, x.ndim)
+    axes = axes_of(axis, len(x.shape))
     out = primitive(x, axes=axes)
     return ops.reshape(out, shape=keep(x.shape, axes)) if keepdims else out
 
@@ -33,8 +33,8 @@ def _chosen(x: Any, where: Any, other: float) -> Any:
 def squared_size(x: Any) -> Any:
     """|x|^2."""
     if x.dtype.kind != "c":
-        return x * x
-    return ops.real(x) ** 2 + ops.imag(x) ** 2
+        return ops.square(x)
+    return ops.square(ops.real(x)) + ops.square(ops.imag(x))
 
 
 def _with_initial(ufunc: Any, y: Any, initial: Any) -> Any:

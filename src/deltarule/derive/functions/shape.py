@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
-from deltarule.derive.table import rule
+from deltarule.derive.table import NUMPY, rule
 from deltarule.derive.tracer import Tracer
-from deltarule.derive.views import columns_first, memory_order, view
+from deltarule.derive.views import Path, columns_first, memory_order, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -237,13 +237,20 @@ def _roll(a: Any, shift: Any, axis: Axis = None) -> Any:
 
 def diagonal(x: Any, offset: int = 0) -> Any:
     """Diagonal over the last two axes, put last: a view where NumPy can make one."""
-    *lead, m, n = x.shape
+    for primitive, attrs in _to_diagonal(x.shape, offset):
+        x = view(x, primitive, **attrs)
+    return x
+
+
+def _to_diagonal(shape: tuple[int, ...], offset: int) -> Path:
+    """The rows one behind the other, and every n + 1st of their elements."""
+    *lead, m, n = shape
     right, down = max(offset, 0), max(-offset, 0)
     size = max(0, min(m - down, n - right))
-    flat = view(x, ops.reshape, shape=(*lead, m * n))
-    start = [0] * len(lead) + [right + down * n if size else 0]
-    step = [1] * len(lead) + [n + 1]
-    return view(flat, ops.slice, start=tuple(start), size=(*lead, size), step=tuple(step))
+    start = (*(0,) * len(lead), right + down * n if size else 0)
+    step = (*(1,) * len(lead), n + 1)
+    places = {"start": start, "size": (*lead, size), "step": step}
+    return (ops.reshape, {"shape": (*lead, m * n)}), (ops.slice, places)
 
 
 def _last(a: Any, *axes: int) -> Any:
@@ -267,8 +274,10 @@ def _matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
 def _trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
-    found = diagonal(_last(a, axis1, axis2), offset)
-    return found.sum(axis=-1, dtype=dtype)
+    x = _last(a, axis1, axis2)
+    for primitive, attrs in _to_diagonal(x.shape, offset):
+        x = primitive(x, **attrs)
+    return NUMPY["sum"](x, -1, dtype)
 
 
 @rule(np.linalg.trace)

@@ -45,6 +45,7 @@ from deltarule.program.ops.elementwise import (
     sigmoid,
     sign,
     sqrt,
+    square,
     sub,
     tanh,
     zmul,

@@ -176,6 +176,9 @@ def _eigh_vjp(
     needs: Sequence[bool], cts: Sequence[Any], ys: Any, x: Any, upper: bool, driver: str
 ) -> list[Any]:
     values, vectors = ys
+    if cts[1] is None:
+        scaled = mul(vectors, as_row(as_kind(cts[0], x)))
+        return [conj(_turned(_folded(matmul(scaled, adjoint(vectors))), upper))]
     ct_values, ct_vectors = filled(cts, ys)
     turned = zmul(matmul(adjoint(vectors), conj(ct_vectors)), _gaps(values, vectors))
     middle = add(on_diagonal(as_kind(ct_values, x)), turned)
@@ -234,6 +237,8 @@ def _both(x: Any) -> Any:
 
 def _svd_vjp(needs: Sequence[bool], cts: Sequence[Any], ys: Any, x: Any) -> list[Any]:
     u, values, vt = ys
+    if cts[0] is None and cts[2] is None:
+        return [conj(matmul(mul(u, as_row(as_kind(cts[1], x))), vt))]
     ct_u, ct_s, ct_vt = filled(cts, ys)
     ct_u, ct_v = conj(ct_u), swap(ct_vt)
     s, v, gaps = as_kind(values, x), adjoint(vt), _gaps(mul(values, values), x)

@@ -56,6 +56,17 @@ mul = elementwise(
     doc="Product, y = a b.",
 )
 
+square = elementwise(
+    "square",
+    evaluate=lambda x: x * x,
+    partials=[lambda y, x: x + x],
+    scalar="x0 * x0",
+    notation="{{{0}}}^2",
+    samples=span(-3, 3),
+    kinds="f",
+    doc="Square, y = x^2.",
+)
+
 div = elementwise(
     "div",
     evaluate=operator.truediv,
@@ -74,17 +85,15 @@ div = elementwise(
 )
 
 
-_where = np.where
+_where, _count = np.where, np.count_nonzero  # themselves, also while a trace is open
 
 
 def _zmul(ct: Any, p: Any) -> Any:
     if isinstance(p, np.floating):
         if abs(p) < np.inf:
             return ct * p
-    elif p.dtype.kind == "f":
-        numbers = p.ravel()
-        if numbers.dot(numbers) < np.inf:  # so all are finite; where it overflows, see below
-            return ct * p
+    elif _count(np.isfinite(p)) == p.size:
+        return ct * p
     with np.errstate(invalid="ignore", over="ignore"):
         found = ct * p
         total = np.add.reduce(found, None) if found.ndim else found

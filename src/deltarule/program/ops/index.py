@@ -29,7 +29,7 @@ def _check_index(name: str, x: ArrayType, index: ArrayType) -> None:
 
 def inside(index: Any, n: int) -> Any:
     """``index`` itself, after checking that it lies in [0, n)."""
-    if index.size and (index.min() < 0 or index.max() >= n):
+    if index.size and np.maximum.reduce(index.view(np.uint64), None) >= n:  # or negative
         wrong = index.max() if index.max() >= n else index.min()
         raise IndexError(f"index {wrong} is out of bounds for an axis of size {n}")
     return index

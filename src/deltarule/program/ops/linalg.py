@@ -148,17 +148,29 @@ def _below(m: int, n: int) -> Any:
 
 
 def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
-    from scipy.linalg import solve_triangular
-
     if a.ndim == b.ndim == 2 and b.size:
-        return solve_triangular(a, b, lower=lower)
+        return _solved(a, b, lower)
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = np.empty((*lead, *b.shape[-2:]), b.dtype)
     left, right = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
     for i in np.ndindex(lead):
-        if out[i].size:
-            out[i] = solve_triangular(left[i], right[i], lower=lower, check_finite=False)
+        out[i] = _solved(left[i], right[i], lower) if out[i].size else out[i]
     return out
+
+
+_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # of LAPACK's types
+
+
+def _solved(a: Any, b: Any, lower: bool) -> Any:
+    """One system, by LAPACK itself: a third of the time of SciPy's ``solve_triangular`` where it is small."""
+    from scipy.linalg import lapack
+
+    solve = getattr(lapack, f"{_LETTERS[a.dtype.char]}trtrs")
+    turned = not a.flags.f_contiguous  # in row-major order it is read as its transpose
+    found, failed = solve(a.T if turned else a, b, lower=lower != turned, trans=turned)
+    if failed:
+        raise np.linalg.LinAlgError(f"singular matrix: zero at diagonal element {failed - 1}")
+    return found
 
 
 def _triangular_vjp(i: int, ct: Any, y: Any, a: Any, b: Any, lower: bool) -> Any:
@@ -233,13 +245,28 @@ inv: Primitive = Primitive(
 
 
 def _cofactor(x: Any) -> Any:
-    """det(x) x^-T, and by the singular values where x has no inverse: u diag(products of the others) v."""
+    """det(x) x^-T, and by the singular values where x has no inverse, or nearly none: u diag(products of the
+    others) v."""
+    inverse = _good_inverse(x)
+    if inverse is not None:
+        return _det_evaluate(x)[..., None, None] * inverse.swapaxes(-1, -2)
     u, s, v = np.linalg.svd(x)
     n = x.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
     sign = np.linalg.det(u) * np.linalg.det(v)
     turned = sign[..., None, None] * np.conj(u) * others[..., None, :]
     return (turned @ np.conj(v)).astype(x.dtype, copy=False)
+
+
+def _good_inverse(x: Any) -> Any:
+    """The inverse of matrices, if it has nearly all digits in all of them."""
+    try:
+        inverse = np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return None
+    eps = np.finfo(x.dtype).eps
+    condition = np.linalg.norm(x, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))
+    return inverse if np.all(condition * eps < 1e-4 * np.sqrt(eps)) else None
 
 
 def _cofactor_moved(t: Any, y: Any, x: Any) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 from deltarule.program.families import elementwise
 from deltarule.program.lowering import Expand
 from deltarule.program.ops import parts
+from deltarule.program.ops.control import stop_gradient
 from deltarule.program.ops.elementwise import abs_, exp, log1p, maximum, root, sigmoid
 from deltarule.program.ops.logic import and_, eq, ge, gt, select
-from deltarule.program.ops.control import stop_gradient
 from deltarule.program.primitive import Kink, Primitive, Sample
 from deltarule.program.samples import array, span
 
@@ -69,7 +69,9 @@ hypot = elementwise(
     samples=span(0.2, 3, arity=2),
     kinds="f",
     kinks=(Kink("a = b = 0", "0, the least of the possible subgradients"),),
-    special=lambda: [Sample(array([0.0, 3.0], [0.0, 4.0]), derivative=array([0.0, 0.6], [0.0, 0.8]))],
+    special=lambda: [
+        Sample(array([0.0, 3.0], [0.0, 4.0]), derivative=array([0.0, 0.6], [0.0, 0.8]))
+    ],
     doc="Length of the vector (a, b).",
 )
 
