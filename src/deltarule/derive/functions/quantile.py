@@ -19,7 +19,10 @@ from deltarule.derive.tracer import Tracer
 from deltarule.program import ops
 
 
-def _sorted_last(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+def _sorted_last(
+    a: Any,
+    axis: Axis,
+) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """Elements sorted along one last axis made of ``axis``; those axes; the shape with size 1 at them."""
     x = as_float(a)
     axes = axes_of(axis, x.ndim)
@@ -27,7 +30,10 @@ def _sorted_last(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...], tuple[int, .
     return _sort(_lined(x, axes), -1), axes, kept
 
 
-def _lined(x: Any, axes: tuple[int, ...]) -> Any:
+def _lined(
+    x: Any,
+    axes: tuple[int, ...],
+) -> Any:
     """Some axes made one, the last."""
     rest = [i for i in range(x.ndim) if i not in axes]
     lined = NUMPY["transpose"](x, [*rest, *axes])
@@ -36,7 +42,13 @@ def _lined(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _weighted(
-    a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any, missing: bool
+    a: Any,
+    q: Any,
+    axis: Axis,
+    method: str,
+    keepdims: bool,
+    weights: Any,
+    missing: bool,
 ) -> Any:
     """The first element in order up to which the weights are at least that share of all; where elements are
     missing, without these."""
@@ -67,7 +79,11 @@ def _weighted(
     return NUMPY["reshape"](found, (*level.shape, *(kept if keepdims else found.shape[1:])))
 
 
-def _between(low: Any, high: Any, share: Any) -> Any:
+def _between(
+    low: Any,
+    high: Any,
+    share: Any,
+) -> Any:
     return low + (high - low) * share
 
 
@@ -105,7 +121,11 @@ def _quantile(
     return ops.reshape(found, shape=(*level.shape, *kept)) if keepdims else found
 
 
-def _places(q: Any, n: int, method: Any) -> tuple[Any, Any]:
+def _places(
+    q: Any,
+    n: int,
+    method: Any,
+) -> tuple[Any, Any]:
     """Levels, and where they lie among n sorted elements, counted from 0 with a fraction."""
     level = as_float(q)
     if isinstance(level, Tracer) and (level.active or not level.known):
