@@ -1,7 +1,7 @@
 """Functions that ask how an array lies in memory give what NumPy gives, compiled and batched, too.
 
-In: arrays in row-major, column-major and mixed order. Out: comparisons with NumPy; an error where the order is
-not known.
+In: arrays in row-major, column-major and mixed order. Out: comparisons with NumPy; an error where the order
+is not known.
 """
 
 from __future__ import annotations
@@ -80,5 +80,5 @@ def test_a_computed_array_has_an_order_only_where_its_numbers_are_known():
         return (x.T + 1).ravel("K")
 
     assert dr.grad(lambda x: f(x)[1])(PLANE)[0, 1] == 1.0
-    with pytest.raises(NoRuleError, match="order='K'.*not known while compiling"):
+    with pytest.raises(NoRuleError, match=r"order='K'.*not known while compiling"):
         dr.compile(f)(PLANE)
