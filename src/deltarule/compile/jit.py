@@ -257,7 +257,8 @@ def kinds_of(args: Sequence[Any]) -> tuple[Any, ...]:
 def kind_of(x: Any) -> Any:
     """Shape, dtype, and how an array lies in memory that is not in row-major order; the type of a
     number."""
-    if not isinstance(x, (np.ndarray, Traced)):
+    array = isinstance(x, (np.ndarray, Traced))
+    if not array:
         return type(x)
     strides = pattern_of(x)
     return (x.shape, x.dtype) if strides is None else (x.shape, x.dtype, strides)

@@ -104,7 +104,8 @@ def strides_of(owner: Tracer) -> tuple[int, ...] | None:
     while isinstance(x, Tracer):
         trace, node = x.within, x.node
         if node in trace.strides:
-            return trace.strides[node]
+            strides: tuple[int, ...] | None = trace.strides[node]
+            return strides
         x = trace.values.get(node, trace.made.get(node))
     return (
         in_elements(x)
@@ -122,11 +123,8 @@ def lay_out(copy: Any, x: Any, order: str) -> None:
             return
         if order == "A":
             order = "F" if columns_first(x) else "C"
-    axes = range(copy.ndim)
-    if order == "K":
-        axes = memory_order(x)
-    elif order == "F":
-        axes = axes[::-1]
+    axes = memory_order(x) if order == "K" else tuple(range(copy.ndim))
+    axes = axes[::-1] if order == "F" else axes
     strides, step = [0] * copy.ndim, 1
     for axis in reversed(axes):
         strides[axis], step = step, step * max(1, copy.shape[axis])
