@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 import deltarule as dr
 from deltarule.derive.library import EXCHANGED
@@ -319,6 +320,16 @@ def test_forms_without_a_rule_say_so(expression):
         )
     if isinstance(caught.value, NoRuleError):
         assert "<expression>:1" in str(caught.value) or "with" in str(caught.value)
+
+
+def test_frames_of_exchanged_functions_can_be_looked_at():
+    """Debuggers read the variables of every frame; those of decorated functions have free ones."""
+    with pytest.raises(ValueError, match="side is") as caught:
+        dr.grad(lambda x: linalg.polar(x, side="up")[0].sum())(np.eye(2))
+    with pytest.raises(NoRuleError) as refused:
+        dr.grad(lambda x: linalg.inv(x, assume_a="strange").sum())(np.eye(2))
+    for entry in (*caught.traceback, *refused.traceback):
+        assert isinstance(dict(entry.frame.raw.f_locals), dict)
 
 
 def test_a_method_without_a_rule_is_not_there_for_hasattr():

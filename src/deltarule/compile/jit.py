@@ -257,11 +257,10 @@ def kinds_of(args: Sequence[Any]) -> tuple[Any, ...]:
 def kind_of(x: Any) -> Any:
     """Shape, dtype, and how an array lies in memory that is not in row-major order; the type of a
     number."""
-    array = isinstance(x, (np.ndarray, Traced))
-    if not array:
+    if not isinstance(x, (np.ndarray, Traced)):
         return type(x)
-    strides = pattern_of(x)
-    return (x.shape, x.dtype) if strides is None else (x.shape, x.dtype, strides)
+    kind, strides = type_of(x), pattern_of(x)
+    return (kind.shape, kind.dtype) if strides is None else (kind.shape, kind.dtype, strides)
 
 
 def key_of(x: Any) -> Any:

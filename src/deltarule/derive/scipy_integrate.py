@@ -86,7 +86,7 @@ def _simpson(
     y = NUMPY["moveaxis"](y, along, -1)
     n = y.shape[-1]
     if x is None:
-        h = dx * np.ones(n - 1)
+        h = dx * np.ones(n - 1, y.dtype)
     else:
         x = as_float(x)
         h = NUMPY["diff"](x if x.ndim == 1 else NUMPY["moveaxis"](x, along, -1))

@@ -193,7 +193,7 @@ def _toeplitz(
 
 @library_rule(linalg.circulant)
 def _circulant(c: Any) -> Any:
-    x = as_array(c)
+    x = NUMPY["atleast_1d"](as_array(c))
     n = x.shape[-1]
     return at(x, x.ndim - 1, (np.arange(n)[:, None] - np.arange(n)) % n)
 
