@@ -96,12 +96,23 @@ def rows() -> list[Row]:
     return sorted(found.values(), key=lambda row: (row.name.count("."), row.name))
 
 
+def used_of_distribution(kind: str, method: str, form: str) -> bool:
+    """Whether a form calls a method of a distribution, or of one with its parameters."""
+    found = re.search(rf"\bstats\.(\w+)(\(.*?\))?\.{method}\(", form)
+    if found is None:
+        return False
+    kinds = [c.__name__ for c in type(getattr(forms.stats, found[1])).__mro__]
+    if found[2] and kind.endswith("_frozen"):
+        return kind.removesuffix("_frozen") == found[1]
+    return kind in kinds and not (found[2] and kind.endswith("_gen"))
+
+
 def used_in(name: str, form: str) -> bool:
     """Whether a form calls a function, by its name or as a method."""
     last = name.rpartition(".")[2]
     named = re.search(rf"(?<![\w.]){re.escape(name)}[(.]", form)
-    if name.startswith("stats."):  # a method, of a distribution or of one with its parameters
-        return bool(re.search(rf"\bstats\.(\w+)(\(.*?\))?\.{last}\(", form))
+    if name.startswith("stats."):
+        return used_of_distribution(name.split(".")[1], last, form)
     method = name == f"np.{last}" and re.search(rf"\b[A-Z](\.T)?\.{last}\(", form)
     return bool(named or method)
 

@@ -308,7 +308,15 @@ FORMS = {
     np.quantile(V, 0.3, method="midpoint"); np.quantile(V, 0.3, method="hazen")
     np.quantile(V, 0.3, method="weibull"); np.quantile(V, 0.3, method="median_unbiased")
     np.percentile(A, [[10, 20], [30, 40]], axis=0); np.percentile(A, 50, axis=(0, 1))
-    np.quantile(V, S)
+    np.quantile(V, S); np.quantile(V, 0.3, weights=W, method="inverted_cdf")
+    np.percentile(A, [30, 60], axis=0, weights=D, method="inverted_cdf", keepdims=True)
+    np.quantile(A, [0.3, 0.6], axis=1, weights=V, method="inverted_cdf")
+    np.quantile(A, 0.0, axis=1, weights=[0, 1, 1], method="inverted_cdf")
+    np.quantile(A, 1.0, axis=(0, 1), weights=D, method="inverted_cdf", keepdims=True)
+    np.quantile(F, 0.4, axis=1, weights=[1, 2, 1], method="inverted_cdf")
+    np.quantile(I, 0.4, axis=0, weights=[1, 2], method="inverted_cdf") * S
+    np.nanquantile(V, 0.3, weights=W, method="inverted_cdf")
+    np.nanpercentile(H, 30, weights=B[:3], method="inverted_cdf")
     """,
     "numbers that are not NaN": """
     np.nansum(H); np.nansum(H, axis=1, keepdims=True); np.nanprod(H, axis=0); np.nanmean(H, axis=1)
@@ -668,6 +676,8 @@ FORMS = {
     np.max(V, initial=5.0, where=K)
     np.min(E, axis=0, initial=Z, keepdims=True); np.min(V, initial=0.9, where=K); np.sum(V, initial=S)
     np.sum(G, initial=Z); np.max(J, initial=7, where=K); A[True]; V[True]; V[False]; Z[True]; S * V[np.True_]
+    A[True, 0]; A[0, True]; A[False, 0]; A[True, :, 1]; A[True, [0, 1]]; A[None, True]; V[True, ...]
+    A[:, True]; C[:, None, [0, 1], True]; A[True, True]; C[True, None, 0]; A[np.True_, [[0], [1]]]
     np.real_if_close(V + 0); np.gradient(G); np.gradient(G, 0.5); np.gradient(G, np.float64(0.5))
     np.linspace(G[0], 2, 3); np.linspace(S, 2, 3); np.cov(F); np.corrcoef(F); np.cov(F, dtype=np.float32)
     [v * (k[0] + 1) for k, v in np.ndenumerate(V)]; sum(v for _, v in np.ndenumerate(A))

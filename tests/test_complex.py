@@ -278,3 +278,68 @@ def test_logsumexp_of_complex_numbers():
     np.testing.assert_allclose(size, expected[0], rtol=1e-12)
     np.testing.assert_allclose(sign, expected[1], rtol=1e-12)
     dr.check_grads(lambda z: np.abs(special.logsumexp(z, axis=1)), z)
+
+
+def test_jacobians_of_holomorphic_functions():
+    z = np.array([1 + 2j, 0.5 - 1j])
+
+    def f(z):
+        return np.array([z[0] * z[1], np.exp(z[0])])
+
+    expected = [[z[1], z[0]], [np.exp(z[0]), 0]]
+    jacobian = dr.jacobian(f, holomorphic=True)
+    np.testing.assert_allclose(jacobian(z), expected)
+    np.testing.assert_allclose(dr.compile(jacobian)(z), expected)
+    for wrong in (np.conj, np.abs, lambda z: abs(z) * z, lambda z: z.real + 1j):
+        with pytest.raises(GradientError, match=r"not holomorphic here|must be complex"):
+            dr.jacobian(wrong, holomorphic=True)(z)
+    with pytest.raises(GradientError, match="must be complex, these are f64"):
+        dr.jacobian(f, holomorphic=True)(z.real)
+
+
+def test_what_completes_complex_factors_has_the_derivative_of_the_space():
+    """The columns themselves are any; the projection on what they span is not."""
+    rng = np.random.default_rng(3)
+    x, t = (rng.normal(size=(4, 2)) + 1j * rng.normal(size=(4, 2)) for _ in range(2))
+    spaces = {
+        "u": lambda x: np.linalg.svd(x)[0][:, 2:],
+        "v": lambda x: np.linalg.svd(x.conj().T)[2][2:].conj().T,
+        "q": lambda x: np.linalg.qr(x, mode="complete")[0][:, 2:],
+    }
+    for columns in spaces.values():
+
+        def projection(x, columns=columns):
+            y = columns(x)
+            return y @ y.conj().T
+
+        moved = dr.jvp(projection, (x,), (t,))[1]
+        step = 1e-6
+        difference = (projection(x + step * t) - projection(x - step * t)) / (2 * step)
+        np.testing.assert_allclose(moved, difference, atol=1e-8)
+        ct = rng.normal(size=(4, 4))
+        slope = np.sum(ct * moved.real)
+        g = dr.grad(lambda x: np.sum(ct * np.real(projection(x))))(x)  # noqa: B023
+        np.testing.assert_allclose(np.sum(g * t).real, slope, atol=1e-10)
+
+
+def test_functions_of_matrices_take_complex_ones():
+    linalg = pytest.importorskip("scipy.linalg")
+    rng = np.random.default_rng(5)
+    x, t = (rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)) for _ in range(2))
+    x = x + 4 * np.eye(3)
+    functions = [linalg.sqrtm, linalg.logm, linalg.cosm, linalg.sinm, lambda x: linalg.lu(x)[2]]
+    functions += [lambda x: linalg.polar(x)[1], lambda x: linalg.solve_sylvester(x, x.T, x)]
+    for f in functions:
+        value, moved = dr.jvp(f, (x,), (t,))
+        np.testing.assert_allclose(value, f(x), atol=1e-12)
+        difference = (f(x + 1e-6 * t) - f(x - 1e-6 * t)) / 2e-6
+        np.testing.assert_allclose(moved, difference, atol=1e-7)
+
+
+def test_a_root_of_a_real_matrix_may_be_complex():
+    linalg = pytest.importorskip("scipy.linalg")
+    x = np.diag([-4.0, 9.0])
+    assert dr.grad(lambda x: linalg.sqrtm(x)[0, 0].imag)(x)[0, 0] == pytest.approx(-0.25)
+    with pytest.raises(np.linalg.LinAlgError, match=r"complex here; cast it first, x.astype"):
+        dr.compile(linalg.sqrtm)(x)
+    np.testing.assert_allclose(dr.compile(linalg.sqrtm)(x + 0j), np.diag([2j, 3]))

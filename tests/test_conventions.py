@@ -47,7 +47,22 @@ def vector_stays(eigen, x, t):
     return np.sum(np.conj(v) * dv, axis=0).imag, dv[largest].imag
 
 
+def completed(x):
+    """How far the columns that complete u and q turn among themselves."""
+    t = np.arange(8.0).reshape(4, 2) ** 2 / 50
+    pairs = [dr.jvp(lambda x: np.linalg.svd(x)[0][:, 2:], (x,), (t,))]
+    pairs.append(dr.jvp(lambda x: np.linalg.qr(x, mode="complete")[0][:, 2:], (x,), (t,)))
+    return [y.T @ dy for y, dy in pairs]
+
+
+def stripped():
+    """The derivative of a polynomial by its highest coefficient, which is 0."""
+    return dr.grad(lambda c: np.polynomial.Polynomial([1.0, 2.0, c])(3.0))(0.0)
+
+
 COMPLEX = {
+    "columns that complete": lambda: (completed(np.tri(4, 2) + np.eye(4, 2)), np.zeros((2, 2, 2))),
+    "highest coefficient": lambda: (stripped(), 9.0),
     "real f of complex z": lambda: (dr.grad(lambda z: np.real(z * z))(1 + 2j), 2 + 4j),
     "`np.abs(z)`": lambda: (dr.grad(np.abs)(0j), 0),
     "phases of complex eigenvectors": lambda: (

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 import deltarule as dr
 from deltarule.derive.library import EXCHANGED
@@ -292,7 +293,15 @@ def test_axes_and_shapes_are_those_of_numpy(name, shape):
         "np.sqrt(V, where=K)",
         "np.pad(V, 1, mode=max)",
         "np.sum(V, nothing=1)",
-        "np.quantile(V, 0.3, weights=W, method='inverted_cdf')",
+        "np.nanquantile(V, 0.3, method='lower')",
+        "stats.vonmises_fisher.logpdf(V, W, 1.0)",
+        "stats.gaussian_kde(V)(W)",
+        "stats.multivariate_normal.logpdf(V, W, Q, allow_singular=True)",
+        "signal.lfilter(V, W, B[0])",
+        "integrate.quad(lambda t: t * S, 0, 1)[0]",
+        "integrate.romb(np.stack([S, Z, S]))",
+        "spatial.distance.cdist(A, D, 'hamming')",
+        "spatial.cKDTree(A)",
         "np.exp(V, dtype=complex)",
         "np.fromiter(V, float)",
         "V.view(np.int64)",
@@ -311,6 +320,16 @@ def test_forms_without_a_rule_say_so(expression):
         )
     if isinstance(caught.value, NoRuleError):
         assert "<expression>:1" in str(caught.value) or "with" in str(caught.value)
+
+
+def test_frames_of_exchanged_functions_can_be_looked_at():
+    """Debuggers read the variables of every frame; those of decorated functions have free ones."""
+    with pytest.raises(ValueError, match="side is") as caught:
+        dr.grad(lambda x: linalg.polar(x, side="up")[0].sum())(np.eye(2))
+    with pytest.raises(NoRuleError) as refused:
+        dr.grad(lambda x: linalg.inv(x, assume_a="strange").sum())(np.eye(2))
+    for entry in (*caught.traceback, *refused.traceback):
+        assert isinstance(dict(entry.frame.raw.f_locals), dict)
 
 
 def test_a_method_without_a_rule_is_not_there_for_hasattr():

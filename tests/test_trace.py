@@ -244,7 +244,7 @@ EXITS = {
     "fill": lambda x: OUTSIDE.fill(x[0]) or OUTSIDE.sum(),
     "a copy by method": lambda x: OUTSIDE.copy().__setitem__(0, x[0]) or x[0],
     "scipy": lambda x: __import__("scipy.special").special.ellipk(x).sum(),
-    "scipy.linalg": lambda x: __import__("scipy.linalg").linalg.logm(x),
+    "scipy.linalg": lambda x: __import__("scipy.linalg").linalg.schur(x)[0],
 }
 OUTSIDE, INTEGERS, MATRIX = np.zeros(3), np.zeros(3, int), np.zeros((3, 3))
 

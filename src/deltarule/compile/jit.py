@@ -19,6 +19,7 @@ from deltarule.compile.program import Executable, build, ready, uncollected
 from deltarule.derive.trace import stage
 from deltarule.derive.tracer import is_python
 from deltarule.derive.tree import flatten, paths, unflatten
+from deltarule.derive.views import pattern_of
 from deltarule.errors import TypeRuleError
 from deltarule.program import ArrayType, Graph, interpret, type_of
 from deltarule.program.primitive import Traced
@@ -120,7 +121,7 @@ class Compiled:
         leaves, spec = flatten((args, kwargs))
         key = (
             spec,
-            *[(x.shape, x.dtype) if type(x) is np.ndarray else key_of(x) for x in leaves],
+            *[kind_of(x) if type(x) is np.ndarray else key_of(x) for x in leaves],
         )
         version = self.versions.get(key)
         if version is None:
@@ -162,8 +163,9 @@ class Compiled:
             return [as_array(y) for i, y in enumerate(results) if i not in plain]
 
         types = [type_of_leaf(leaves[i], i, spec) for i in traced]
+        strides = [pattern_of(leaves[i]) for i in traced]
         with uncollected():
-            staged = stage(body, types, [is_python(leaves[i]) for i in traced])
+            staged = stage(body, types, [is_python(leaves[i]) for i in traced], strides)
         donated = self.donated(spec, traced)
         return Version(
             staged.graph,
@@ -246,7 +248,21 @@ class Compiled:
 
 def kinds_of(args: Sequence[Any]) -> tuple[Any, ...]:
     """What of arrays and numbers decides which version serves."""
-    return tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
+    return tuple(
+        [
+            (x.shape, x.dtype) if type(x) is np.ndarray and x.flags.c_contiguous else kind_of(x)
+            for x in args
+        ]
+    )
+
+
+def kind_of(x: Any) -> Any:
+    """Shape, dtype, and how an array lies in memory that is not in row-major order; the type of a
+    number."""
+    if not isinstance(x, (np.ndarray, Traced)):
+        return type(x)
+    kind, strides = type_of(x), pattern_of(x)
+    return (kind.shape, kind.dtype) if strides is None else (kind.shape, kind.dtype, strides)
 
 
 def key_of(x: Any) -> Any:
@@ -255,7 +271,9 @@ def key_of(x: Any) -> Any:
         return (type(x), x)
     if is_python(x):
         return complex if np.iscomplexobj(x) else float
-    return (x.shape, x.dtype) if hasattr(x, "dtype") else type(x)
+    if not hasattr(x, "dtype"):
+        return type(x)
+    return kind_of(x) if pattern_of(x) else (x.shape, x.dtype)
 
 
 def type_of_leaf(x: Any, i: int, spec: Any) -> ArrayType:
@@ -299,7 +317,10 @@ def word(key: Any) -> str:
     """A leaf's key, as a reader says it."""
     if not isinstance(key, tuple):
         return str(key.__name__)
-    return repr(key[1]) if isinstance(key[0], type) else repr(ArrayType(*key))
+    if isinstance(key[0], type):
+        return repr(key[1])
+    shape, dtype, *strides = key
+    return repr(ArrayType(shape, dtype)) + (" in another order in memory" if strides else "")
 
 
 def compile(function: Callable[..., Any], donate: Sequence[int] = ()) -> Compiled:

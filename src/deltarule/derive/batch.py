@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.trace import baked, stage
-from deltarule.derive.tracer import is_python
+from deltarule.derive.tracer import Tracer, is_python
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.derive.ufuncs import operand
+from deltarule.derive.views import layout, pattern, pattern_of
 from deltarule.errors import DataError, TypeRuleError
 from deltarule.program import Graph, Node, ops
 from deltarule.program.families import broadcast_to
@@ -132,7 +133,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
             out_spec.append(s)
             return ys
 
-        staged = stage(flat, types, weak)
+        strides = [_strides(x, axis) for x, axis in zip(leaves, axes, strict=True)]
+        staged = stage(flat, types, weak, strides)
         none = [False] * len(staged.captured)
         found = batch_walk(staged.graph, size, [*moved, *staged.captured], [*flags, *none])
         results = [y if flag else broadcast_to(y, (size, *y.shape)) for y, flag in found]
@@ -160,6 +162,15 @@ def _axes(args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
             else spec.flatten_up_to(axis)
         )
     return out
+
+
+def _strides(x: Any, axis: int | None) -> tuple[int, ...] | None:
+    """How one example lies in memory."""
+    if axis is None or not isinstance(x, (Tracer, np.ndarray)):
+        return pattern_of(x)
+    left = [i for i in range(x.ndim) if i != axis % x.ndim]
+    strides = layout(x)
+    return pattern(tuple(x.shape[i] for i in left), tuple(strides[i] for i in left))
 
 
 def _examples(

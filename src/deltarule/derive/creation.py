@@ -38,9 +38,9 @@ GATHERING = """
     fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn fft.hfft fft.ihfft fft.fftshift fft.ifftshift
     flipud fliplr rot90 diagflat vander ediff1d nanprod nancumsum nancumprod nanquantile nanpercentile
     nan_to_num sinc angle real imag partition argpartition searchsorted digitize bincount histogram
-    unwrap polyadd polysub polymul polyder polyint polyfit compress extract apply_along_axis ndim shape
-    size matrix_transpose cumulative_sum cumulative_prod isclose allclose array_equal einsum meshgrid
-    broadcast_arrays linalg.matrix_rank
+    unwrap polyadd polysub polymul polydiv polyder polyint polyfit compress extract apply_along_axis
+    ndim shape size matrix_transpose cumulative_sum cumulative_prod isclose allclose array_equal einsum
+    meshgrid broadcast_arrays linalg.matrix_rank
 """.split()
 JOINING = "concatenate stack vstack hstack dstack column_stack".split()
 ASKING = ["isscalar"]

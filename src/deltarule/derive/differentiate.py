@@ -393,11 +393,13 @@ def basis(spec: Any, kinds: Sequence[Any]) -> tuple[Any, list[int]]:
     return unflatten(spec, out), sizes
 
 
-def jacobian(f: Function, argnums: int = 0) -> Function:
+def jacobian(f: Function, argnums: int = 0, holomorphic: bool = False) -> Function:
     """All partial derivatives of a function: J[i, j] = dy_i/dx_j.
 
     The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode,
-    all rows at once. Of a complex result of real arguments it is complex.
+    all rows at once. Of a complex result of real arguments it is complex. Where both are complex, dy/dz is
+    one number only of a holomorphic function: with ``holomorphic=True`` it is given, and Cauchy's and
+    Riemann's equations are checked where the numbers are known (not while compiling).
 
     Examples
     --------
@@ -405,6 +407,8 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     >>> dr.jacobian(lambda x: np.array([x[0] * x[1], x[0]]))(np.array([2.0, 3.0]))
     array([[3., 2.],
            [1., 0.]])
+    >>> dr.jacobian(lambda z: z * z, holomorphic=True)(1.0 + 2.0j)
+    array(2.+4.j)
     """
 
     @wraps(f)
@@ -416,10 +420,17 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
                 f"jacobian: a result is {wrong[0]}; no derivative flows through {wrong[0].dtype}"
             )
         wide = [kind.dtype.kind == "c" for kind in kinds]
-        if any(wide) and any(node.type.dtype.kind == "c" for node in traced.inputs):
+        given = [node.type.dtype.kind == "c" for node in traced.inputs]
+        if holomorphic and not all(given + wide):
+            raise GradientError(
+                "jacobian(holomorphic=True): all arguments and results must be complex, these are "
+                f"{', '.join(str(kind) for kind in [*(node.type for node in traced.inputs), *kinds])}"
+            )
+        if not holomorphic and any(wide) and any(given):
             raise GradientError(
                 "jacobian: both an argument and a result are complex, and dy/dz is one number only of "
-                "a holomorphic function: use dr.jvp for those, or take real and imaginary parts"
+                "a holomorphic function: write holomorphic=True for such a one, use dr.jvp for others, or "
+                "take real and imaginary parts"
             )
 
         def pullback(*cts: Any) -> Any:
@@ -431,10 +442,27 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
         if columns is not None and any(wide):
             turned = [-1j * b if w else 0 * b for b, w in zip(stacked, wide, strict=True)]
             pairs = zip(columns, vmap(pullback)(*turned), strict=True)
-            columns = [real + 1j * imaginary for real, imaginary in pairs]
+            if holomorphic:
+                columns = [_holomorphic(real, imaginary) for real, imaginary in pairs]
+            else:
+                columns = [real + 1j * imaginary for real, imaginary in pairs]
         return _blocks(traced, kinds, sizes, columns)
 
     return rows
+
+
+def _holomorphic(real: Any, imaginary: Any) -> Any:
+    """The derivative of the real part, which is i times that of the imaginary part."""
+    if isinstance(real, np.ndarray) and isinstance(imaginary, np.ndarray):
+        size = float(np.abs(real).max(initial=0.0))
+        off = float(np.abs(real - 1j * imaginary).max(initial=0.0))
+        if off > 1e4 * float(np.finfo(real.dtype).eps) * max(size, off):
+            raise GradientError(
+                "jacobian(holomorphic=True): the function is not holomorphic here: derivatives of the real "
+                f"and the imaginary part differ by {off:.3g}, the largest is {size:.3g}. Leave out conj, "
+                "abs, real and imag, or use dr.jvp"
+            )
+    return real
 
 
 def _of_kind(block: Any, kind: Any) -> Any:

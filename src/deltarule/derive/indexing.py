@@ -190,10 +190,6 @@ def _masks_to_indices(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     axis = 0
     for item in items:
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
-            if item.ndim == 0:
-                raise IndexError(
-                    "a single bool among other indices; a traced array takes it alone, x[flag]"
-                )
             if item.shape != shape[axis : axis + item.ndim] and Ellipsis not in [
                 i for i in items if i is Ellipsis
             ]:
@@ -243,6 +239,8 @@ def _sliced(x: Any, key: Key) -> Any:
 def read(x: Tracer, key: Any) -> Any:
     """``x[key]``."""
     plain = _hashable(key)
+    if plain is None:
+        x, key = _without_flags(x, key)
     if plain is None and (flag := _flag(x, key)) is not None:
         return ops.reshape(_flagged(x, flag), shape=(int(flag), *x.shape))
     if type(key) is np.ndarray and key.dtype.kind == "i" and x.shape and key.size:
@@ -262,6 +260,8 @@ def read(x: Tracer, key: Any) -> Any:
 def write(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     plain = _hashable(key)
+    if plain is None:
+        x, key = _without_flags(x, key)
     if plain is None and _is_mask(key) and np.ndim(value) == 0:
         mask = truth(key)
         if mask.shape == x.shape:
@@ -295,6 +295,7 @@ for _name, _method in {"__getitem__": read, "__setitem__": write}.items():
 
 def add_at(x: Tracer, key: Any, value: Any) -> None:
     """``np.add.at(x, key, value)``: repeated indices all count."""
+    x, key = _without_flags(x, key)
     parts = resolve(x, key, _hashable(key))
     target = _sliced(x, parts)
     if not parts.arrays:
@@ -303,6 +304,29 @@ def add_at(x: Tracer, key: Any, value: Any) -> None:
     plan = Advanced.of(target, parts.arrays)
     new = fitted(value, plan.read(target))
     target.assign(plan.write(target, new, ops.scatter_add))
+
+
+def _without_flags(x: Tracer, key: Any) -> tuple[Tracer, Any]:
+    """Single bools among other indices are index arrays, of one 0 or none, for an axis of their own."""
+    if type(key) is not tuple or not any(_is_flag(item) for item in key):
+        return x, key
+    spread: list[Any] = []
+    rest: list[Any] = []
+    for item in key:
+        if _is_flag(item):
+            spread.append(None)
+            rest.append(np.zeros(int(bool(_as_index(x, item))), int))
+            continue
+        rest.append(item)
+        if item is Ellipsis:
+            spread.append(item)
+        elif item is not None:
+            spread += [slice(None)] * (item.ndim if _is_mask(item) else 1)
+    return read(x, tuple(spread)), tuple(rest)
+
+
+def _is_flag(item: Any) -> bool:
+    return isinstance(item, (bool, np.bool_)) or (_is_mask(item) and item.ndim == 0)
 
 
 def _flag(x: Tracer, key: Any) -> bool | None:

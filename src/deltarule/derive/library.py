@@ -60,24 +60,28 @@ def library_rule(function: Any) -> Callable[[Rule], Rule]:
         original.__kwdefaults__ = function.__kwdefaults__
         EXCHANGED[name] = rule, original
         function.__signature__ = inspect.signature(function)
-        function.__code__ = _entry(name).replace(
-            co_freevars=code.co_freevars, co_name=code.co_name, co_qualname=code.co_qualname
+        function.__code__ = _entry(name, code.co_freevars).replace(
+            co_name=code.co_name, co_qualname=code.co_qualname
         )
         return rule
 
     return declare
 
 
-def _entry(name: str) -> Any:
-    """The code of a function that calls ``enter`` with that name."""
+def _entry(name: str, free: tuple[str, ...]) -> Any:
+    """The code of a function that calls ``enter`` with that name, and has the free variables of another: a
+    frame without them could not be looked at."""
     text = (
-        "def entry(*args, **kwargs):\n"
-        f"    from {__name__} import enter\n"
-        f"    return enter({name!r}, args, kwargs)\n"
+        f"def outer({', '.join(free)}):\n"
+        "    def entry(*args, **kwargs):\n"
+        f"        from {__name__} import enter\n"
+        f"        return enter({name!r}, args, kwargs)\n"
+        f"        {', '.join(free) or 'pass'}\n"
+        "    return entry\n"
     )
     names: dict[str, Any] = {}
     exec(compile(text, __file__, "exec"), names)
-    return names["entry"].__code__
+    return names["outer"](*free).__code__
 
 
 def enter(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -22,28 +22,51 @@ from deltarule.program import ops
 _absolute = UFUNCS[np.absolute]
 
 
-def _weighted(x: Any, w: Any) -> Any:
+def _weighted(
+    x: Any,
+    w: Any,
+) -> Any:
     return x if w is None else x * as_float(w)
 
 
-def _sqeuclidean(u: Any, v: Any, w: Any = None) -> Any:
+def _sqeuclidean(
+    u: Any,
+    v: Any,
+    w: Any = None,
+) -> Any:
     off = u - v
     return _sum(_weighted(off * off, w), -1)
 
 
-def _euclidean(u: Any, v: Any, w: Any = None) -> Any:
+def _euclidean(
+    u: Any,
+    v: Any,
+    w: Any = None,
+) -> Any:
     return ops.root(_sqeuclidean(u, v, w))
 
 
-def _cityblock(u: Any, v: Any, w: Any = None) -> Any:
+def _cityblock(
+    u: Any,
+    v: Any,
+    w: Any = None,
+) -> Any:
     return _sum(_weighted(_absolute(u - v), w), -1)
 
 
-def _chebyshev(u: Any, v: Any) -> Any:
+def _chebyshev(
+    u: Any,
+    v: Any,
+) -> Any:
     return _max(_absolute(u - v), -1)
 
 
-def _minkowski(u: Any, v: Any, p: Any = 2, w: Any = None) -> Any:
+def _minkowski(
+    u: Any,
+    v: Any,
+    p: Any = 2,
+    w: Any = None,
+) -> Any:
     """(sum w |u - v|^p)^(1/p)."""
     if p == 2:
         return _euclidean(u, v, w)
@@ -54,38 +77,64 @@ def _minkowski(u: Any, v: Any, p: Any = 2, w: Any = None) -> Any:
     return ops.select(none, 0 * one, ops.select(none, one, total) ** (1 / p))
 
 
-def _cosine(u: Any, v: Any) -> Any:
+def _cosine(
+    u: Any,
+    v: Any,
+) -> Any:
     sizes = _sum(u * u, -1) * _sum(v * v, -1)
     return 1 - _sum(u * v, -1) / ops.sqrt(sizes)
 
 
-def _correlation(u: Any, v: Any) -> Any:
+def _correlation(
+    u: Any,
+    v: Any,
+) -> Any:
     u, v = (x - NUMPY["mean"](x, -1, keepdims=True) for x in (u, v))
     return _cosine(u, v)
 
 
-def _mahalanobis(u: Any, v: Any, VI: Any) -> Any:
+def _mahalanobis(
+    u: Any,
+    v: Any,
+    VI: Any,
+) -> Any:
     off = u - v
     return ops.root(_sum(UFUNCS[np.matmul](off, as_float(VI)) * off, -1))
 
 
-def _seuclidean(u: Any, v: Any, V: Any) -> Any:
+def _seuclidean(
+    u: Any,
+    v: Any,
+    V: Any,
+) -> Any:
     off = u - v
     return ops.root(_sum(off * off / as_float(V), -1))
 
 
-def _canberra(u: Any, v: Any, w: Any = None) -> Any:
+def _canberra(
+    u: Any,
+    v: Any,
+    w: Any = None,
+) -> Any:
     """sum |u - v| / (|u| + |v|), 0 where both are 0."""
     size = _absolute(u) + _absolute(v)
     safe = ops.select(ops.eq(size, 0 * size), size.dtype.type(1), size)
     return _sum(_weighted(_absolute(u - v) / safe, w), -1)
 
 
-def _braycurtis(u: Any, v: Any, w: Any = None) -> Any:
+def _braycurtis(
+    u: Any,
+    v: Any,
+    w: Any = None,
+) -> Any:
     return _cityblock(u, v, w) / _sum(_weighted(_absolute(u + v), w), -1)
 
 
-def _jensenshannon(u: Any, v: Any, base: Any = None) -> Any:
+def _jensenshannon(
+    u: Any,
+    v: Any,
+    base: Any = None,
+) -> Any:
     """The root of the mean relative entropy to the middle of both."""
     u, v = (x / _sum(x, -1, keepdims=True) for x in (u, v))
     middle = (u + v) / 2
@@ -110,7 +159,12 @@ METRICS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _metric(function: Any, metric: Any, points: Any, settings: dict[str, Any]) -> Any:
+def _metric(
+    function: Any,
+    metric: Any,
+    points: Any,
+    settings: dict[str, Any],
+) -> Any:
     """A distance by its name, with the settings that are made of all points."""
     name = getattr(metric, "__name__", metric)
     if name not in METRICS or settings.get("out") is not None:
@@ -128,14 +182,23 @@ def _double(x: Any) -> Any:
 
 
 @library_rule(distance.cdist)
-def _cdist(XA: Any, XB: Any, metric: Any = "euclidean", **kwargs: Any) -> Any:
+def _cdist(
+    XA: Any,
+    XB: Any,
+    metric: Any = "euclidean",
+    **kwargs: Any,
+) -> Any:
     a, b = _double(XA), _double(XB)
     measure = _metric(distance.cdist, metric, lambda: NUMPY["concatenate"]([a, b]), kwargs)
     return measure(a[:, None], b[None])
 
 
 @library_rule(distance.pdist)
-def _pdist(X: Any, metric: Any = "euclidean", **kwargs: Any) -> Any:
+def _pdist(
+    X: Any,
+    metric: Any = "euclidean",
+    **kwargs: Any,
+) -> Any:
     """Of all pairs of rows, the second behind the first."""
     x = _double(X)
     first, second = np.triu_indices(x.shape[0], 1)
@@ -143,7 +206,11 @@ def _pdist(X: Any, metric: Any = "euclidean", **kwargs: Any) -> Any:
 
 
 @library_rule(distance.squareform)
-def _squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
+def _squareform(
+    X: Any,
+    force: str = "no",
+    checks: bool = True,
+) -> Any:
     """Distances of pairs as a symmetric matrix, or back."""
     x = as_array(X)
     if x.ndim == 2:
@@ -157,13 +224,23 @@ def _squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
 
 
 @library_rule(spatial.distance_matrix)
-def _distance_matrix(x: Any, y: Any, p: Any = 2.0, threshold: int = 1000000) -> Any:
+def _distance_matrix(
+    x: Any,
+    y: Any,
+    p: Any = 2.0,
+    threshold: int = 1000000,
+) -> Any:
     a, b = matrices(x, y)
     return _minkowski(a[:, None], b[None], p)
 
 
 def _of_two(name: str) -> Callable[..., Any]:
-    def measured(u: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
+    def measured(
+        u: Any,
+        v: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         given = {key: x for key, x in kwargs.items() if x is not None}
         return METRICS[name](*same_dtype([as_float(u), as_float(v)]), *args, **given)
 

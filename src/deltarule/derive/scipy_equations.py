@@ -27,7 +27,10 @@ _matmul, _concatenate = UFUNCS[np.matmul], NUMPY["concatenate"]
 # --- LU ---
 
 
-def _rows(x: Any, order: Any) -> Any:
+def _rows(
+    x: Any,
+    order: Any,
+) -> Any:
     """The rows of matrices in an order."""
     if x.ndim == 2:
         return x[order]
@@ -58,7 +61,11 @@ def _lower(packed: Any) -> Any:
 
 
 @library_rule(linalg.lu_factor)
-def _lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+def _lu_factor(
+    a: Any,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+) -> Any:
     return _factored(as_float(a))
 
 
@@ -90,7 +97,11 @@ def _lu(
 
 @library_rule(linalg.lu_solve)
 def _lu_solve(
-    lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True
+    lu_and_piv: Any,
+    b: Any,
+    trans: int = 0,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
 ) -> Any:
     """Two triangles, and the rows in their order before or after."""
     packed, swaps = lu_and_piv
@@ -98,11 +109,17 @@ def _lu_solve(
     order = ops.exchanged(as_array(swaps), rows=lu.shape[-1])
     lower = _lower(lu)
 
-    def forth(lu: Any, b: Any) -> Any:
+    def forth(
+        lu: Any,
+        b: Any,
+    ) -> Any:
         first = ops.solve_triangular(lower, _rows(b, order), lower=True)
         return ops.solve_triangular(lu, first, lower=False)
 
-    def back(lu: Any, b: Any) -> Any:
+    def back(
+        lu: Any,
+        b: Any,
+    ) -> Any:
         turn = swap if trans == 1 else adjoint
         first = ops.solve_triangular(turn(lu), b, lower=True)
         found = ops.solve_triangular(turn(lower), first, lower=False)
@@ -125,7 +142,10 @@ def _solve_banded(
 ) -> Any:
     lower, upper = (int(n) for n in l_and_u)
 
-    def solution(ab: Any, b: Any) -> Any:
+    def solution(
+        ab: Any,
+        b: Any,
+    ) -> Any:
         return ops.solve_banded(ab, b, lower=lower, upper=upper)
 
     return columns(solution, *matrices(ab, b))
@@ -163,12 +183,21 @@ def _toeplitz_of(c_or_cr: Any) -> Any:
 
 
 @library_rule(linalg.solve_toeplitz)
-def _solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
+def _solve_toeplitz(
+    c_or_cr: Any,
+    b: Any,
+    check_finite: bool = True,
+) -> Any:
     return columns(ops.solve, *matrices(_toeplitz_of(c_or_cr), b))
 
 
 @library_rule(linalg.matmul_toeplitz)
-def _matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: Any = None) -> Any:
+def _matmul_toeplitz(
+    c_or_cr: Any,
+    x: Any,
+    check_finite: bool = False,
+    workers: Any = None,
+) -> Any:
     return _matmul(_toeplitz_of(c_or_cr), as_array(x))
 
 
@@ -191,18 +220,29 @@ def _solve_circulant(
 
 
 @library_rule(linalg.solve_sylvester)
-def _solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+def _solve_sylvester(
+    a: Any,
+    b: Any,
+    q: Any,
+) -> Any:
     return ops.sylvester(*matrices(a, b, q))
 
 
 @library_rule(linalg.solve_continuous_lyapunov)
-def _solve_continuous_lyapunov(a: Any, q: Any) -> Any:
+def _solve_continuous_lyapunov(
+    a: Any,
+    q: Any,
+) -> Any:
     a, q = matrices(a, q)
     return ops.sylvester(a, adjoint(a), q)
 
 
 @library_rule(linalg.solve_discrete_lyapunov)
-def _solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
+def _solve_discrete_lyapunov(
+    a: Any,
+    q: Any,
+    method: str | None = None,
+) -> Any:
     """a x a^H - x + q = 0, brought to a continuous equation by (a - 1)^-1 (a + 1)."""
     a, q = matrices(a, q)
     eye = np.eye(a.shape[-1], dtype=a.dtype)

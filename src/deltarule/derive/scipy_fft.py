@@ -41,7 +41,10 @@ def _along(name: str) -> Callable[..., Any]:
     return transform
 
 
-def _over(name: str, given: Any) -> Callable[..., Any]:
+def _over(
+    name: str,
+    given: Any,
+) -> Callable[..., Any]:
     rule = FUNCTIONS[getattr(np.fft, name)]
 
     def transform(
@@ -69,12 +72,18 @@ for _name in PLANE:
 # --- cosines and sines, along the last axis ---
 
 
-def _waves(x: Any, angle: Any) -> Any:
+def _waves(
+    x: Any,
+    angle: Any,
+) -> Any:
     """e^(i angle) in the precision of x."""
     return np.exp(1j * angle).astype(np.result_type(x.dtype, np.complex64))
 
 
-def _cosines(x: Any, kind: int) -> Any:
+def _cosines(
+    x: Any,
+    kind: int,
+) -> Any:
     """SciPy's four kinds, without a norm."""
     n = x.shape[-1]
     k = np.arange(n)
@@ -93,7 +102,10 @@ def _cosines(x: Any, kind: int) -> Any:
     return 2 * NUMPY["real"](whole * _waves(x, -np.pi * (2 * k + 1) / (4 * n)))
 
 
-def _sines(x: Any, kind: int) -> Any:
+def _sines(
+    x: Any,
+    kind: int,
+) -> Any:
     """By cosines of the numbers backwards, or with alternating signs."""
     n = x.shape[-1]
     if kind == 1:
@@ -106,7 +118,11 @@ def _sines(x: Any, kind: int) -> Any:
     return signs * _cosines(x[..., ::-1], kind)
 
 
-def _at_ends(x: Any, ends: tuple[int, ...], factor: float) -> Any:
+def _at_ends(
+    x: Any,
+    ends: tuple[int, ...],
+    factor: float,
+) -> Any:
     """The numbers at some ends scaled."""
     scale = np.ones(x.shape[-1], x.dtype)
     scale[list(ends)] = factor
@@ -124,7 +140,13 @@ OPPOSITE = {1: 1, 2: 3, 3: 2, 4: 4}
 
 
 def _transformed(
-    x: Any, family: str, kind: int, axis: int, norm: Any, orthogonal: Any, inverse: bool
+    x: Any,
+    family: str,
+    kind: int,
+    axis: int,
+    norm: Any,
+    orthogonal: Any,
+    inverse: bool,
 ) -> Any:
     if kind not in OPPOSITE:
         raise ValueError(f"a transform is of type 1 to 4, not {kind!r}")
@@ -147,7 +169,10 @@ def _transformed(
     return NUMPY["moveaxis"](y, -1, axis)
 
 
-def _real(family: str, inverse: bool) -> Callable[..., Any]:
+def _real(
+    family: str,
+    inverse: bool,
+) -> Callable[..., Any]:
     def transform(
         x: Any,
         type: int = 2,
@@ -166,7 +191,10 @@ def _real(family: str, inverse: bool) -> Callable[..., Any]:
     return transform
 
 
-def _real_over(family: str, inverse: bool) -> Callable[..., Any]:
+def _real_over(
+    family: str,
+    inverse: bool,
+) -> Callable[..., Any]:
     def transform(
         x: Any,
         type: int = 2,

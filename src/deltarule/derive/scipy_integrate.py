@@ -16,13 +16,22 @@ from deltarule.derive.table import NUMPY, UFUNCS
 
 
 @library_rule(integrate.trapezoid)
-def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def _trapezoid(
+    y: Any,
+    x: Any = None,
+    dx: Any = 1.0,
+    axis: int = -1,
+) -> Any:
     return NUMPY["trapezoid"](y, x, dx, axis)
 
 
 @library_rule(integrate.cumulative_trapezoid)
 def _cumulative_trapezoid(
-    y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, initial: Any = None
+    y: Any,
+    x: Any = None,
+    dx: Any = 1.0,
+    axis: int = -1,
+    initial: Any = None,
 ) -> Any:
     y = as_array(y)
     along = axis_of(axis, y.ndim)
@@ -41,13 +50,19 @@ def _cumulative_trapezoid(
     return NUMPY["concatenate"]([first, found], along)
 
 
-def _ratio(a: Any, b: Any) -> Any:
+def _ratio(
+    a: Any,
+    b: Any,
+) -> Any:
     """a / b, and 0 where b is 0."""
     none = UFUNCS[np.equal](b, 0)
     return NUMPY["where"](none, 0.0, a / NUMPY["where"](none, 1.0, b))
 
 
-def _parabolas(y: Any, h: Any) -> Any:
+def _parabolas(
+    y: Any,
+    h: Any,
+) -> Any:
     """Through each three points, of which the first is the last of those before."""
     first, second = h[..., 0::2], h[..., 1::2]
     whole, share = first + second, _ratio(first, second)
@@ -58,14 +73,20 @@ def _parabolas(y: Any, h: Any) -> Any:
 
 
 @library_rule(integrate.simpson)
-def _simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: int = -1) -> Any:
+def _simpson(
+    y: Any,
+    x: Any = None,
+    *,
+    dx: Any = 1.0,
+    axis: int = -1,
+) -> Any:
     """By parabolas; the last interval of an even number of points by that through the last three."""
     y = as_float(y)
     along = axis_of(axis, y.ndim)
     y = NUMPY["moveaxis"](y, along, -1)
     n = y.shape[-1]
     if x is None:
-        h = dx * np.ones(n - 1)
+        h = dx * np.ones(n - 1, y.dtype)
     else:
         x = as_float(x)
         h = NUMPY["diff"](x if x.ndim == 1 else NUMPY["moveaxis"](x, along, -1))

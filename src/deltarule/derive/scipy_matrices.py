@@ -32,7 +32,11 @@ def _expm(A: Any) -> Any:
 
 @library_rule(linalg.expm_frechet)
 def _expm_frechet(
-    A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True
+    A: Any,
+    E: Any,
+    method: Any = None,
+    compute_expm: bool = True,
+    check_finite: bool = True,
 ) -> Any:
     """e^A, and its derivative along E: the upper right block of e^[[A, E], [0, A]]."""
     a, e = matrices(A, E)
@@ -41,7 +45,12 @@ def _expm_frechet(
     return (whole[:n, :n], whole[:n, n:]) if compute_expm else whole[:n, n:]
 
 
-def _root(function: Any, primitive: Any, x: Any, **attrs: Any) -> Any:
+def _root(
+    function: Any,
+    primitive: Any,
+    x: Any,
+    **attrs: Any,
+) -> Any:
     """Complex where that of known numbers is; where they are not known that of a real matrix is real."""
     value = x
     while getattr(value, "known", False):
@@ -53,24 +62,37 @@ def _root(function: Any, primitive: Any, x: Any, **attrs: Any) -> Any:
 
 
 @library_rule(linalg.sqrtm)
-def _sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
+def _sqrtm(
+    A: Any,
+    disp: Any = None,
+    blocksize: Any = None,
+) -> Any:
     return _root(linalg.sqrtm, ops.sqrtm, as_float(A))
 
 
 @library_rule(linalg.logm)
-def _logm(A: Any, disp: Any = None) -> Any:
+def _logm(
+    A: Any,
+    disp: Any = None,
+) -> Any:
     return _root(linalg.logm, ops.logm, wide(as_float(A)))
 
 
 @library_rule(linalg.fractional_matrix_power)
-def _fractional_matrix_power(A: Any, t: Any) -> Any:
+def _fractional_matrix_power(
+    A: Any,
+    t: Any,
+) -> Any:
     power = float(t)
     if power.is_integer():
         return _matrix_power(A, int(power))
     return _root(linalg.fractional_matrix_power, ops.powerm, wide(as_float(A)), power=power)
 
 
-def _of_exponentials(A: Any, turn: complex) -> tuple[Any, Any]:
+def _of_exponentials(
+    A: Any,
+    turn: complex,
+) -> tuple[Any, Any]:
     """Half of e^(i x) + e^(-i x), and of their difference, or the same without i."""
     x = as_float(A)
     if turn != 1:
@@ -79,7 +101,10 @@ def _of_exponentials(A: Any, turn: complex) -> tuple[Any, Any]:
     return (up + down) / 2, (up - down) / 2
 
 
-def _as_given(y: Any, A: Any) -> Any:
+def _as_given(
+    y: Any,
+    A: Any,
+) -> Any:
     return y if as_float(A).dtype.kind == "c" else ops.real(y)
 
 
@@ -114,7 +139,10 @@ def _tanhm(A: Any) -> Any:
 
 
 @library_rule(linalg.polar)
-def _polar(a: Any, side: str = "right") -> Any:
+def _polar(
+    a: Any,
+    side: str = "right",
+) -> Any:
     """Orthogonal and symmetric factor: x = u p, or x = p u."""
     if side not in ("left", "right"):
         raise ValueError(f"side is 'left' or 'right', not {side!r}")
@@ -126,7 +154,11 @@ def _polar(a: Any, side: str = "right") -> Any:
 
 
 @library_rule(linalg.orthogonal_procrustes)
-def _orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> Any:
+def _orthogonal_procrustes(
+    A: Any,
+    B: Any,
+    check_finite: bool = True,
+) -> Any:
     a, b = matrices(A, B)
     product = _matmul(adjoint(a), b)
     return ops.polar(product), NUMPY["sum"](ops.svd(product)[1])
@@ -148,7 +180,10 @@ def _block_diag(*arrs: Any) -> Any:
 
 
 @library_rule(linalg.toeplitz)
-def _toeplitz(c: Any, r: Any = None) -> Any:
+def _toeplitz(
+    c: Any,
+    r: Any = None,
+) -> Any:
     column = NUMPY["atleast_1d"](as_array(c))
     row = UFUNCS[np.conjugate](column) if r is None else NUMPY["atleast_1d"](as_array(r))
     m, n = column.shape[-1], row.shape[-1]
@@ -158,13 +193,16 @@ def _toeplitz(c: Any, r: Any = None) -> Any:
 
 @library_rule(linalg.circulant)
 def _circulant(c: Any) -> Any:
-    x = as_array(c)
+    x = NUMPY["atleast_1d"](as_array(c))
     n = x.shape[-1]
     return at(x, x.ndim - 1, (np.arange(n)[:, None] - np.arange(n)) % n)
 
 
 @library_rule(linalg.hankel)
-def _hankel(c: Any, r: Any = None) -> Any:
+def _hankel(
+    c: Any,
+    r: Any = None,
+) -> Any:
     column = NUMPY["ravel"](as_array(c))
     row = 0 * column if r is None else NUMPY["ravel"](as_array(r))
     values = NUMPY["concatenate"]([column, row[1:]])
@@ -184,14 +222,21 @@ def _fiedler(a: Any) -> Any:
 
 
 @library_rule(linalg.leslie)
-def _leslie(f: Any, s: Any) -> Any:
+def _leslie(
+    f: Any,
+    s: Any,
+) -> Any:
     first, below = matrices(f, s)
     rows = NUMPY["pad"](NUMPY["diag"](below), [(0, 0), (0, 1)])
     return NUMPY["concatenate"]([first[None], rows])
 
 
 @library_rule(linalg.convolution_matrix)
-def _convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
+def _convolution_matrix(
+    a: Any,
+    n: int,
+    mode: str = "full",
+) -> Any:
     x = as_array(a)
     m = x.shape[-1]
     start, size = _window(mode, max(m, n), min(m, n) - 1)
@@ -201,14 +246,21 @@ def _convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
 
 
 @library_rule(linalg.diagsvd)
-def _diagsvd(s: Any, M: int, N: int) -> Any:
+def _diagsvd(
+    s: Any,
+    M: int,
+    N: int,
+) -> Any:
     x = as_array(s)
     whole = NUMPY["diag"](x)
     return ops.pad(whole, shape=(M, N), start=(0, 0), step=(1, 1))
 
 
 @library_rule(linalg.khatri_rao)
-def _khatri_rao(a: Any, b: Any) -> Any:
+def _khatri_rao(
+    a: Any,
+    b: Any,
+) -> Any:
     a, b = as_array(a), as_array(b)
     found = a[..., :, None, :] * b[..., None, :, :]
     return NUMPY["reshape"](found, (*found.shape[:-3], -1, found.shape[-1]))

@@ -22,7 +22,10 @@ _fftn, _ifftn = FUNCTIONS[np.fft.fftn], FUNCTIONS[np.fft.ifftn]
 FEW = 64  # products for one element, above which the transform pays
 
 
-def _directly(a: Any, v: Any) -> Any:
+def _directly(
+    a: Any,
+    v: Any,
+) -> Any:
     """All shifts of the larger array, times each element of the smaller one."""
     if a.size < v.size:
         a, v = v, a
@@ -37,7 +40,11 @@ def _directly(a: Any, v: Any) -> Any:
     return found
 
 
-def _by_transform(a: Any, v: Any, axes: tuple[int, ...]) -> Any:
+def _by_transform(
+    a: Any,
+    v: Any,
+    axes: tuple[int, ...],
+) -> Any:
     """The product of the transforms is that of the convolution."""
     sizes = [a.shape[i] + v.shape[i] - 1 for i in axes]
     if a.dtype.kind == "c":
@@ -46,7 +53,12 @@ def _by_transform(a: Any, v: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _kept(
-    full: Any, mode: str, first: Any, second: Any, axes: tuple[int, ...], later: int = 0
+    full: Any,
+    mode: str,
+    first: Any,
+    second: Any,
+    axes: tuple[int, ...],
+    later: int = 0,
 ) -> Any:
     """The part of all results that a mode keeps, from the middle; of two the later, if so asked."""
     if mode == "full":
@@ -65,7 +77,10 @@ def _kept(
     return full[tuple(key)]
 
 
-def _pair(in1: Any, in2: Any) -> list[Any]:
+def _pair(
+    in1: Any,
+    in2: Any,
+) -> list[Any]:
     a, v = same_dtype([as_array(in1), as_array(in2)])
     if a.ndim != v.ndim:
         raise ValueError("in1 and in2 should have the same dimensionality")
@@ -73,7 +88,12 @@ def _pair(in1: Any, in2: Any) -> list[Any]:
 
 
 @library_rule(signal.convolve)
-def _convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def _convolve(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    method: str = "auto",
+) -> Any:
     a, v = _pair(in1, in2)
     if not a.ndim:
         return a * v
@@ -85,7 +105,12 @@ def _convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
 
 
 @library_rule(signal.fftconvolve)
-def _fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+def _fftconvolve(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    axes: Any = None,
+) -> Any:
     a, v = _pair(in1, in2)
     if not a.ndim:
         return a * v
@@ -94,7 +119,12 @@ def _fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> An
 
 
 @library_rule(signal.oaconvolve)
-def _oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+def _oaconvolve(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    axes: Any = None,
+) -> Any:
     return _fftconvolve(in1, in2, mode, axes)
 
 
@@ -104,11 +134,23 @@ def _turned(x: Any) -> Any:
 
 
 @library_rule(signal.correlate)
-def _correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def _correlate(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    method: str = "auto",
+) -> Any:
     return _convolve(in1, _turned(in2), mode, method)
 
 
-def _plane(a: Any, v: Any, mode: str, boundary: str, fillvalue: Any, later: int) -> Any:
+def _plane(
+    a: Any,
+    v: Any,
+    mode: str,
+    boundary: str,
+    fillvalue: Any,
+    later: int,
+) -> Any:
     """The convolution of a plane that goes on in some way beyond its ends."""
     ways = {"fill": "constant", "wrap": "wrap", "symm": "symmetric"}
     if boundary not in ways:
@@ -123,7 +165,11 @@ def _plane(a: Any, v: Any, mode: str, boundary: str, fillvalue: Any, later: int)
 
 @library_rule(signal.convolve2d)
 def _convolve2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
 ) -> Any:
     a, v = _pair(in1, in2)
     return _plane(a, v, mode, boundary, fillvalue, 0)
@@ -131,7 +177,11 @@ def _convolve2d(
 
 @library_rule(signal.correlate2d)
 def _correlate2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
 ) -> Any:
     a, v = _pair(in1, _turned(in2))
     return _plane(a, v, mode, boundary, fillvalue, 1)

@@ -33,12 +33,18 @@ _gammaincc = UFUNCS[special.gammaincc]
 # --- formulas of ours ---
 
 
-def _t_logpdf(x: Any, df: Any) -> Any:
+def _t_logpdf(
+    x: Any,
+    df: Any,
+) -> Any:
     constant = _gammaln((df + 1) / 2) - _gammaln(df / 2) - _log(np.pi * df) / 2
     return constant - (df + 1) / 2 * _log1p(x * x / df)
 
 
-def _t_cdf(x: Any, df: Any) -> Any:
+def _t_cdf(
+    x: Any,
+    df: Any,
+) -> Any:
     """By the incomplete beta function; near 0, where its derivative is infinite, by the tangent."""
     near = UFUNCS[np.less](UFUNCS[np.absolute](x), 1e-9)
     safe = _where(near, 1.0, x)
@@ -47,7 +53,11 @@ def _t_cdf(x: Any, df: Any) -> Any:
     return _where(near, 0.5 + x * _exp(_t_logpdf(0 * x, df)), found)
 
 
-def _binom_cdf(k: Any, n: Any, p: Any) -> Any:
+def _binom_cdf(
+    k: Any,
+    n: Any,
+    p: Any,
+) -> Any:
     k = UFUNCS[np.floor](k)
     return _betainc(n - k, k + 1, 1 - p)
 
@@ -84,7 +94,10 @@ OUTSIDE = {  # below and above the support
 }
 
 
-def _formula(distribution: Any, name: str) -> Callable[..., Any]:
+def _formula(
+    distribution: Any,
+    name: str,
+) -> Callable[..., Any]:
     key = distribution.name, name
     if key in FORMULAS:
         return FORMULAS[key]
@@ -98,7 +111,11 @@ def _formula(distribution: Any, name: str) -> Callable[..., Any]:
     return getattr(distribution, f"_{name}")  # type: ignore[no-any-return]
 
 
-def _traced(distribution: Any, name: str, args: tuple[Any, ...]) -> Any:
+def _traced(
+    distribution: Any,
+    name: str,
+    args: tuple[Any, ...],
+) -> Any:
     """SciPy's own formula on traced values."""
     try:
         return _formula(distribution, name)(*args)
@@ -112,7 +129,10 @@ def named(name: str) -> Any:
     return SimpleNamespace(__name__=name, __module__="scipy")
 
 
-def _inner(a: Any, b: Any) -> Any:
+def _inner(
+    a: Any,
+    b: Any,
+) -> Any:
     """A point inside the support, where no formula is infinite."""
     low, high = UFUNCS[np.isfinite](a), UFUNCS[np.isfinite](b)
     first, last = _where(low, a, 0.0), _where(high, b, 0.0)
@@ -124,7 +144,13 @@ def _numbers(*xs: Any) -> list[Any]:
     return [as_float(x) for x in xs]
 
 
-def _of(distribution: Any, name: str, x: Any, args: Any, kwds: Any) -> Any:
+def _of(
+    distribution: Any,
+    name: str,
+    x: Any,
+    args: Any,
+    kwds: Any,
+) -> Any:
     """The formula inside the support, SciPy's constants outside, NaN where a parameter is impossible."""
     shapes, loc, scale = distribution._parse_args(*args, **kwds)
     discrete = isinstance(distribution, stats.rv_discrete)
@@ -155,7 +181,11 @@ def _density(name: str) -> Callable[..., Any]:
     return lambda self, x, *args, **kwds: _of(self, name, x, args, kwds)
 
 
-def _moved(end: Any, scale: Any, loc: Any) -> Any:
+def _moved(
+    end: Any,
+    scale: Any,
+    loc: Any,
+) -> Any:
     """An end of the support; one at infinity does not move."""
     bounded = UFUNCS[np.isfinite](end)
     return _where(bounded, _where(bounded, end, 0.0) * scale + loc, end)
@@ -164,7 +194,12 @@ def _moved(end: Any, scale: Any, loc: Any) -> Any:
 def _quantile(name: str) -> Callable[..., Any]:
     """Of probabilities between 0 and 1; the ends of the support at these."""
 
-    def quantile(self: Any, q: Any, *args: Any, **kwds: Any) -> Any:
+    def quantile(
+        self: Any,
+        q: Any,
+        *args: Any,
+        **kwds: Any,
+    ) -> Any:
         shapes, loc, scale = self._parse_args(*args, **kwds)
         q, loc, scale, *shapes = _numbers(q, loc, scale, *shapes)
         a, b = self._get_support(*shapes)
@@ -190,7 +225,10 @@ for _name in ("ppf", "isf"):
 
 
 @library_rule(stats.rv_continuous._argcheck)
-def _positive(self: Any, *args: Any) -> Any:
+def _positive(
+    self: Any,
+    *args: Any,
+) -> Any:
     """Unless a distribution says otherwise its parameters are positive."""
     found: Any = True
     for x in args:
@@ -200,7 +238,14 @@ def _positive(self: Any, *args: Any) -> Any:
 
 @library_rule(array_api_extra.apply_where)
 def _apply_where(
-    cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, xp: Any = None
+    cond: Any,
+    args: Any,
+    f1: Any,
+    f2: Any = None,
+    /,
+    *,
+    fill_value: Any = None,
+    xp: Any = None,
 ) -> Any:
     """SciPy's choice between two formulas: only one of them where the condition is the same everywhere."""
     given = args if isinstance(args, tuple) else (args,)
@@ -218,7 +263,10 @@ def _apply_where(
 # --- of several variables ---
 
 
-def _covariance(cov: Any, n: int) -> Any:
+def _covariance(
+    cov: Any,
+    n: int,
+) -> Any:
     """A matrix, from one number, or those of a diagonal."""
     x = as_float(cov)
     if x.ndim == 2:
@@ -226,7 +274,11 @@ def _covariance(cov: Any, n: int) -> Any:
     return np.eye(n) * x
 
 
-def _normal(x: Any, mean: Any, cov: Any) -> Any:
+def _normal(
+    x: Any,
+    mean: Any,
+    cov: Any,
+) -> Any:
     """ln N: -(n ln 2 pi + ln det C + (x - m)^T C^-1 (x - m)) / 2, by the Cholesky factor of C."""
     x, cov = as_float(x), as_float(cov)
     n = cov.shape[0] if cov.ndim else np.shape(mean)[-1] if np.ndim(mean) else 1
@@ -237,7 +289,10 @@ def _normal(x: Any, mean: Any, cov: Any) -> Any:
     return -(n * float(np.log(2 * np.pi)) + root + maha) / 2
 
 
-def _distances(off: Any, cov: Any) -> tuple[Any, Any]:
+def _distances(
+    off: Any,
+    cov: Any,
+) -> tuple[Any, Any]:
     """ln det C, and off^T C^-1 off for each row."""
     factor = ops.cholesky(symmetric(cov, False))
     flat = NUMPY["reshape"](off, (-1, off.shape[-1]))
@@ -260,21 +315,35 @@ _frozen = type(stats.multivariate_normal(0, 1))
 class Normal:
     """``stats.multivariate_normal(mean, cov)`` of traced parameters."""
 
-    def __init__(self, mean: Any, cov: Any) -> None:
+    def __init__(
+        self,
+        mean: Any,
+        cov: Any,
+    ) -> None:
         self.mean, self.cov = mean, cov
 
-    def logpdf(self, x: Any) -> Any:
+    def logpdf(
+        self,
+        x: Any,
+    ) -> Any:
         """Logarithm of the density."""
         return _normal(x, self.mean, self.cov)
 
-    def pdf(self, x: Any) -> Any:
+    def pdf(
+        self,
+        x: Any,
+    ) -> Any:
         """The density."""
         return _exp(self.logpdf(x))
 
 
 @library_rule(_multivariate.__call__)
 def _frozen_normal(
-    self: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False, seed: Any = None
+    self: Any,
+    mean: Any = None,
+    cov: Any = 1,
+    allow_singular: bool = False,
+    seed: Any = None,
 ) -> Any:
     _check_regular(allow_singular)
     return Normal(mean, cov)
@@ -282,7 +351,11 @@ def _frozen_normal(
 
 @library_rule(_multivariate.logpdf)
 def _normal_logpdf(
-    self: Any, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False
+    self: Any,
+    x: Any,
+    mean: Any = None,
+    cov: Any = 1,
+    allow_singular: bool = False,
 ) -> Any:
     _check_regular(allow_singular)
     return _normal(x, mean, cov)
@@ -290,18 +363,28 @@ def _normal_logpdf(
 
 @library_rule(_multivariate.pdf)
 def _normal_pdf(
-    self: Any, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False
+    self: Any,
+    x: Any,
+    mean: Any = None,
+    cov: Any = 1,
+    allow_singular: bool = False,
 ) -> Any:
     return _exp(_normal_logpdf(self, x, mean, cov, allow_singular))
 
 
 @library_rule(_frozen.logpdf)
-def _frozen_logpdf(self: Any, x: Any) -> Any:
+def _frozen_logpdf(
+    self: Any,
+    x: Any,
+) -> Any:
     return _normal(x, self.mean, self.cov_object.covariance)
 
 
 @library_rule(_frozen.pdf)
-def _frozen_pdf(self: Any, x: Any) -> Any:
+def _frozen_pdf(
+    self: Any,
+    x: Any,
+) -> Any:
     return _exp(_frozen_logpdf(self, x))
 
 
@@ -309,7 +392,13 @@ _t = type(stats.multivariate_t)
 
 
 @library_rule(_t.logpdf)
-def _multivariate_t(self: Any, x: Any, loc: Any = None, shape: Any = 1, df: Any = 1) -> Any:
+def _multivariate_t(
+    self: Any,
+    x: Any,
+    loc: Any = None,
+    shape: Any = 1,
+    df: Any = 1,
+) -> Any:
     x, shape, df = as_float(x), as_float(shape), as_float(df)
     n = shape.shape[0] if shape.ndim else np.shape(loc)[-1] if np.ndim(loc) else 1
     off = x - as_float(np.zeros(n) if loc is None else loc)
@@ -320,7 +409,13 @@ def _multivariate_t(self: Any, x: Any, loc: Any = None, shape: Any = 1, df: Any 
 
 
 @library_rule(_t.pdf)
-def _multivariate_t_pdf(self: Any, x: Any, loc: Any = None, shape: Any = 1, df: Any = 1) -> Any:
+def _multivariate_t_pdf(
+    self: Any,
+    x: Any,
+    loc: Any = None,
+    shape: Any = 1,
+    df: Any = 1,
+) -> Any:
     return _exp(_multivariate_t(self, x, loc, shape, df))
 
 
@@ -328,7 +423,11 @@ _dirichlet = type(stats.dirichlet)
 
 
 @library_rule(_dirichlet.logpdf)
-def _dirichlet_logpdf(self: Any, x: Any, alpha: Any) -> Any:
+def _dirichlet_logpdf(
+    self: Any,
+    x: Any,
+    alpha: Any,
+) -> Any:
     x, alpha = as_float(x), as_float(alpha)
     if x.shape[0] + 1 == alpha.shape[0]:
         x = NUMPY["concatenate"]([x, joined([1 - NUMPY["sum"](x, 0)])])
@@ -338,5 +437,9 @@ def _dirichlet_logpdf(self: Any, x: Any, alpha: Any) -> Any:
 
 
 @library_rule(_dirichlet.pdf)
-def _dirichlet_pdf(self: Any, x: Any, alpha: Any) -> Any:
+def _dirichlet_pdf(
+    self: Any,
+    x: Any,
+    alpha: Any,
+) -> Any:
     return _exp(_dirichlet_logpdf(self, x, alpha))

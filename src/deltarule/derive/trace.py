@@ -33,6 +33,7 @@ from deltarule.program.interpret import REPLAYED
 from deltarule.program.types import NAMES, ArrayType
 
 _MISSING = object()
+Strides = tuple[int, ...] | None  # of an array; None where its axes are in row-major order
 _PLAIN: dict[str, Any] = {}  # the attrs of operations without any
 _new = tuple.__new__
 _type = attrgetter("type")
@@ -117,6 +118,7 @@ class Trace:
         "made",
         "open",
         "sites",
+        "strides",
         "tape",
         "values",
     )
@@ -126,6 +128,7 @@ class Trace:
         self.known = known
         self.open = True
         self.values: dict[Node, Any] = {}
+        self.strides: dict[Node, Strides] = {}  # of arrays whose order in memory is known
         self.made: dict[Node, Any] = {}
         self.active: set[Node] = set()
         self.tape: list[Node] = []
@@ -248,6 +251,8 @@ class Trace:
     def _captured(self, key: Any, source: Any, value: Any, mark: bytes) -> Node:
         kind = type_of(value)
         node = Node(ops.input, (), _input_attrs(kind), kind)
+        if isinstance(value, np.ndarray) and all(value.strides):
+            self.strides[node] = tuple(step // value.itemsize for step in value.strides)
         if self.known:
             self.values[node] = value
         if key is not None:
@@ -386,13 +391,18 @@ class Staged:
 
 
 def stage(
-    f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], weak: Sequence[bool] = ()
+    f: Callable[..., Sequence[Any]],
+    types: Sequence[ArrayType],
+    weak: Sequence[bool] = (),
+    strides: Sequence[Strides] = (),
 ) -> Staged:
-    """Trace ``f`` on types alone; it returns a sequence of values. ``weak`` marks Python numbers."""
+    """Trace ``f`` on types alone; it returns a sequence of values. ``weak`` marks Python numbers, ``strides``
+    says how arguments lie in memory."""
     with tracing(known=False) as trace:
         pairs = zip(types, weak or [False] * len(types), strict=True)
         inputs = [trace.input(kind, scalar=kind.shape == (), weak=flag) for kind, flag in pairs]
         nodes = tuple(x.node for x in inputs)
+        trace.strides.update(zip(nodes, strides or [None] * len(nodes), strict=True))
         outputs = [result_node(trace, y) for y in f(*inputs)]
         captured = tuple(trace.captured.values())
         values = tuple(frozen(kept) for kept in captured)

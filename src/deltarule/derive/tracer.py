@@ -196,10 +196,10 @@ class Tracer(Traced):
         return weakened(y if digits is not None else ops.cast(y, dtype=np.dtype(int)))
 
     def __copy__(self) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._plain("pickling").__reduce_ex__(protocol)
@@ -366,6 +366,10 @@ class Tracer(Traced):
             )
         return self[...]
 
+    def copy(self, order: str = "C") -> Any:
+        """A copy, in row-major order unless another is asked for."""
+        return NUMPY["copy"](self, order)
+
     def flatten(self, order: str = "C") -> Any:
         """A copy of one axis."""
         return NUMPY["copy"](NUMPY["ravel"](self, order))
@@ -431,7 +435,7 @@ def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
 
 METHODS = frozenset(
     (
-        "all any argmax argmin argpartition argsort astype choose clip conj conjugate copy "
+        "all any argmax argmin argpartition argsort astype choose clip conj conjugate "
         "cumprod cumsum diagonal dot max mean min "
         "nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
     ).split()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -114,16 +115,78 @@ def is_view(base: Tracer, path: Path) -> bool:
 
 
 def strides_of(owner: Tracer) -> tuple[int, ...] | None:
-    """The layout of a buffer before it is written to, where its value is known; None counts as
-    row-major."""
+    """The layout of a buffer before it is written to, where its value or its order in memory is known; None
+    counts as row-major."""
     x: Any = owner
     while isinstance(x, Tracer):
-        x = x.within.values.get(x.node)
+        trace, node = x.within, x.node
+        if node in trace.strides:
+            strides: tuple[int, ...] | None = trace.strides[node]
+            return strides
+        x = trace.values.get(node, trace.made.get(node))
     return (
-        x.strides
+        in_elements(x)
         if isinstance(x, np.ndarray) and x.shape == owner.shape and all(x.strides)
         else None
     )
+
+
+def lay_out(copy: Any, x: Any, order: str) -> None:
+    """Keep in which order a copy of x lies in memory; what is not known stays so."""
+    if order not in ("C", "F", "A", "K"):
+        raise ValueError(f"order is 'C', 'F', 'A' or 'K', not {order!r}")
+    if order in ("A", "K"):
+        if not layout_known(x):
+            return
+        if order == "A":
+            order = "F" if columns_first(x) else "C"
+    axes = memory_order(x) if order == "K" else tuple(range(copy.ndim))
+    axes = axes[::-1] if order == "F" else axes
+    strides, step = [0] * copy.ndim, 1
+    for axis in reversed(axes):
+        strides[axis], step = step, step * max(1, copy.shape[axis])
+    copy.within.strides[copy.node] = tuple(strides)
+
+
+def layout_known(x: Any) -> bool:
+    """Whether it is known how a value lies in memory: not if it is computed of unknown numbers."""
+    base = x if not isinstance(x, Tracer) or x.base is None else x.base
+    if sum(n > 1 for n in base.shape) < 2 or getattr(base, "version", 0):
+        return True
+    while isinstance(base, Tracer):
+        trace, node = base.within, base.node
+        if node in trace.strides:
+            return True
+        base = trace.values.get(node, trace.made.get(node))
+    return base is not None
+
+
+def in_elements(x: Any) -> tuple[int, ...]:
+    """The strides of an array, counted in elements."""
+    return tuple(step // x.itemsize for step in x.strides)
+
+
+def pattern(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Strides that stand for all those in which the axes follow each other so, with gaps or without; None for
+    row-major order without."""
+    wide = [i for i, n in enumerate(shape) if n > 1]
+    order = sorted(wide, key=lambda i: -abs(strides[i]))
+    axes = [(shape[i], strides[i]) for i in reversed(order)]
+    gap = bool(axes) and (axes[0][1] != 1 or not _compact(axes))
+    if order == wide and not gap:
+        return None
+    found, step = [1] * len(shape), 1 + gap
+    for axis in reversed(order):
+        found[axis] = step
+        step *= shape[axis] + gap
+    return tuple(found)
+
+
+def pattern_of(x: Any) -> tuple[int, ...] | None:
+    """That of an array, or of a traced value."""
+    if not isinstance(x, (Tracer, np.ndarray)) or x.ndim < 2:
+        return None
+    return pattern(x.shape, layout(x))
 
 
 def layout(x: Any) -> tuple[int, ...]:
@@ -132,16 +195,19 @@ def layout(x: Any) -> tuple[int, ...]:
     if isinstance(base, Tracer):
         strides = strides_of(base) if base.version == 0 else base.strides
     else:
-        strides = base.strides
+        strides = in_elements(base)
     return _strides(base.shape, strides, tuple((p.name, tuple(a.items())) for p, a in path))
 
 
 def columns_first(x: Any) -> bool:
     """Whether the elements stand in column-major order, and not in row-major order."""
     wide = [(n, step) for n, step in zip(x.shape, layout(x), strict=True) if n > 1]
-    return len(wide) > 1 and all(
-        later == n * step for (n, step), (_, later) in itertools.pairwise(wide)
-    )
+    return len(wide) > 1 and wide[0][1] == 1 and _compact(wide)
+
+
+def _compact(axes: Sequence[tuple[int, int]]) -> bool:
+    """Whether there are no gaps between axes, sizes and strides of which are given from the fastest on."""
+    return all(later == n * step for (n, step), (_, later) in itertools.pairwise(axes))
 
 
 def memory_order(x: Any) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import common, joined
+from deltarule.derive.views import columns_first, lay_out
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -117,7 +118,12 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(broadcast_to(x, common) for x in found)
 
 
-@rule(np.array, np.copy)
+@rule(np.copy)
+def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    return _array(a, order=order)
+
+
+@rule(np.array)
 def _array(
     a: Any,
     dtype: Any = None,
@@ -137,14 +143,27 @@ def _array(
     own = y is not a or not (copy or a.scalar)  # nobody may write into a number
     out = y if own else ops.reshape(y, shape=y.shape)
     out.scalar = False
+    if isinstance(out, Tracer) and out.ndim > 1 and out.base is None:
+        lay_out(out, x, "K" if order is None else order)
     return out
 
 
-@rule(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require)
+@rule(np.asarray, np.asanyarray, np.require)
 def _asarray(
     a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, like: Any = None
 ) -> Any:
-    return _array(a, dtype, copy=bool(copy))
+    other = isinstance(a, Tracer) and order in ("C", "F") and columns_first(a) != (order == "F")
+    return _array(a, dtype, order, copy=bool(copy) or (other and a.ndim > 1))
+
+
+@rule(np.ascontiguousarray)
+def _ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return _asarray(a, dtype, "C")
+
+
+@rule(np.asfortranarray)
+def _asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return _asarray(a, dtype, "F")
 
 
 @rule(np.asarray_chkfinite)

@@ -20,7 +20,11 @@ _matmul, _atleast_1d = UFUNCS[np.matmul], NUMPY["atleast_1d"]
 
 
 @rule(np.convolve)
-def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
+def _convolve(
+    a: Any,
+    v: Any,
+    mode: str = "full",
+) -> Any:
     a, v = same_dtype([_atleast_1d(as_array(x)) for x in (a, v)])
     if a.ndim > 1 or v.ndim > 1 or not a.size or not v.size:
         raise ValueError(f"np.convolve takes two vectors, not shapes {a.shape} and {v.shape}")
@@ -34,7 +38,11 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
     return _matmul(windows, v[::-1])[start : start + size]
 
 
-def _window(mode: str, n: int, reach: int) -> tuple[int, int]:
+def _window(
+    mode: str,
+    n: int,
+    reach: int,
+) -> tuple[int, int]:
     """Which of the full results a mode keeps."""
     known = {"full": (0, n + reach), "same": (reach // 2, n), "valid": (reach, n - reach)}
     if mode not in known:
@@ -43,12 +51,19 @@ def _window(mode: str, n: int, reach: int) -> tuple[int, int]:
 
 
 @rule(np.correlate)
-def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+def _correlate(
+    a: Any,
+    v: Any,
+    mode: str = "valid",
+) -> Any:
     return _convolve(a, _atleast_1d(as_array(v))[::-1], mode)
 
 
 @rule(np.polyval)
-def _polyval(p: Any, x: Any) -> Any:
+def _polyval(
+    p: Any,
+    x: Any,
+) -> Any:
     x = as_array(x)
     found: Any = 0 * x
     for coefficient in as_array(p):
@@ -57,14 +72,21 @@ def _polyval(p: Any, x: Any) -> Any:
 
 
 @rule(np.vander)
-def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+def _vander(
+    x: Any,
+    N: int | None = None,
+    increasing: bool = False,
+) -> Any:
     x = as_array(x)
     n = x.shape[0] if N is None else N
     powers = np.arange(n) if increasing else np.arange(n)[::-1]
     return ops.reshape(x, shape=(x.shape[0], 1)) ** powers
 
 
-def _same_length(a1: Any, a2: Any) -> list[Any]:
+def _same_length(
+    a1: Any,
+    a2: Any,
+) -> list[Any]:
     """Coefficients with zeros in front of the shorter ones."""
     given = same_dtype([_atleast_1d(as_array(x)) for x in (a1, a2)])
     n = max(x.shape[0] for x in given)
@@ -72,22 +94,34 @@ def _same_length(a1: Any, a2: Any) -> list[Any]:
 
 
 @rule(np.polyadd)
-def _polyadd(a1: Any, a2: Any) -> Any:
+def _polyadd(
+    a1: Any,
+    a2: Any,
+) -> Any:
     return UFUNCS[np.add](*_same_length(a1, a2))
 
 
 @rule(np.polysub)
-def _polysub(a1: Any, a2: Any) -> Any:
+def _polysub(
+    a1: Any,
+    a2: Any,
+) -> Any:
     return UFUNCS[np.subtract](*_same_length(a1, a2))
 
 
 @rule(np.polymul)
-def _polymul(a1: Any, a2: Any) -> Any:
+def _polymul(
+    a1: Any,
+    a2: Any,
+) -> Any:
     return _convolve(a1, a2)
 
 
 @rule(np.polyder)
-def _polyder(p: Any, m: int = 1) -> Any:
+def _polyder(
+    p: Any,
+    m: int = 1,
+) -> Any:
     x = as_array(p)
     for _ in range(m):
         x = x[:-1] * np.arange(x.shape[0] - 1, 0, -1)
@@ -95,7 +129,11 @@ def _polyder(p: Any, m: int = 1) -> Any:
 
 
 @rule(np.polyint)
-def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+def _polyint(
+    p: Any,
+    m: int = 1,
+    k: Any = None,
+) -> Any:
     x = as_float(p)
     constants = NUMPY["broadcast_to"](as_array(0.0 if k is None else k), (m,))
     for i in range(m):
@@ -120,7 +158,12 @@ def _polyfit(
     return weighted_fit(_vander(x, deg + 1), y, w, rcond)
 
 
-def weighted_fit(left: Any, y: Any, w: Any, rcond: Any) -> Any:
+def weighted_fit(
+    left: Any,
+    y: Any,
+    w: Any,
+    rcond: Any,
+) -> Any:
     """Coefficients of the columns of ``left``, whose weighted sum is nearest to y."""
     if w is not None:
         weights = as_float(w)
@@ -133,7 +176,10 @@ def weighted_fit(left: Any, y: Any, w: Any, rcond: Any) -> Any:
 
 
 @rule(np.polydiv)
-def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+def _polydiv(
+    u: Any,
+    v: Any,
+) -> tuple[Any, Any]:
     """Long division: each coefficient of the quotient takes its multiple of v away."""
     left, right = same_dtype([_atleast_1d(as_float(x)) for x in (u, v)])
     m, n = left.shape[0], right.shape[0]
@@ -149,7 +195,10 @@ def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     return NUMPY["stack"](found), _without_zeros(rest, 1e-14)
 
 
-def _without_zeros(x: Any, tolerance: float) -> Any:
+def _without_zeros(
+    x: Any,
+    tolerance: float,
+) -> Any:
     """Without zeros in front, one coefficient left; but coefficients that a derivative depends on stay."""
     if isinstance(x, Tracer) and (x.active or not x.known):
         return x
@@ -190,13 +239,21 @@ def _roots(p: Any) -> Any:
     return found[[i for i in range(n - 1) if i not in zeros] + zeros] if zeros else found
 
 
-def known_to_be(x: Any, number: float) -> bool:
+def known_to_be(
+    x: Any,
+    number: float,
+) -> bool:
     """Whether the number is known, and that one."""
     return bool(x == number) if getattr(x, "known", True) else False
 
 
 @library_rule(np.poly1d.__init__)
-def _poly1d(self: Any, c_or_r: Any, r: bool = False, variable: str | None = None) -> None:
+def _poly1d(
+    self: Any,
+    c_or_r: Any,
+    r: bool = False,
+    variable: str | None = None,
+) -> None:
     """The class keeps traced coefficients; zeros in front stay where a derivative depends on them."""
     given = _atleast_1d(as_array(c_or_r))
     self._coeffs = _poly(given) if r else _without_zeros(given, 0.0)

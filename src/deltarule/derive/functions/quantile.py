@@ -19,19 +19,71 @@ from deltarule.derive.tracer import Tracer
 from deltarule.program import ops
 
 
-def _sorted_last(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+def _sorted_last(
+    a: Any,
+    axis: Axis,
+) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """Elements sorted along one last axis made of ``axis``; those axes; the shape with size 1 at them."""
     x = as_float(a)
     axes = axes_of(axis, x.ndim)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    return _sort(_lined(x, axes), -1), axes, kept
+
+
+def _lined(
+    x: Any,
+    axes: tuple[int, ...],
+) -> Any:
+    """Some axes made one, the last."""
     rest = [i for i in range(x.ndim) if i not in axes]
     lined = NUMPY["transpose"](x, [*rest, *axes])
     size = math.prod(x.shape[i] for i in axes)
-    flat = NUMPY["reshape"](lined, (*(x.shape[i] for i in rest), size))
+    return NUMPY["reshape"](lined, (*(x.shape[i] for i in rest), size))
+
+
+def _weighted(
+    a: Any,
+    q: Any,
+    axis: Axis,
+    method: str,
+    keepdims: bool,
+    weights: Any,
+    missing: bool,
+) -> Any:
+    """The first element in order up to which the weights are at least that share of all; where elements are
+    missing, without these."""
+    if method != "inverted_cdf":
+        raise ValueError(f"quantiles with weights have method='inverted_cdf', not {method!r}")
+    x, w = as_array(a), ops.stop_gradient(ops.cast(as_array(weights), dtype=np.dtype(float)))
+    axes = axes_of(axis, x.ndim)
+    if w.shape != x.shape:
+        if w.ndim != 1 or len(axes) != 1 or w.shape[0] != x.shape[axes[0]]:
+            raise ValueError(f"weights of shape {w.shape} do not fit {x.shape} along axis {axis}")
+        w = NUMPY["broadcast_to"](
+            NUMPY["reshape"](w, [-1 if i == axes[0] else 1 for i in range(x.ndim)]), x.shape
+        )
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return _sort(flat, -1), axes, kept
+    x, w = _lined(x, axes), _lined(w, axes)
+    w = ops.select(ops.ne(x, x), 0.0 * w, w) if missing else w
+    order = NUMPY["argsort"](x, -1)
+    x, w = _take_along_axis(x, order, -1), _take_along_axis(w, order, -1)
+    share = NUMPY["cumsum"](w, -1)
+    share = share / share[..., -1:]
+    share = ops.select(ops.eq(share, 0 * share), share * 0 - 1, share)
+    level = as_float(q)
+    below = ops.lt(share, ops.reshape(level, shape=(level.size, *(1,) * share.ndim)))
+    index = _sum(below, -1)
+    found = _take_along_axis(x[None], index[..., None], -1)[..., 0]
+    if not missing and x.dtype.kind == "f":
+        found = ops.select(ops.ne(x[..., -1], x[..., -1]), found.dtype.type(np.nan), found)
+    return NUMPY["reshape"](found, (*level.shape, *(kept if keepdims else found.shape[1:])))
 
 
-def _between(low: Any, high: Any, share: Any) -> Any:
+def _between(
+    low: Any,
+    high: Any,
+    share: Any,
+) -> Any:
     return low + (high - low) * share
 
 
@@ -48,7 +100,7 @@ def _quantile(
     weights: Any = None,
 ) -> Any:
     if weights is not None:
-        raise no_rule(np.quantile, "with weights")
+        return _weighted(a, q, axis, method, keepdims, weights, missing=False)
     ordered, _, kept = _sorted_last(a, axis)
     n = ordered.shape[-1]
     if not n:
@@ -69,7 +121,11 @@ def _quantile(
     return ops.reshape(found, shape=(*level.shape, *kept)) if keepdims else found
 
 
-def _places(q: Any, n: int, method: Any) -> tuple[Any, Any]:
+def _places(
+    q: Any,
+    n: int,
+    method: Any,
+) -> tuple[Any, Any]:
     """Levels, and where they lie among n sorted elements, counted from 0 with a fraction."""
     level = as_float(q)
     if isinstance(level, Tracer) and (level.active or not level.known):
@@ -127,8 +183,10 @@ def _nanquantile(
     *,
     weights: Any = None,
 ) -> Any:
-    if weights is not None or method != "linear":
-        raise no_rule(np.nanquantile, "with weights or a method other than 'linear'")
+    if weights is not None:
+        return _weighted(a, q, axis, method, keepdims, weights, missing=True)
+    if method != "linear":
+        raise no_rule(np.nanquantile, f"with method={method!r}; traced is 'linear'")
     ordered, _, kept = _sorted_last(a, axis)
     number = ops.cast(_sum(ops.eq(ordered, ordered), -1, keepdims=True), dtype=ordered.dtype)
     last = UFUNCS[np.maximum](number - 1, ordered.dtype.type(0))

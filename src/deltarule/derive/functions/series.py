@@ -35,7 +35,10 @@ _SUMS = (
 )
 
 
-def _spread(c: Any, x: Any) -> Any:
+def _spread(
+    c: Any,
+    x: Any,
+) -> Any:
     """Coefficients with an axis for each of x, so that every column of them meets every element."""
     return NUMPY["reshape"](c, (*c.shape, *(1,) * np.ndim(x)))
 
@@ -44,7 +47,11 @@ def _value(function: Any) -> Callable[..., Any]:
     """NumPy spreads the coefficients where x is an array; a traced value counts as one."""
     name = f"{function.__module__}.{function.__qualname__}"
 
-    def value(x: Any, c: Any, tensor: bool = True) -> Any:
+    def value(
+        x: Any,
+        c: Any,
+        tensor: bool = True,
+    ) -> Any:
         x, c = as_array(x), NUMPY["atleast_1d"](as_array(c))
         return EXCHANGED[name][1](x, _spread(c, x) if tensor else c, tensor=False)
 
@@ -60,7 +67,11 @@ for _dispatched in (polynomial.polyval2d, polynomial.polygrid2d):
 
 
 @library_rule(polynomial.polyvalfromroots)
-def _from_roots(x: Any, r: Any, tensor: bool = True) -> Any:
+def _from_roots(
+    x: Any,
+    r: Any,
+    tensor: bool = True,
+) -> Any:
     x, r = as_array(x), NUMPY["atleast_1d"](as_array(r))
     if not tensor and x.ndim >= r.ndim:
         raise ValueError("x.ndim must be < r.ndim when tensor == False")
@@ -85,7 +96,10 @@ def _times_x(function: Any) -> Callable[..., Any]:
 def _line(function: Any) -> Callable[..., Any]:
     slope = function(0.0, 1.0)
 
-    def line(off: Any, scl: Any) -> Any:
+    def line(
+        off: Any,
+        scl: Any,
+    ) -> Any:
         return slope * as_array(scl) + np.eye(2)[0] * as_array(off)
 
     return line
@@ -106,7 +120,13 @@ def _trimmed(seq: Any) -> Any:
 
 @library_rule(polyutils._fit)
 def _fit(
-    vander_f: Any, x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None
+    vander_f: Any,
+    x: Any,
+    y: Any,
+    deg: Any,
+    rcond: Any = None,
+    full: bool = False,
+    w: Any = None,
 ) -> Any:
     if full:
         raise no_rule(polynomial.polyfit, "with full=True; traced are the coefficients")

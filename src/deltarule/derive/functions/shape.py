@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
-from deltarule.derive.table import NUMPY, rule
+from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
-from deltarule.derive.views import Path, columns_first, memory_order, view
+from deltarule.derive.views import Path, columns_first, layout_known, memory_order, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -23,7 +23,7 @@ from deltarule.program.families import broadcast_to
 def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     x = as_array(a)
     if order in ("A", "K"):
-        order = "F" if columns_first(x) else "C"
+        order = "F" if columns_first(_laid_out(x, order)) else "C"
     if order == "F":
         turned = _reshape(_transpose(x), tuple(reversed(_target(x, shape))), copy=copy)
         return _transpose(turned)
@@ -31,6 +31,17 @@ def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = Non
         raise ValueError(f"order is 'C', 'F', 'A' or 'K', not {order!r}")
     target = _target(x, shape)
     return ops.reshape(x, shape=target) if copy else view(x, ops.reshape, shape=target)
+
+
+def _laid_out(x: Any, order: str) -> Any:
+    """A value of which is known how it lies in memory; an error for any other."""
+    if not layout_known(x):
+        raise no_rule(
+            np.ravel,
+            f"with order={order!r} of a computed array, whose order in memory is not known while compiling, "
+            "batching or scanning; write order='C' or 'F'",
+        )
+    return x
 
 
 def _target(x: Any, shape: Any) -> tuple[int, ...]:
@@ -48,7 +59,7 @@ def _target(x: Any, shape: Any) -> tuple[int, ...]:
 def _ravel(a: Any, order: str = "C") -> Any:
     x = as_array(a)
     if order == "K":
-        x, order = _transpose(x, memory_order(x)), "C"
+        x, order = _transpose(x, memory_order(_laid_out(x, order))), "C"
     return _reshape(x, (x.size,), order=order)
 
 

@@ -23,7 +23,11 @@ from deltarule.program.primitive import ErrorSample, Primitive, Sample
 from deltarule.program.types import ArrayType
 
 
-def shifted(x: Any, places: int, axis: int) -> Any:
+def shifted(
+    x: Any,
+    places: int,
+    axis: int,
+) -> Any:
     """x[j + places] along an axis, zero where there is none."""
     n, rank = x.shape[axis], len(x.shape)
     left = max(n - abs(places), 0)
@@ -35,21 +39,32 @@ def shifted(x: Any, places: int, axis: int) -> Any:
     return pad(part, shape=x.shape, start=tuple(into), step=(1,) * rank)
 
 
-def _row(ab: Any, r: int) -> Any:
+def _row(
+    ab: Any,
+    r: int,
+) -> Any:
     """One diagonal, as a matrix of one row."""
     rank = len(ab.shape)
     start = tuple(r if i == rank - 2 else 0 for i in range(rank))
     return slice_(ab, start=start, size=(*ab.shape[:-2], 1, ab.shape[-1]), step=(1,) * rank)
 
 
-def _turned(ab: Any, lower: int, upper: int) -> Any:
+def _turned(
+    ab: Any,
+    lower: int,
+    upper: int,
+) -> Any:
     """The diagonals of the transposed matrix."""
     last = len(ab.shape) - 1
     rows = [shifted(_row(ab, lower + upper - r), r - lower, last) for r in range(lower + upper + 1)]
     return concatenate(*rows, axis=last - 1)
 
 
-def _product(ab: Any, x: Any, upper: int) -> Any:
+def _product(
+    ab: Any,
+    x: Any,
+    upper: int,
+) -> Any:
     """The banded matrix times x."""
     lead = ab.shape[:-2]
     terms = []
@@ -60,7 +75,12 @@ def _product(ab: Any, x: Any, upper: int) -> Any:
     return total(terms, x)
 
 
-def _outer(right: Any, y: Any, lower: int, upper: int) -> Any:
+def _outer(
+    right: Any,
+    y: Any,
+    lower: int,
+    upper: int,
+) -> Any:
     """The diagonals of right y^T."""
     rows = []
     for k in range(-upper, lower + 1):
@@ -69,7 +89,12 @@ def _outer(right: Any, y: Any, lower: int, upper: int) -> Any:
     return concatenate(*rows, axis=len(y.shape) - 2)
 
 
-def _type(ab: ArrayType, b: ArrayType, lower: int, upper: int) -> ArrayType:
+def _type(
+    ab: ArrayType,
+    b: ArrayType,
+    lower: int,
+    upper: int,
+) -> ArrayType:
     check_matrix("solve_banded", ab, square=False)
     check_matrix("solve_banded", b, square=False)
     dtype = same_dtype("solve_banded", (ab, b))
@@ -82,23 +107,46 @@ def _type(ab: ArrayType, b: ArrayType, lower: int, upper: int) -> ArrayType:
     return ArrayType((*lead, *b.shape[-2:]), dtype)
 
 
-def _evaluate(ab: Any, b: Any, lower: int, upper: int) -> Any:
+def _evaluate(
+    ab: Any,
+    b: Any,
+    lower: int,
+    upper: int,
+) -> Any:
     from scipy.linalg import solve_banded as solve
 
-    def one(ab: Any, b: Any) -> Any:
+    def one(
+        ab: Any,
+        b: Any,
+    ) -> Any:
         return solve((lower, upper), ab, b)
 
     return of_each(one, ab, b, tail=b.shape[-2:], dtype=b.dtype)
 
 
-def _vjp(i: int, ct: Any, y: Any, ab: Any, b: Any, lower: int, upper: int) -> Any:
+def _vjp(
+    i: int,
+    ct: Any,
+    y: Any,
+    ab: Any,
+    b: Any,
+    lower: int,
+    upper: int,
+) -> Any:
     right = solve_banded(_turned(ab, lower, upper), ct, lower=upper, upper=lower)
     if i == 1:
         return unbroadcast(right, b.shape)
     return unbroadcast(neg(_outer(right, y, lower, upper)), ab.shape)
 
 
-def _jvp(tangents: Sequence[Any], y: Any, ab: Any, b: Any, lower: int, upper: int) -> Any:
+def _jvp(
+    tangents: Sequence[Any],
+    y: Any,
+    ab: Any,
+    b: Any,
+    lower: int,
+    upper: int,
+) -> Any:
     moved, tb = tangents
     terms = [] if tb is None else [tb]
     terms += [] if moved is None else [neg(_product(moved, y, upper))]

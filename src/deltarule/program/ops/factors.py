@@ -34,7 +34,12 @@ from deltarule.program.types import ArrayType
 Evaluate = Callable[..., Any]
 
 
-def of_each(function: Evaluate, *arrays: Any, tail: tuple[int, ...], dtype: Any) -> Any:
+def of_each(
+    function: Evaluate,
+    *arrays: Any,
+    tail: tuple[int, ...],
+    dtype: Any,
+) -> Any:
     """A function of single matrices on each of those over the last two axes, leading axes broadcast."""
     lead = np.broadcast_shapes(*(x.shape[:-2] for x in arrays))
     given = [np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in arrays]
@@ -47,7 +52,10 @@ def of_each(function: Evaluate, *arrays: Any, tail: tuple[int, ...], dtype: Any)
 # --- orthogonal columns ---
 
 
-def _complement_type(x: ArrayType, factor: str) -> ArrayType:
+def _complement_type(
+    x: ArrayType,
+    factor: str,
+) -> ArrayType:
     check_matrix("complement", x, square=False)
     *lead, m, n = x.shape
     if m < n:
@@ -55,7 +63,10 @@ def _complement_type(x: ArrayType, factor: str) -> ArrayType:
     return ArrayType((*lead, m, m - n), x.dtype)
 
 
-def _complement(x: Any, factor: str) -> Any:
+def _complement(
+    x: Any,
+    factor: str,
+) -> Any:
     n = x.shape[-1]
     if factor == "q":
         return np.linalg.qr(x, "complete")[0][..., n:]
@@ -65,7 +76,13 @@ def _complement(x: Any, factor: str) -> Any:
     return np.conj(np.swapaxes(rows, -1, -2))
 
 
-def _complement_vjp(i: int, ct: Any, y: Any, x: Any, factor: str) -> Any:
+def _complement_vjp(
+    i: int,
+    ct: Any,
+    y: Any,
+    x: Any,
+    factor: str,
+) -> Any:
     return neg(conj(matmul(matmul(y, adjoint(conj(ct))), adjoint(pinv(x, rcond=None)))))
 
 
@@ -90,7 +107,10 @@ complement: Primitive = Primitive(
 )
 
 
-def _check_tall(name: str, x: ArrayType) -> None:
+def _check_tall(
+    name: str,
+    x: ArrayType,
+) -> None:
     check_matrix(name, x, square=False)
     if x.shape[-2] < x.shape[-1]:
         raise TypeRuleError(f"{name}: at least as many rows as columns are wanted, not {x!r}")
@@ -106,13 +126,21 @@ def _polar(x: Any) -> Any:
     return u @ vt
 
 
-def _stretched(y: Any, x: Any) -> Any:
+def _stretched(
+    y: Any,
+    x: Any,
+) -> Any:
     """The symmetric factor y^T x."""
     found = matmul(adjoint(y), x)
     return (found + adjoint(found)) / 2
 
 
-def _polar_vjp(i: int, ct: Any, y: Any, x: Any) -> Any:
+def _polar_vjp(
+    i: int,
+    ct: Any,
+    y: Any,
+    x: Any,
+) -> Any:
     ct, p = conj(ct), _stretched(y, x)
     seen = matmul(adjoint(y), ct)
     turned = sylvester(p, p, seen)
@@ -122,7 +150,11 @@ def _polar_vjp(i: int, ct: Any, y: Any, x: Any) -> Any:
     return conj(add(inside, matmul(sub(ct, matmul(y, seen)), pinv(p, rcond=None))))
 
 
-def _polar_jvp(tangents: Sequence[Any], y: Any, x: Any) -> Any:
+def _polar_jvp(
+    tangents: Sequence[Any],
+    y: Any,
+    x: Any,
+) -> Any:
     t, p = tangents[0], _stretched(y, x)
     seen = matmul(adjoint(y), t)
     inside = matmul(y, sylvester(p, p, sub(seen, adjoint(seen))))
@@ -184,13 +216,19 @@ pivots: Primitive = Primitive(
 )
 
 
-def _exchanged_type(swaps: ArrayType, rows: int) -> ArrayType:
+def _exchanged_type(
+    swaps: ArrayType,
+    rows: int,
+) -> ArrayType:
     if swaps.dtype.kind not in "iu" or not swaps.shape or swaps.shape[-1] > rows:
         raise TypeRuleError(f"exchanged takes at most {rows} row numbers, not {swaps!r}")
     return ArrayType((*swaps.shape[:-1], rows), np.dtype(np.int64))
 
 
-def _exchanged(swaps: Any, rows: int) -> Any:
+def _exchanged(
+    swaps: Any,
+    rows: int,
+) -> Any:
     order = np.tile(np.arange(rows), (*swaps.shape[:-1], 1))
     for k in range(swaps.shape[-1]):
         other = swaps[..., k, None].astype(np.int64)
@@ -249,12 +287,20 @@ def _strict(x: Any) -> Any:
     return x * np.tri(x.shape[-1], k=-1, dtype=x.dtype)
 
 
-def _from_right(y: Any, x: Any) -> Any:
+def _from_right(
+    y: Any,
+    x: Any,
+) -> Any:
     """x u^-1, u being the upper factor of y."""
     return swap(solve_triangular(swap(y), swap(x), lower=True))
 
 
-def _lu_vjp(i: int, ct: Any, y: Any, x: Any) -> Any:
+def _lu_vjp(
+    i: int,
+    ct: Any,
+    y: Any,
+    x: Any,
+) -> Any:
     left = matmul(swap(_unit(y)), _strict(ct))
     right = matmul(triangle(ct, False), swap(triangle(y, False)))
     middle = add(_strict(left), triangle(right, False))
@@ -262,7 +308,11 @@ def _lu_vjp(i: int, ct: Any, y: Any, x: Any) -> Any:
     return swap(solve_triangular(y, swap(found), lower=False))
 
 
-def _lu_jvp(tangents: Sequence[Any], y: Any, x: Any) -> Any:
+def _lu_jvp(
+    tangents: Sequence[Any],
+    y: Any,
+    x: Any,
+) -> Any:
     lower, upper = _unit(y), triangle(y, False)
     seen = _from_right(y, solve_triangular(lower, tangents[0], lower=True))
     return add(matmul(lower, _strict(seen)), matmul(triangle(seen, False), upper))
@@ -288,7 +338,11 @@ lu: Primitive = Primitive(
 # --- equations and functions ---
 
 
-def _sylvester_type(a: ArrayType, b: ArrayType, q: ArrayType) -> ArrayType:
+def _sylvester_type(
+    a: ArrayType,
+    b: ArrayType,
+    q: ArrayType,
+) -> ArrayType:
     check_matrix("sylvester", a)
     check_matrix("sylvester", b)
     check_matrix("sylvester", q, square=False)
@@ -299,13 +353,24 @@ def _sylvester_type(a: ArrayType, b: ArrayType, q: ArrayType) -> ArrayType:
     return ArrayType((*lead, *shape), dtype)
 
 
-def _sylvester(a: Any, b: Any, q: Any) -> Any:
+def _sylvester(
+    a: Any,
+    b: Any,
+    q: Any,
+) -> Any:
     from scipy.linalg import solve_sylvester
 
     return of_each(solve_sylvester, a, b, q, tail=q.shape[-2:], dtype=q.dtype)
 
 
-def _sylvester_vjp(i: int, ct: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
+def _sylvester_vjp(
+    i: int,
+    ct: Any,
+    y: Any,
+    a: Any,
+    b: Any,
+    q: Any,
+) -> Any:
     right = sylvester(swap(a), swap(b), ct)
     if i == 2:
         return unbroadcast(right, q.shape)
@@ -314,7 +379,13 @@ def _sylvester_vjp(i: int, ct: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
     return unbroadcast(neg(matmul(swap(y), right)), b.shape)
 
 
-def _sylvester_jvp(tangents: Sequence[Any], y: Any, a: Any, b: Any, q: Any) -> Any:
+def _sylvester_jvp(
+    tangents: Sequence[Any],
+    y: Any,
+    a: Any,
+    b: Any,
+    q: Any,
+) -> Any:
     ta, tb, tq = tangents
     terms = [] if tq is None else [tq]
     terms += [] if ta is None else [neg(matmul(ta, y))]
@@ -343,7 +414,10 @@ sylvester: Primitive = Primitive(
 
 
 def _same_square(name: str) -> Callable[..., ArrayType]:
-    def type_rule(x: ArrayType, **attrs: Any) -> ArrayType:
+    def type_rule(
+        x: ArrayType,
+        **attrs: Any,
+    ) -> ArrayType:
         check_matrix(name, x)
         return x
 
@@ -351,11 +425,18 @@ def _same_square(name: str) -> Callable[..., ArrayType]:
 
 
 def _matrix_function(
-    name: str, doc: str, evaluate: Evaluate, notation: str, **attrs: Any
+    name: str,
+    doc: str,
+    evaluate: Evaluate,
+    notation: str,
+    **attrs: Any,
 ) -> Primitive:
     """A power series of matrices: its derivative along t is the upper right block of f([[x, t], [0, x]])."""
 
-    def value(x: Any, **attrs: Any) -> Any:
+    def value(
+        x: Any,
+        **attrs: Any,
+    ) -> Any:
         wide = np.result_type(x.dtype, float)
 
         def checked(one: Any) -> Any:
@@ -369,7 +450,11 @@ def _matrix_function(
 
         return of_each(checked, x, tail=x.shape[-2:], dtype=x.dtype)
 
-    def moved(x: Any, t: Any, **attrs: Any) -> Any:
+    def moved(
+        x: Any,
+        t: Any,
+        **attrs: Any,
+    ) -> Any:
         n, axis = x.shape[-1], len(x.shape) - 1
         rows = concatenate(x, t, axis=axis), concatenate(zeros_like(x), x, axis=axis)
         whole = found(concatenate(*rows, axis=axis - 1), **attrs)
@@ -406,7 +491,10 @@ def _logm(x: Any) -> Any:
     return logm(x)
 
 
-def _powerm(x: Any, power: float) -> Any:
+def _powerm(
+    x: Any,
+    power: float,
+) -> Any:
     from scipy.linalg import fractional_matrix_power
 
     return fractional_matrix_power(x, power)
