@@ -104,13 +104,6 @@ class Kernel(ABC):
         return 1
 
 
-@dataclass(frozen=True, slots=True)
-class FailingKernel(Kernel):
-    """A kernel that may fail; ``code`` is the number by which machine code then names the node."""
-
-    code: int
-
-
 def key_of(scalar: Scalar) -> Any:
     """What equal scalars have in common."""
     return scalar.key if isinstance(scalar, Number) else scalar
