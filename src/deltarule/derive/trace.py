@@ -111,9 +111,7 @@ class Trace:
         Inner traces have higher levels; an operation belongs to the highest level among its arguments.
     values : dict
         Node -> value, for all nodes if ``known`` (then Python may branch on them), else for constants made
-        inside. A value may be a traced value of an outer level.
-    made : dict
-        Node -> array made by the traced function itself, of known numbers.
+        inside and what follows from them. A value may be a traced value of an outer level.
     tape : list of Node
         Nodes that depend on an active input, in order.
     labels : dict
@@ -126,7 +124,6 @@ class Trace:
         "known",
         "labels",
         "level",
-        "made",
         "open",
         "sites",
         "tape",
@@ -138,7 +135,6 @@ class Trace:
         self.known = known
         self.open = True
         self.values: dict[Node, Any] = {}
-        self.made: dict[Node, Any] = {}
         self.active: set[Node] = set()
         self.tape: list[Node] = []
         self.captured: dict[Any, Captured] = {}
@@ -167,7 +163,7 @@ class Trace:
         """Add a node for ``primitive`` on ``args``, compute its value where those of the arguments are
         known."""
         if not self.open:
-            raise escaped(self, primitive.name)
+            return self._afterwards(primitive, args, attrs)
         nodes = []
         for x in args:
             if type(x) is Tracer and x.within is self:
@@ -184,6 +180,15 @@ class Trace:
             run = primitive.evaluate if self.level == 1 else primitive
             values[node] = run(*map(values.__getitem__, nodes), **attrs)
         return self.add(node)
+
+    def _afterwards(
+        self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any]
+    ) -> Any:
+        """An operation after the trace has ended, which only its constants take part in: as plain arrays."""
+        given = [x.settled if type(x) is Tracer and not x.within.open else x for x in args]
+        if any(x is None for x in given):
+            raise escaped(self, primitive.name)
+        return primitive(*given, **attrs)
 
     def add(self, node: Node) -> Any:
         """Put a node on the tape if an active value reaches it; return its traced results."""
@@ -213,6 +218,8 @@ class Trace:
             self.values[node] = x
             return node
         if isinstance(x, Tracer):
+            if not x.within.open and (kept := x.settled) is not None:
+                return self.capture(kept)
             if x.within.level >= self.level or not x.within.open:
                 raise escaped(x.within, "an operation")
             key = x.node
@@ -286,7 +293,7 @@ class Trace:
         """A traced value that depends on no input, made by ``np.zeros`` and the like."""
         node = self.capture(x)
         if not isinstance(x, Tracer):
-            self.made[node] = x
+            self.values.setdefault(node, x)
         return Tracer(self, node)
 
     def site(self) -> str:

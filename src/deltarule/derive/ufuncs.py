@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.attributes import Flat
 from deltarule.derive.creation import holds_traced
 from deltarule.derive.library import reach
 from deltarule.derive.table import UFUNC_METHODS, UFUNCS, no_rule
-from deltarule.derive.tracer import WEAK, Flat, Tracer, is_python, plain_call, write_outside
+from deltarule.derive.tracer import WEAK, Tracer, is_python, plain_call, write_outside
 from deltarule.derive.views import fitted
 from deltarule.errors import NoRuleError, TypeRuleError
 from deltarule.program import Primitive, ops

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +43,24 @@ def shared(x: Any, primitive: Primitive, attrs: dict[str, Any]) -> Any:
         out.scalar = False
         out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
     return out
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picked:
+    """A step of a path that is no primitive: the elements at places counted in row-major order."""
+
+    index: Any
+    name: str = "picked"
+
+    def __call__(self, x: Any) -> Any:
+        """Their values."""
+        return ops.gather(ops.reshape(x, shape=(x.size,)), self.index)
+
+
+def picked(x: Any, index: Any) -> Any:
+    """Elements at these places, as a view that nobody can write to."""
+    step: Any = Picked(index)
+    return shared(shared(x, step, {}), ops.broadcast, {"shape": index.shape})
 
 
 def replay(x: Any, path: Path) -> list[Any]:
@@ -92,7 +111,7 @@ def put_back(owner: Tracer, path: Path, new: Any) -> Any:
 
 def is_view(base: Tracer, path: Path) -> bool:
     """Whether NumPy shares memory along the path."""
-    strides = strides_of(base) if base.version == 0 else base.strides
+    strides = strides_of(base) if base.version == 0 else base.laid
     return _is_view(base.shape, strides, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
 
 
@@ -113,10 +132,14 @@ def layout(x: Any) -> tuple[int, ...]:
     """Strides of a value as NumPy would have them; what is not known counts as row-major."""
     base, path = (x, ()) if not isinstance(x, Tracer) or x.base is None else (x.base, x.path)
     if isinstance(base, Tracer):
-        strides = strides_of(base) if base.version == 0 else base.strides
+        strides = strides_of(base) if base.version == 0 else base.laid
     else:
         strides = base.strides
-    return _strides(base.shape, strides, tuple((p.name, tuple(a.items())) for p, a in path))
+    size = base.dtype.itemsize
+    strides = _row_major(base.shape, size) if strides is None else strides
+    names = tuple((p.name, tuple(a.items())) for p, a in path)
+    out = _followed(base.shape, strides, names, size)
+    return _row_major(x.shape, size) if out is None else out.strides
 
 
 def columns_first(x: Any) -> bool:
@@ -133,16 +156,8 @@ def memory_order(x: Any) -> tuple[int, ...]:
     return tuple(sorted(range(x.ndim), key=lambda i: -abs(strides[i])))
 
 
-@lru_cache(maxsize=1024)
-def _strides(
-    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
-) -> tuple[int, ...]:
-    out = _followed(shape, strides, path)
-    return (
-        tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
-        if out is None
-        else out.strides
-    )
+def _row_major(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    return tuple(size * max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
 
 
 @lru_cache(maxsize=1024)
@@ -153,12 +168,12 @@ def _is_view(
 
 
 def _followed(
-    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...]
+    shape: tuple[int, ...], strides: tuple[int, ...] | None, path: tuple[Any, ...], size: int = 1
 ) -> Any:
     """An empty array with the strides at the end of a path; None where NumPy would copy."""
     if strides is None:
-        strides = tuple(max(1, math.prod(shape[i + 1 :])) for i in range(len(shape)))
-    out = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
+        strides = _row_major(shape, size)
+    out = np.lib.stride_tricks.as_strided(np.zeros(1, f"V{size}"), shape, strides)
     for name, items in path:
         attrs = dict(items)
         if name == "slice":
@@ -175,11 +190,16 @@ def _followed(
     return out
 
 
+def is_read_only(x: Any) -> bool:
+    """Whether NumPy lets nobody write through the view: it shows an element twice."""
+    return any(p is ops.broadcast for p, _ in x.path)
+
+
 def writable(x: Tracer) -> Tracer:
     """The owner of the buffer to write to."""
     if x.base is None:
         return x
-    if any(p is ops.broadcast for p, _ in x.path):
+    if is_read_only(x):
         raise ValueError(
             f"assignment destination is read-only: a broadcast view ({x._place()}). Write "
             "to a copy, x.copy()"
