@@ -7,7 +7,6 @@ central differences confirm; for what is refused, an error that names the use an
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 import pytest
@@ -168,7 +167,6 @@ QUESTIONS = {
     "flags": lambda x: [x.flags.c_contiguous, x.T.flags["F_CONTIGUOUS"], x.flags.writeable],
     "read-only": lambda x: [x.diagonal().flags.writeable, x[1:].flags.c_contiguous],
     "contains": lambda x: [0.3 in x, x[1, 1] in x, 7.0 in x],
-    "math": lambda x: [math.floor(x[0, 2]), math.ceil(x[0, 2]), math.trunc(x[0, 1])],
     "device": lambda x: [x.device == "cpu"],
 }
 
@@ -192,3 +190,103 @@ def test_methods_take_their_settings():
         return x.view(np.ndarray) * 2
 
     same(f, X)
+
+
+# --- values where rounding and signs count ---
+
+ODD = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e308, -1e308, 5e-324, 0.5, -1.5, 2.5, 1e17])
+OF_ONE = """
+    absolute sign exp exp2 log log2 log10 expm1 log1p sqrt square sin cos tan arctan sinh cosh tanh arcsinh
+    arccosh floor ceil trunc rint isfinite isnan isinf signbit angle modf nan_to_num sinc
+""".split()
+OF_TWO = """
+    add multiply divide power floor_divide arctan2 maximum minimum fmax fmin copysign heaviside logaddexp
+    logaddexp2 remainder
+""".split()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", OF_ONE + OF_TWO)
+def test_infinities_and_zeros_of_either_sign(name):
+    f = getattr(np, name)
+    args = (ODD,) if name in OF_ONE else tuple(np.ravel(x) for x in np.meshgrid(ODD, ODD))
+    for found in (dr.vjp(f, *args)[0], dr.compile(f)(*args)):
+        pairs = zip(np.atleast_2d(found), np.atleast_2d(f(*args)), strict=True)
+        for y, expected in pairs:
+            np.testing.assert_allclose(y, expected, rtol=1e-13)
+    if name in ("signbit", "copysign", "trunc", "modf"):
+        for y, expected in zip(np.atleast_2d(found), np.atleast_2d(f(*args)), strict=True):
+            np.testing.assert_array_equal(1 / y, 1 / expected)
+
+
+@pytest.mark.parametrize("f", [np.log2, np.log10, np.cbrt])
+def test_roots_and_logarithms_of_powers_are_integers(f):
+    whole = np.arange(1.0, 21.0)
+    x = {np.log2: 2.0**whole, np.log10: 10.0**whole, np.cbrt: whole**3}[f]
+    np.testing.assert_array_equal(dr.vjp(f, x)[0], whole)
+    np.testing.assert_array_equal(np.floor(dr.compile(f)(x)), whole)
+    dr.check_grads(f, 8.0 if f is np.cbrt else 2.0, order=2)
+
+
+@pytest.mark.parametrize("f", [np.arcsinh, np.arccosh])
+def test_hyperbolic_inverses_of_huge_numbers(f):
+    assert dr.grad(f)(1e200) == pytest.approx(1e-200) and dr.grad(f)(1e20) == pytest.approx(1e-20)
+    dr.check_grads(f, 3.0, order=2)
+
+
+def test_a_median_beside_an_infinity():
+    for x in ([np.inf, 1.0, -np.inf], [1.0, np.inf, np.inf], [1.0, 2.0, np.inf]):
+        assert dr.vjp(np.median, np.array(x))[0] == np.median(x)
+
+
+# --- what is refused ---
+
+
+def lacks(argument):
+    return lambda: dr.grad(lambda x: 1.0)(argument)
+
+
+class Plain:
+    pass
+
+
+REFUSED = {
+    "an object": (lacks(Plain()), "argument 0 of <lambda> is a Plain; pass arrays of floats"),
+    "a set": (lacks({1.0}), "is a set; pass arrays"),
+    "a long double": (lacks(np.longdouble(1)), r"dtype float128; pass floats, x.astype\(float\)"),
+    "argnums": (lambda: dr.grad(np.sum, None)(X), "argnums None names no argument"),
+    "a type": (
+        lambda: dr.grad(lambda x: np.sum(x.astype(np.longdouble)))(X),
+        "does not become float128; traced are floats",
+    ),
+    "a shape": (
+        lambda: dr.grad(lambda x: setattr(x, "shape", (2, 2)))(X),
+        r"test_surface.py:\d+\). Write x = x.reshape\(\(2, 2\)\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_named_with_its_cure(name):
+    use, words = REFUSED[name]
+    with pytest.raises((dr.errors.DeltaruleError), match=words):
+        use()
+
+
+# --- several arguments ---
+
+
+def test_jacobians_and_hessians_of_several_arguments():
+    def f(x, y):
+        return np.sum(x**2) * y["a"] ** 3
+
+    y = {"a": 0.5}
+    by_x, by_y = dr.jacobian(f, (0, 1))(X, y)
+    np.testing.assert_allclose(by_x, 2 * X * 0.125)
+    assert by_y["a"] == pytest.approx(3 * 0.25 * np.sum(X**2))
+    of_x, of_y = dr.hessian(f, argnums=(0, 1))(X, y)
+    np.testing.assert_allclose(of_x[0], 2 * 0.125 * np.eye(4))
+    np.testing.assert_allclose(of_x[1]["a"], 6 * 0.25 * X)
+    np.testing.assert_allclose(of_y["a"][0], 6 * 0.25 * X)
+    assert of_y["a"][1]["a"] == pytest.approx(6 * 0.5 * np.sum(X**2))
+    assert dr.jacobian(f, [1])(X, y)[0].keys() == y.keys()

@@ -6,7 +6,7 @@ derivatives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
@@ -21,6 +21,7 @@ from deltarule.derive.tracer import Tracer, is_python, weakened
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import GradientError
 from deltarule.program import Node, type_of
+from deltarule.program.types import NAMES
 
 Function = Callable[..., Any]
 
@@ -56,9 +57,15 @@ def leaf(x: Any, path: Callable[[], str], use: str) -> Any:
             if isinstance(x, np.generic)
             else np.array(x)
         )
+        if not hasattr(x, "dtype"):
+            raise GradientError(
+                f"{use}: the differentiated argument{path()} is a {type(x).__name__}; pass arrays of "
+                "floats, in dicts, lists, tuples or dataclasses"
+            )
         x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
-    if x.dtype.kind not in "fc":
-        cure = "pass floats, x.astype(float)" if x.dtype.kind in "biu" else "pass arrays of floats"
+    if x.dtype.kind not in "fc" or x.dtype not in NAMES:
+        cure = "pass floats, x.astype(float)"
+        cure = cure if x.dtype.kind in "biufc" else "pass arrays of floats"
         raise GradientError(
             f"{use}: the differentiated argument{path()} has dtype {x.dtype}; {cure}"
         )
@@ -137,6 +144,12 @@ def _with_constants(
     constants, keywords = unflatten(spec, [_constant(trace, x) for x in leaves])
     pairs = zip(given, constants, strict=True)
     return [g if i in chosen else c for i, (g, c) in enumerate(pairs)], keywords
+
+
+def _several(argnums: Any) -> tuple[bool, tuple[Any, ...]]:
+    """Whether ``argnums`` names arguments in a sequence, and those it names."""
+    several = isinstance(argnums, Iterable) and not isinstance(argnums, str)
+    return several, tuple(argnums) if several else (argnums,)
 
 
 def _chosen(argnums: Any, n: int, use: str) -> list[int]:
@@ -237,8 +250,7 @@ def value_and_grad(
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    several = not isinstance(argnums, (int, np.integer))
-    chosen: tuple[Any, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+    several, chosen = _several(argnums)
 
     @wraps(f)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -394,11 +406,12 @@ def basis(spec: Any, kinds: Sequence[Any]) -> tuple[Any, list[int]]:
     return unflatten(spec, out), sizes
 
 
-def jacobian(f: Function, argnums: int = 0) -> Function:
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """All partial derivatives of a function: J[i, j] = dy_i/dx_j.
 
-    The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode,
-    all rows at once. Of a complex result of real arguments it is complex.
+    The shape is that of y followed by that of x; trees give trees of trees, outputs first; several argnums
+    a tuple for each output. Reverse mode, all rows at once. Of a complex result of real arguments it is
+    complex.
 
     Examples
     --------
@@ -408,9 +421,11 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
            [1., 0.]])
     """
 
+    several, chosen = _several(argnums)
+
     @wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
-        traced = call(f, args, kwargs, (argnums,), "jacobian", False)
+        traced = call(f, args, kwargs, chosen, "jacobian", False)
         kinds = [node.type for node in traced.outputs]
         if wrong := [kind for kind in kinds if not kind.is_float]:
             raise GradientError(
@@ -433,7 +448,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
             turned = [-1j * b if w else 0 * b for b, w in zip(stacked, wide, strict=True)]
             pairs = zip(columns, vmap(pullback)(*turned), strict=True)
             columns = [real + 1j * imaginary for real, imaginary in pairs]
-        return _blocks(traced, kinds, sizes, columns)
+        return _blocks(traced, kinds, sizes, columns, several)
 
     return rows
 
@@ -443,7 +458,9 @@ def _of_kind(block: Any, kind: Any) -> Any:
     return block.real if kind.dtype.kind == "f" and block.dtype.kind == "c" else block
 
 
-def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: Any) -> Any:
+def _blocks(
+    traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: Any, several: bool
+) -> Any:
     """Cut the stacked rows into one block per pair of result and input."""
     start, out = 0, []
     for kind, n in zip(kinds, sizes, strict=True):
@@ -455,13 +472,15 @@ def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: An
                 _of_kind(c[start : start + n], kind).reshape(shape)
                 for c, shape in zip(columns, shapes, strict=True)
             ]
-        out.append(unflatten(traced.spec, owned(parts))[0])
+        trees = unflatten(traced.spec, owned(parts))
+        out.append(tuple(trees) if several else trees[0])
         start += n
     return unflatten(traced.out_spec, out)
 
 
-def hessian(f: Function, argnums: int = 0) -> Function:
-    """All second derivatives of a scalar function: H[i, j] = d2f / dx_i dx_j.
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """All second derivatives of a scalar function: H[i, j] = d2f / dx_i dx_j; of several argnums a tuple of
+    tuples.
 
     Examples
     --------

@@ -216,15 +216,6 @@ class Tracer(Attributes, Traced):
             return y
         return weakened(y if digits is not None else ops.cast(y, dtype=np.dtype(int)))
 
-    def __floor__(self) -> int:
-        return int(operate(np.floor, self))
-
-    def __ceil__(self) -> int:
-        return int(operate(np.ceil, self))
-
-    def __trunc__(self) -> int:
-        return int(operate(np.trunc, self))
-
     def __copy__(self) -> Any:
         return self.copy()
 

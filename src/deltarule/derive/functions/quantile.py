@@ -32,7 +32,12 @@ def _sorted_last(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...], tuple[int, .
 
 
 def _between(low: Any, high: Any, share: Any) -> Any:
-    return low + (high - low) * share
+    """``low`` and a share of the way to ``high``; ``low`` itself where that way is infinite and the share 0."""
+    zero = share.dtype.type(0)
+    with np.errstate(invalid="ignore"):  # infinity from itself
+        way = high - low
+        endless = ops.ne(way - way, way.dtype.type(0))
+    return low + ops.select(ops.and_(endless, ops.eq(share, zero)), way.dtype.type(0), way) * share
 
 
 @rule(np.quantile)
