@@ -7,6 +7,7 @@ central differences confirm; for what is refused, an error that names the use an
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from deltarule.errors import EscapedTracer, NoRuleError
 
 X = np.array([0.3, -0.7, 1.1, 0.4])
 A = np.array([[0.3, -0.7, 1.1], [0.4, 1.6, -0.2]])
-SQUARE = A[:, :2]
+OUTSIDE = np.zeros(3)
 
 
 def same(f, x):
@@ -259,6 +260,47 @@ REFUSED = {
         lambda: dr.grad(lambda x: np.sum(x.astype(np.longdouble)))(X),
         "does not become float128; traced are floats",
     ),
+    "a root": (
+        lambda: dr.grad(lambda x: math.acos(x))(0.5),
+        r"^acos\(\) asks.*Write np.arccos, or",
+    ),
+    "an integer": (
+        lambda: dr.grad(lambda x: x[int(x[0])])(X),
+        r"^int\(\) asks.*int\(np.floor\(x\)\)",
+    ),
+    "a draw": (
+        lambda: dr.grad(lambda x: np.random.default_rng(0).normal(x[0]))(X),
+        r"^normal\(\) asks.*loc \+ scale \* rng.standard_normal",
+    ),
+    "a permutation": (
+        lambda: dr.grad(lambda x: np.random.default_rng(0).permutation(x)[0])(X),
+        r"Write x\[rng.permutation\(len\(x\)\)\]",
+    ),
+    "a method": (lambda: dr.grad(lambda x: x.tolist())(X), r"^tolist\(\) asks"),
+    "a number while compiling": (
+        lambda: dr.compile(lambda x: x[int(x[0])])(X),
+        r"^int\(\) asks.*not known yet while compiling.*np.where",
+    ),
+    "an iterator": (
+        lambda: dr.grad(lambda x: [*np.nditer(x)])(X),
+        "np.nditer has no rule.*ndindex",
+    ),
+    "a method of arrays": (
+        lambda: dr.grad(lambda x: x.resize(5))(X),
+        r"np.ndarray.resize has no rule",
+    ),
+    "a ufunc of Python": (
+        lambda: dr.grad(lambda x: np.frompyfunc(abs, 1, 1)(x))(X),
+        "np.frompyfunc has no rule.*np.vectorize has one",
+    ),
+    "a ufunc's method": (
+        lambda: dr.grad(lambda x: np.add.at(OUTSIDE, [0], x[:1]))(X),
+        "np.add.at writes a traced value into an array made outside",
+    ),
+    "a vectorized function": (
+        lambda: dr.grad(lambda x: np.vectorize(lambda a: 0 if a < 0.35 else a)(x).sum())(X),
+        "a traced float64 is written into an array of int64",
+    ),
     "a shape": (
         lambda: dr.grad(lambda x: setattr(x, "shape", (2, 2)))(X),
         r"test_surface.py:\d+\). Write x = x.reshape\(\(2, 2\)\)",
@@ -271,6 +313,33 @@ def test_what_is_refused_is_named_with_its_cure(name):
     use, words = REFUSED[name]
     with pytest.raises((dr.errors.DeltaruleError), match=words):
         use()
+
+
+# --- arguments that are rare ---
+
+RARE = {
+    "two results into arrays": lambda x: np.add(*np.divmod(x, 0.25, out=(x * 0.0, np.zeros(4)))),
+    "one result into an array": lambda x: np.modf(x, out=(None, np.zeros(4)))[1] * x,
+    "casting": lambda x: np.add(x, 1, dtype=float, casting="unsafe", order="K", subok=False),
+    "directives": lambda x: (
+        np.r_["0,2", x, x * 2] + np.r_["1,2,0", x, x][:2, :1] + np.r_["-1", x, 0.0][0]
+    ),
+    "excluded": lambda x: np.vectorize(lambda a, p: a * p[1], excluded=[1])(x, x),
+    "keywords": lambda x: np.vectorize(lambda a, p=2.0: a * p)(x, p=x[:1]),
+    "signature": lambda x: np.vectorize(lambda a, b: a @ b, signature="(n),(n)->()")(
+        np.outer(x, x), x
+    ),
+    "rows": lambda x: np.vectorize(lambda a: np.outer(a, a), signature="(n)->(n,n)")(
+        np.outer(x, x)
+    ),
+    "a type of results": lambda x: np.vectorize(lambda a: 1 if a > 1 else a, otypes=[float])(x),
+    "the first result's type": lambda x: np.vectorize(lambda a: 0 if a < 1 else 2.7)(x) * x,
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_a_rare_argument(name):
+    same(RARE[name], X)
 
 
 # --- several arguments ---

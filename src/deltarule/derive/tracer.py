@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.derive.attributes import Attributes
-from deltarule.derive.table import FUNCTIONS, NUMPY, UFUNCS, check_arguments, no_rule
+from deltarule.derive.table import FUNCTIONS, NUMPY, UFUNCS, check_arguments, name_of, no_rule
 from deltarule.errors import (
     BranchError,
     DeltaruleError,
@@ -138,23 +138,29 @@ class Tracer(Attributes, Traced):
                 "from the function, or keep its number, dr.value(x)"
             )
         if self.active or not self.known:
-            state = (
-                f"A gradient flows through this {self._node.type}"
-                if self.known
-                else "Its number is not known yet"
-            )
-            raise TracedValueError(
-                f"{use} asks for the number of a traced value ({self._place()}). {state}: "
-                "taking it out would cut the gradient "
-                "silently. Make the array that you write to inside the function "
-                "(np.zeros, np.array or np.copy), make a list that "
-                "you hand over an array, use np functions instead of math ones, or take "
-                "the number on purpose with dr.value(x)"
-            )
+            raise self._leaving(use)
         value = self.value
         if isinstance(value, Tracer):
             return value._plain(use)
         return value
+
+    def _leaving(self, use: str) -> TracedValueError:
+        """The error where a number would leave, with the cure for the function that asks for it."""
+        from deltarule.derive.leaving import called, cure
+
+        name = called()
+        start = f"{use if name is None else f'{name}()'} asks for the number of a traced value"
+        if not self.known:
+            return TracedValueError(
+                f"{start} ({self._place()}), which is not known yet while compiling, batching or "
+                "scanning. Write np.where for choices and masks; an int that decides over a program is "
+                "an argument of dr.compile of its own"
+            )
+        return TracedValueError(
+            f"{start} ({self._place()}). A gradient flows through this {self._node.type}: taking it out "
+            f"would cut the gradient silently. {cure(name)}, or take the number on purpose with "
+            "dr.value(x)"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.active and self.within.open:
@@ -332,7 +338,7 @@ def plain_call(
 
 def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
     """A function that writes into an array made outside the trace, which only plain numbers may enter."""
-    name = getattr(function, "__name__", str(function))
+    name = name_of(function)
 
     def error(place: str) -> Exception:
         return TracedValueError(

@@ -32,7 +32,7 @@ def _sorted_last(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...], tuple[int, .
 
 
 def _between(low: Any, high: Any, share: Any) -> Any:
-    """``low`` and a share of the way to ``high``; ``low`` itself where that way is infinite and the share 0."""
+    """Between neighbours: ``low`` itself where the share is 0, however far ``high`` is."""
     zero = share.dtype.type(0)
     with np.errstate(invalid="ignore"):  # infinity from itself
         way = high - low
