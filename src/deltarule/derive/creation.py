@@ -162,7 +162,7 @@ def _refusing(original: Any) -> Callable[..., Any]:
 
     def refused(*args: Any, **kwargs: Any) -> Any:
         given = args[0] if args else kwargs.get("op")
-        traced = [
+        traced: list[Any] = [
             x for x in (given, *(given if type(given) is list else ())) if isinstance(x, Traced)
         ]
         if traced:
