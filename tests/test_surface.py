@@ -276,6 +276,16 @@ REFUSED = {
         lambda: dr.grad(lambda x: np.random.default_rng(0).permutation(x)[0])(X),
         r"Write x\[rng.permutation\(len\(x\)\)\]",
     ),
+    "a list": (
+        lambda: dr.grad(lambda x: np.maximum.reduce([x, x**2]).sum())(X),
+        r"Make a list that you hand over an array, reduce\(np.array\(\[...\]\)\), or",
+    ),
+    "a mask": (
+        lambda: dr.grad(lambda x: np.ma.array(x))(X),
+        r"plain array, np.where\(mask, 0, x\)",
+    ),
+    "a matrix": (lambda: dr.grad(lambda x: np.matrix(x))(X), "plain array, for which @ is"),
+    "another square root": (lambda: dr.grad(lambda x: np.emath.sqrt(x))(X), "np.sqrt has one"),
     "a method": (lambda: dr.grad(lambda x: x.tolist())(X), r"^tolist\(\) asks"),
     "a number while compiling": (
         lambda: dr.compile(lambda x: x[int(x[0])])(X),
@@ -323,6 +333,11 @@ RARE = {
     "casting": lambda x: np.add(x, 1, dtype=float, casting="unsafe", order="K", subok=False),
     "directives": lambda x: (
         np.r_["0,2", x, x * 2] + np.r_["1,2,0", x, x][:2, :1] + np.r_["-1", x, 0.0][0]
+    ),
+    "shapes in arrays": lambda x: (
+        np.reshape(x, np.array([2, 2]))
+        + np.broadcast_to(x[:2], np.array([2, 2]))
+        + np.zeros(np.array([2, 2]))
     ),
     "excluded": lambda x: np.vectorize(lambda a, p: a * p[1], excluded=[1])(x, x),
     "keywords": lambda x: np.vectorize(lambda a, p=2.0: a * p)(x, p=x[:1]),

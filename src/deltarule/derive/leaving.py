@@ -20,13 +20,18 @@ MADE_INSIDE = (
     "you hand over an array"
 )
 OTHERWISE = f"{MADE_INSIDE}, use np functions instead of math ones"
+MASKED = "Leave it a plain array, np.where(mask, 0, x): a masked one has no gradient"
+PLAIN = "Leave it a plain array, for which @ is the product of matrices"
 INSTEAD = {
     "float": "Leave float() out: operators and np functions take x itself",
     "int": "Write int(np.floor(x)), whose derivative is 0 as that of any step",
     "float64": "Write x.astype(np.float64)",
     "float32": "Write x.astype(np.float32)",
-    "matrix": "Leave it a plain array, for which @ is the product of matrices",
-    "asmatrix": "Leave it a plain array, for which @ is the product of matrices",
+    "array": MASKED,
+    "masked_array": MASKED,
+    "masked_where": MASKED,
+    "matrix": PLAIN,
+    "asmatrix": PLAIN,
     "fsum": "Write np.sum",
     "dist": "Write np.linalg.norm",
     "pow": "Write x ** y",
@@ -54,12 +59,14 @@ def called() -> str | None:
     return callee(code, at) if running.startswith("CALL") or running == "CACHE" else None
 
 
-def cure(name: str | None) -> str:
+def cure(name: str | None, use: str) -> str:
     """What to write where a number is asked for by a function of that name, or by an assignment."""
     if name is None:
         return MADE_INSIDE
     if name in INSTEAD:
         return INSTEAD[name]
+    if use == "np.asarray" and (name in ("reduce", "accumulate") or hasattr(np, name)):
+        return f"Make a list that you hand over an array, {name}(np.array([...]))"
     other = name.replace("a", "arc", 1) if hasattr(np, name.replace("a", "arc", 1)) else name
     if hasattr(math, name) and hasattr(np, other):
         return f"Write np.{other}"

@@ -94,7 +94,8 @@ def module_of(function: Any) -> str:
 
 def _nearest(name: str) -> str:
     """The function with a rule whose name is nearest, if one is near."""
-    near = difflib.get_close_matches(name, NUMPY, 1, 0.75)
+    known = [*NUMPY, *(ufunc.__name__ for ufunc in UFUNCS)]
+    near = difflib.get_close_matches(name, known, 1, 0.75)
     return f"np.{near[0]} has one" if near else "write it with functions that have one"
 
 

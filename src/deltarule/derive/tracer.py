@@ -158,7 +158,7 @@ class Tracer(Attributes, Traced):
             )
         return TracedValueError(
             f"{start} ({self._place()}). A gradient flows through this {self._node.type}: taking it out "
-            f"would cut the gradient silently. {cure(name)}, or take the number on purpose with "
+            f"would cut the gradient silently. {cure(name, use)}, or take the number on purpose with "
             "dr.value(x)"
         )
 
