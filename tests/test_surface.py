@@ -318,6 +318,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_named_with_its_cure(name):
     use, words = REFUSED[name]
