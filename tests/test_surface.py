@@ -80,6 +80,46 @@ def test_a_constant_made_while_compiling_serves_later():
     np.testing.assert_array_equal(dr.grad(f)(X), [1, 2, 3, 4])
 
 
+KEPT_USES = {
+    "written copy": lambda k, x: [c := np.copy(k), c.__setitem__(0, x[1])][0] * x,
+    "zeros like it": lambda k, x: [z := np.zeros_like(k), z.__setitem__(0, x[1])][0] + x,
+    "array of it": lambda k, x: np.array([k, x])[0] * np.array(k) * x,
+    "parts": lambda k, x: k[1:] * x[1:] + sum(v for v in k) + max(k) * k[k > 0.5].size,
+    "functions": lambda k, x: np.linalg.solve(np.diag(k) + np.outer(k, k), x) + np.sort(k)[::-1],
+    "branch": lambda k, x: x if (k > 0).all() and 1.0 in k else -x,
+    "number": lambda k, x: float(k[0]) * x * len(k) * k.shape[0] * float(f"{k[1]:.2f}"),
+    "places": lambda k, x: x[(k * 3).astype(int) % 4] + x[k > 0.3] if k.any() else x,
+    "out": lambda k, x: np.add(k, 1, out=np.zeros(4)) * x,
+    "scalar": lambda k, x: k[0] ** 2 * x + k.mean(),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_USES)
+@pytest.mark.parametrize("how", ["grad", "vmap", "compile", "scan", "two levels"])
+def test_a_kept_constant_is_as_any_array(name, how):
+    kept, use, plain = [], KEPT_USES[name], np.linspace(0.4, 1.0, 4)
+
+    def keep(x):
+        kept.append(np.linspace(0.4, 1.0, 4) * np.ones(4))
+        return np.sum(x)
+
+    {
+        "grad": lambda: dr.grad(keep)(X),
+        "vmap": lambda: dr.vmap(keep)(X[None]),
+        "compile": lambda: dr.compile(keep)(X),
+        "scan": lambda: dr.scan(lambda c, _: (c + keep(X * c), None), 1.0, np.zeros(2)),
+        "two levels": lambda: dr.grad(lambda x: dr.grad(lambda y: keep(y * x))(x) @ x)(X),
+    }[how]()
+    k = kept[0]
+    outside = use(k, X) if name not in ("written copy", "zeros like it") else use(plain, X)
+    np.testing.assert_allclose(outside, use(plain, X), rtol=1e-14)
+    assert type(outside) is np.ndarray
+    for at in (k, plain):
+        np.testing.assert_allclose(dr.vjp(lambda x, at=at: use(at, x), X)[0], use(plain, X.copy()))
+    gradient = dr.grad(lambda x: np.sum(np.sin(use(k, x))))(X)
+    np.testing.assert_allclose(gradient, dr.grad(lambda x: np.sum(np.sin(use(plain, x))))(X))
+
+
 def test_a_kept_value_with_a_derivative_is_refused_still():
     kept = []
 

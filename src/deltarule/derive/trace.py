@@ -184,10 +184,13 @@ class Trace:
     def _afterwards(
         self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any]
     ) -> Any:
-        """An operation after the trace has ended, which only its constants take part in: as plain arrays."""
+        """An operation after the trace has ended, which only its constants take part in: as constants of
+        the trace that is open now, as plain arrays outside of all."""
         given = [x.settled if type(x) is Tracer and not x.within.open else x for x in args]
         if any(x is None for x in given):
             raise escaped(self, primitive.name)
+        if STATE.traces and not any(isinstance(x, Tracer) for x in given):
+            given[0] = self.constant(given[0])
         return primitive(*given, **attrs)
 
     def add(self, node: Node) -> Any:
@@ -290,7 +293,10 @@ class Trace:
         return node
 
     def constant(self, x: Any) -> Any:
-        """A traced value that depends on no input, made by ``np.zeros`` and the like."""
+        """A traced value that depends on no input, made by ``np.zeros`` and the like. After the trace has
+        ended it belongs to the one that is open now; outside of all it is a plain array."""
+        if not self.open:
+            return STATE.traces[-1].constant(x) if STATE.traces else np.array(x)[()]
         node = self.capture(x)
         if not isinstance(x, Tracer):
             self.values.setdefault(node, x)

@@ -136,6 +136,8 @@ def _array(
         return ops.reshape(y, shape=(*new, *y.shape))
     own = y is not a or not (copy or a.scalar)  # nobody may write into a number
     out = y if own else ops.reshape(y, shape=y.shape)
+    if not isinstance(out, Tracer):  # a constant, after its trace
+        return np.copy(out)
     out.scalar = False
     return out
 
