@@ -14,7 +14,9 @@ import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 import deltarule as dr
+from deltarule.derive.trace import stage
 from deltarule.errors import EscapedTracer, NoRuleError
+from deltarule.program import type_of
 
 X = np.array([0.3, -0.7, 1.1, 0.4])
 A = np.array([[0.3, -0.7, 1.1], [0.4, 1.6, -0.2]])
@@ -396,6 +398,16 @@ RARE = {
 @pytest.mark.parametrize("name", RARE)
 def test_a_rare_argument(name):
     same(RARE[name], X)
+
+
+def test_sizes_are_numbers_of_python():
+    """Others are equal to them in every cache, and then no text of a program."""
+
+    def f(x):
+        return [np.full(np.array([3, 3]), x[0]), np.broadcast_to(x, np.array([2, 4]))]
+
+    types = stage(f, [type_of(X)]).graph.result_types
+    assert {type(n) for kind in types for n in kind.shape} == {int}
 
 
 # --- several arguments ---

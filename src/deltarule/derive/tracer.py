@@ -343,8 +343,8 @@ def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
     def error(place: str) -> Exception:
         return TracedValueError(
             f"np.{name} writes a traced value into an array made outside the traced "
-            f"function ({place}). Make that array inside it, "
-            "with np.zeros, np.array or np.copy"
+            f"function ({place}). Make that array inside it, with np.zeros, np.array or np.copy; one "
+            "that was drawn, with np.array(rng.normal(size=n))"
         )
 
     return plain_call(function, args, kwargs, error)
