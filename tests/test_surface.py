@@ -318,6 +318,18 @@ REFUSED = {
         lambda: dr.grad(lambda x: np.random.default_rng(0).permutation(x)[0])(X),
         r"Write x\[rng.permutation\(len\(x\)\)\]",
     ),
+    "a complex cotangent": (
+        lambda: dr.vjp(np.sin, X)[1](1j * X),
+        r"a cotangent of complex128 was given for a result f64\[4\], which is real",
+    ),
+    "a complex tangent": (
+        lambda: dr.jvp(np.sin, (X,), (1j * X,)),
+        r"a tangent of complex128 was given for a primal f64\[4\], which is real",
+    ),
+    "primals that are no tuple": (
+        lambda: dr.jvp(np.sin, 1.0, 1.0),
+        r"dr.jvp\(f, \(x,\), \(dx,\)\), not a float and a float",
+    ),
     "a list": (
         lambda: dr.grad(lambda x: np.maximum.reduce([x, x**2]).sum())(X),
         r"Make a list that you hand over an array, reduce\(np.array\(\[...\]\)\), or",

@@ -348,12 +348,19 @@ def cotangents(traced: _Traced, ct: Any) -> list[Any]:
             raise GradientError(
                 f"vjp: a cotangent of shape {c.shape} was given for a result {node.type}"
             )
-        out.append(_as_dtype(c, node.type.dtype) if node.type.is_float else None)
+        out.append(
+            _as_dtype(c, node.type, "vjp: a cotangent", "result") if node.type.is_float else None
+        )
     return out
 
 
-def _as_dtype(x: Any, dtype: Any) -> Any:
-    return x if x.dtype == dtype else x.astype(dtype)
+def _as_dtype(x: Any, kind: Any, use: str, place: str) -> Any:
+    """``x`` in the dtype of a type; a complex number does not become a real one."""
+    if x.dtype.kind == "c" and kind.dtype.kind != "c":
+        raise GradientError(
+            f"{use} of {x.dtype} was given for a {place} {kind}, which is real; take np.real(...) of it"
+        )
+    return x if x.dtype == kind.dtype else x.astype(kind.dtype)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -375,6 +382,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> float(y), float(dy)
     (1.0, 2.0)
     """
+    if not all(isinstance(given, (tuple, list)) for given in (primals, tangents)):
+        raise GradientError(
+            "jvp: primals and tangents are tuples of one entry for each argument, dr.jvp(f, (x,), (dx,)), "
+            f"not a {type(primals).__name__} and a {type(tangents).__name__}"
+        )
     traced = call(f, tuple(primals), {}, tuple(range(len(primals))), "jvp", False)
     leaves, spec = flatten(list(tangents))
     if spec != traced.spec:
@@ -386,7 +398,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
             raise GradientError(
                 f"jvp: a tangent of shape {t.shape} was given for a primal {node.type}"
             )
-        given.append(_as_dtype(t, node.type.dtype))
+        given.append(_as_dtype(t, node.type, "jvp: a tangent", "primal"))
     found = push_forward(traced.trace, traced.inputs, given, traced.outputs)
     filled = [_of_type(t, node) for t, node in zip(found, traced.outputs, strict=True)]
     results = owned([*traced.results, *filled], given)
