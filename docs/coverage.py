@@ -47,6 +47,7 @@ SECTIONS = {
     "np": "NumPy",
     "np.linalg": "numpy.linalg",
     "np.fft": "numpy.fft",
+    "np.lib.stride_tricks": "numpy.lib.stride_tricks",
     "special": "scipy.special",
     "linalg": "scipy.linalg",
     "signal": "scipy.signal",

@@ -682,6 +682,13 @@ FORMS = {
     np.linspace(G[0], 2, 3); np.linspace(S, 2, 3); np.cov(F); np.corrcoef(F); np.cov(F, dtype=np.float32)
     [v * (k[0] + 1) for k, v in np.ndenumerate(V)]; sum(v for _, v in np.ndenumerate(A))
     """,
+    "views by strides, and of einsum": """
+    np.lib.stride_tricks.sliding_window_view(V, 2); np.lib.stride_tricks.sliding_window_view(C, 3, axis=-1)
+    np.lib.stride_tricks.sliding_window_view(B, (2, 2)).sum((-1, -2))
+    np.lib.stride_tricks.as_strided(V, (2, 2), (8, 8)); np.einsum("ijk->kji", C); np.einsum("...ii->...i", X)
+    np.correlate(V, T[:, 0], "same"); np.correlate(W, B[0], "same"); np.correlate(W, B[0], "full")
+    A.copy("F"); np.linalg.matrix_rank(P + P.T, hermitian=True); np.log10(A * 100); np.cbrt(V * V * V)
+    """,
 }
 CASES = [
     expression.strip()
@@ -741,8 +748,14 @@ def name_of(function) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"special.{name}"
-    known = ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft), ("poly", MODULES["poly"])
-    for prefix, module in known:
+    known = {
+        "np": np,
+        "np.linalg": np.linalg,
+        "np.fft": np.fft,
+        "np.lib.stride_tricks": np.lib.stride_tricks,
+        "poly": MODULES["poly"],
+    }
+    for prefix, module in known.items():
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     return name

@@ -44,6 +44,7 @@ np.sinh(A); np.cosh(A); np.tanh(A); np.arcsin(A); np.arccos(A); np.arctan(A); np
 np.arccosh(A); np.arctanh(A); np.expm1(A); np.log1p(A); np.log2(A); np.log10(A); np.exp2(A)
 np.square(A); np.reciprocal(A); np.power(A, D); np.sign(A); np.positive(A); np.exp(C); np.log(C)
 np.sqrt(C); np.tanh(C); np.exp(1j * X); np.exp(-1j * np.pi * R); np.real(A); np.imag(A); A.real
+np.correlate(V, W); np.correlate(V, V4); np.correlate(V4, V, "same"); np.correlate(V4, V, "full")
 A.imag; A.conj(); np.conj(A); np.conjugate(R); np.abs(A); np.absolute(C); np.angle(A)
 np.angle(A, deg=True); np.angle(X); np.angle(-X); np.abs(A) ** 2; A * A.conj(); np.real(R); R.imag
 np.isnan(A); np.isinf(A); np.isfinite(A); np.iscomplex(A); np.isreal(R + 0j); np.iscomplexobj(A)

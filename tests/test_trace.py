@@ -260,10 +260,12 @@ def test_a_number_does_not_leave_by(way):
 
 
 def test_the_message_says_the_cure():
-    with pytest.raises(
-        TracedValueError, match=r"np\.zeros, np\.array or np\.copy.*instead of math.*dr\.value"
-    ):
+    with pytest.raises(TracedValueError, match=r"^sin\(\) asks.*Write np\.sin, or.*dr\.value"):
         dr.grad(lambda x: math.sin(x))(1.0)
+    with pytest.raises(TracedValueError, match=r"np\.zeros, np\.array or np\.copy.*dr\.value"):
+        dr.grad(EXITS["a list into an outside array"])(X)
+    with pytest.raises(TracedValueError, match=r"np\.zeros, .*instead of math.*dr\.value"):
+        dr.grad(EXITS["range"])(X)
 
 
 def test_an_error_hidden_by_numpy_is_raised_in_its_place():

@@ -75,7 +75,7 @@ class TracedValueError(DeltaruleError, TypeError):
     >>> import math, deltarule as dr
     >>> dr.grad(lambda x: x * math.sin(x))(1.0)
     Traceback (most recent call last):
-    deltarule.errors.TracedValueError: float() asks for the number of a traced value (...). ...
+    deltarule.errors.TracedValueError: sin() asks for the number of a traced value (...). ...
     """
 
 

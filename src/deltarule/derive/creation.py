@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.table import FUNCTIONS
+from deltarule.derive.table import FUNCTIONS, no_rule
 from deltarule.program.primitive import Traced
 
 FILLING = "zeros ones full empty zeros_like ones_like full_like empty_like".split()
@@ -44,7 +44,8 @@ GATHERING = """
 """.split()
 JOINING = "concatenate stack vstack hstack dstack column_stack".split()
 ASKING = ["isscalar"]
-NAMES = (*ASKING, *FILLING, *PLAIN, *CONVERTING, *GATHERING, *JOINING)
+REFUSING = ["nditer"]
+NAMES = (*ASKING, *REFUSING, *FILLING, *PLAIN, *CONVERTING, *GATHERING, *JOINING)
 ORIGINAL: dict[str, Any] = {name: attrgetter(name)(np) for name in NAMES}
 LIBRARIES = (
     "numpy scipy pandas polars sklearn matplotlib pyarrow narwhals torch jax "
@@ -143,6 +144,8 @@ def _callee(code: CodeType, at: int) -> str | None:
 
 def _wrapped(name: str) -> Callable[..., Any]:
     original = ORIGINAL[name]
+    if name in REFUSING:
+        return _refusing(original)
     if name in GATHERING or name in JOINING:
         return _gathering(name, original)
     make = (
@@ -162,6 +165,21 @@ def _wrapped(name: str) -> Callable[..., Any]:
         return make(STATE.traces[-1], name, original, args, kwargs)
 
     return create
+
+
+def _refusing(original: Any) -> Callable[..., Any]:
+    """A class of NumPy's that works on the memory of arrays, which a traced value has not."""
+
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        given = args[0] if args else kwargs.get("op")
+        traced: list[Any] = [
+            x for x in (given, *(given if type(given) is list else ())) if isinstance(x, Traced)
+        ]
+        if traced:
+            raise no_rule(original, traced[0]._place())
+        return original(*args, **kwargs)
+
+    return refused
 
 
 def _gathering(name: str, original: Any) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ derivatives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
@@ -21,7 +21,7 @@ from deltarule.derive.tracer import Tracer, is_python, weakened
 from deltarule.derive.tree import flatten, paths, unflatten
 from deltarule.errors import GradientError
 from deltarule.program import Node, type_of
-from deltarule.program.types import FLOAT
+from deltarule.program.types import FLOAT, NAMES
 
 Function = Callable[..., Any]
 
@@ -57,9 +57,15 @@ def leaf(x: Any, path: Callable[[], str], use: str) -> Any:
             if isinstance(x, np.generic)
             else np.array(x)
         )
+        if not hasattr(x, "dtype"):
+            raise GradientError(
+                f"{use}: the differentiated argument{path()} is a {type(x).__name__}; pass arrays of "
+                "floats, in dicts, lists, tuples or dataclasses"
+            )
         x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
-    if x.dtype.kind not in "fc":
-        cure = "pass floats, x.astype(float)" if x.dtype.kind in "biu" else "pass arrays of floats"
+    if x.dtype.kind not in "fc" or x.dtype not in NAMES:
+        cure = "pass floats, x.astype(float)"
+        cure = cure if x.dtype.kind in "biufc" else "pass arrays of floats"
         raise GradientError(
             f"{use}: the differentiated argument{path()} has dtype {x.dtype}; {cure}"
         )
@@ -136,6 +142,12 @@ def _with_constants(
     constants, keywords = unflatten(spec, [_constant(trace, x) for x in leaves])
     pairs = zip(given, constants, strict=True)
     return [g if i in chosen else c for i, (g, c) in enumerate(pairs)], keywords
+
+
+def _several(argnums: Any) -> tuple[bool, tuple[Any, ...]]:
+    """Whether ``argnums`` names arguments in a sequence, and those it names."""
+    several = isinstance(argnums, Iterable) and not isinstance(argnums, str)
+    return several, tuple(argnums) if several else (argnums,)
 
 
 def _chosen(argnums: Any, n: int, use: str) -> list[int]:
@@ -236,8 +248,7 @@ def value_and_grad(
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    several = not isinstance(argnums, (int, np.integer))
-    chosen: tuple[Any, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+    several, chosen = _several(argnums)
 
     @wraps(f)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -335,12 +346,19 @@ def cotangents(traced: _Traced, ct: Any) -> list[Any]:
             raise GradientError(
                 f"vjp: a cotangent of shape {c.shape} was given for a result {node.type}"
             )
-        out.append(_as_dtype(c, node.type.dtype) if node.type.is_float else None)
+        out.append(
+            _as_dtype(c, node.type, "vjp: a cotangent", "result") if node.type.is_float else None
+        )
     return out
 
 
-def _as_dtype(x: Any, dtype: Any) -> Any:
-    return x if x.dtype == dtype else x.astype(dtype)
+def _as_dtype(x: Any, kind: Any, use: str, place: str) -> Any:
+    """``x`` in the dtype of a type; a complex number does not become a real one."""
+    if x.dtype.kind == "c" and kind.dtype.kind != "c":
+        raise GradientError(
+            f"{use} of {x.dtype} was given for a {place} {kind}, which is real; take np.real(...) of it"
+        )
+    return x if x.dtype == kind.dtype else x.astype(kind.dtype)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -362,6 +380,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> float(y), float(dy)
     (1.0, 2.0)
     """
+    if not all(isinstance(given, (tuple, list)) for given in (primals, tangents)):
+        raise GradientError(
+            "jvp: primals and tangents are tuples of one entry for each argument, dr.jvp(f, (x,), (dx,)), "
+            f"not a {type(primals).__name__} and a {type(tangents).__name__}"
+        )
     traced = call(f, tuple(primals), {}, tuple(range(len(primals))), "jvp", False)
     leaves, spec = flatten(list(tangents))
     if spec != traced.spec:
@@ -373,7 +396,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
             raise GradientError(
                 f"jvp: a tangent of shape {t.shape} was given for a primal {node.type}"
             )
-        given.append(_as_dtype(t, node.type.dtype))
+        given.append(_as_dtype(t, node.type, "jvp: a tangent", "primal"))
     found = push_forward(traced.trace, traced.inputs, given, traced.outputs)
     filled = [_of_type(t, node) for t, node in zip(found, traced.outputs, strict=True)]
     results = owned([*traced.results, *filled], given)
@@ -393,13 +416,14 @@ def basis(spec: Any, kinds: Sequence[Any]) -> tuple[Any, list[int]]:
     return unflatten(spec, out), sizes
 
 
-def jacobian(f: Function, argnums: int = 0, holomorphic: bool = False) -> Function:
+def jacobian(f: Function, argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Function:
     """All partial derivatives of a function: J[i, j] = dy_i/dx_j.
 
-    The shape is that of y followed by that of x; trees give trees of trees, outputs first. Reverse mode,
-    all rows at once. Of a complex result of real arguments it is complex. Where both are complex, dy/dz is
-    one number only of a holomorphic function: with ``holomorphic=True`` it is given, and Cauchy's and
-    Riemann's equations are checked where the numbers are known (not while compiling).
+    The shape is that of y followed by that of x; trees give trees of trees, outputs first; several argnums
+    a tuple for each output. Reverse mode, all rows at once. Of a complex result of real arguments it is
+    complex. Where both are complex, dy/dz is one number only of a holomorphic function: with
+    ``holomorphic=True`` it is given, and Cauchy's and Riemann's equations are checked where the numbers are
+    known (not while compiling).
 
     Examples
     --------
@@ -411,9 +435,11 @@ def jacobian(f: Function, argnums: int = 0, holomorphic: bool = False) -> Functi
     array(2.+4.j)
     """
 
+    several, chosen = _several(argnums)
+
     @wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
-        traced = call(f, args, kwargs, (argnums,), "jacobian", False)
+        traced = call(f, args, kwargs, chosen, "jacobian", False)
         kinds = [node.type for node in traced.outputs]
         if wrong := [kind for kind in kinds if not kind.is_float]:
             raise GradientError(
@@ -446,7 +472,7 @@ def jacobian(f: Function, argnums: int = 0, holomorphic: bool = False) -> Functi
                 columns = [_holomorphic(real, imaginary) for real, imaginary in pairs]
             else:
                 columns = [real + 1j * imaginary for real, imaginary in pairs]
-        return _blocks(traced, kinds, sizes, columns)
+        return _blocks(traced, kinds, sizes, columns, several)
 
     return rows
 
@@ -470,7 +496,9 @@ def _of_kind(block: Any, kind: Any) -> Any:
     return block.real if kind.dtype.kind == "f" and block.dtype.kind == "c" else block
 
 
-def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: Any) -> Any:
+def _blocks(
+    traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: Any, several: bool
+) -> Any:
     """Cut the stacked rows into one block per pair of result and input."""
     start, out = 0, []
     for kind, n in zip(kinds, sizes, strict=True):
@@ -482,13 +510,15 @@ def _blocks(traced: _Traced, kinds: Sequence[Any], sizes: list[int], columns: An
                 _of_kind(c[start : start + n], kind).reshape(shape)
                 for c, shape in zip(columns, shapes, strict=True)
             ]
-        out.append(unflatten(traced.spec, owned(parts))[0])
+        trees = unflatten(traced.spec, owned(parts))
+        out.append(tuple(trees) if several else trees[0])
         start += n
     return unflatten(traced.out_spec, out)
 
 
-def hessian(f: Function, argnums: int = 0) -> Function:
-    """All second derivatives of a scalar function: H[i, j] = d2f / dx_i dx_j.
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """All second derivatives of a scalar function: H[i, j] = d2f / dx_i dx_j; of several argnums a tuple of
+    tuples.
 
     Examples
     --------

@@ -65,8 +65,8 @@ def _writing(f: Rule, place: int) -> Rule:
 
 def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) -> NoRuleError:
     """The error for a function without a rule, with what to do instead."""
-    name = getattr(function, "__name__", str(function))
-    cure = INSTEAD.get(name) or _nearest(name)
+    name = name_of(function)
+    cure = INSTEAD.get(name) or _nearest(name.rpartition(".")[2])
     return kind(
         f"{module_of(function)}.{name} has no rule for traced values ({place}): {cure}; or give it a "
         "derivative of your own with dr.custom_vjp; for its "
@@ -74,9 +74,18 @@ def no_rule(function: Any, place: str, kind: type[NoRuleError] = NoRuleError) ->
     )
 
 
+def name_of(function: Any) -> str:
+    """The name of a function, as users write it after that of its module."""
+    name = str(getattr(function, "__name__", function))
+    owner = getattr(function, "__self__", getattr(function, "__objclass__", None))
+    if isinstance(owner, np.ufunc) or owner is np.ndarray:
+        return f"{owner.__name__}.{name}"
+    return "frompyfunc" if name.endswith("(vectorized)") else name
+
+
 def module_of(function: Any) -> str:
     """The module of a function, as users write it."""
-    if isinstance(function, np.ufunc):
+    if isinstance(function, np.ufunc) and name_of(function) == function.__name__:
         return "np" if hasattr(np, function.__name__) else "scipy.special"
     path = getattr(function, "__module__", None) or "numpy"
     public = ".".join(part for part in path.split(".") if not part.startswith("_"))
@@ -85,7 +94,8 @@ def module_of(function: Any) -> str:
 
 def _nearest(name: str) -> str:
     """The function with a rule whose name is nearest, if one is near."""
-    near = difflib.get_close_matches(name, NUMPY, 1, 0.75)
+    known = [*NUMPY, *(ufunc.__name__ for ufunc in UFUNCS)]
+    near = difflib.get_close_matches(name, known, 1, 0.75)
     return f"np.{near[0]} has one" if near else "write it with functions that have one"
 
 
@@ -97,6 +107,9 @@ INSTEAD = {
     "logm": "np.linalg.eigh gives that of a symmetric matrix, (v * np.log(w)) @ v.T",
     "lu_factor": "scipy.linalg.solve has one",
     "lu": "scipy.linalg.qr has one",
+    "ndarray.resize": "x = np.concatenate([x, np.zeros(n)]) makes an array longer",
+    "frompyfunc": "np.vectorize has one",
+    "nditer": "np.ndenumerate and np.ndindex have one",
     "fromiter": "np.array(list(...)) has one",
     "frombuffer": "np.copy has one",
     "nextafter": "x + eps has one",
@@ -111,7 +124,7 @@ def check_arguments(function: Any, f: Rule, args: Any, kwargs: Any, place: str) 
     try:
         forms.bind(*args, **kwargs)
     except TypeError as error:
-        name = getattr(function, "__name__", str(function))
+        name = name_of(function)
         known = ", ".join(forms.parameters)
         raise NoRuleError(
             f"np.{name} is traced with the arguments ({known}) only: {error} ({place})"

@@ -100,9 +100,7 @@ class Trace:
         Inner traces have higher levels; an operation belongs to the highest level among its arguments.
     values : dict
         Node -> value, for all nodes if ``known`` (then Python may branch on them), else for constants made
-        inside. A value may be a traced value of an outer level.
-    made : dict
-        Node -> array made by the traced function itself, of known numbers.
+        inside and what follows from them. A value may be a traced value of an outer level.
     tape : list of Node
         Nodes that depend on an active input, in order.
     labels : dict
@@ -115,7 +113,6 @@ class Trace:
         "known",
         "labels",
         "level",
-        "made",
         "open",
         "sites",
         "strides",
@@ -129,7 +126,6 @@ class Trace:
         self.open = True
         self.values: dict[Node, Any] = {}
         self.strides: dict[Node, Strides] = {}  # of arrays whose order in memory is known
-        self.made: dict[Node, Any] = {}
         self.active: set[Node] = set()
         self.tape: list[Node] = []
         self.captured: dict[Any, Captured] = {}
@@ -158,7 +154,7 @@ class Trace:
         """Add a node for ``primitive`` on ``args``, compute its value where those of the arguments are
         known."""
         if not self.open:
-            raise escaped(self, primitive.name)
+            return self._afterwards(primitive, args, attrs)
         nodes = []
         for x in args:
             if type(x) is Tracer and x.within is self:
@@ -185,6 +181,18 @@ class Trace:
             self.tape.append(node)
         return Tracer(self, node, not kind.shape)
 
+    def _afterwards(
+        self, primitive: Primitive, args: tuple[Any, ...], attrs: dict[str, Any]
+    ) -> Any:
+        """An operation after the trace has ended, which only its constants take part in: as constants of
+        the trace that is open now, as plain arrays outside of all."""
+        given = [x.settled if type(x) is Tracer and not x.within.open else x for x in args]
+        if any(x is None for x in given):
+            raise escaped(self, primitive.name)
+        if STATE.traces and not any(isinstance(x, Tracer) for x in given):
+            given[0] = self.constant(given[0])
+        return primitive(*given, **attrs)
+
     def _several(self, node: Node) -> tuple[Any, ...]:
         """The traced results of a node that has several."""
         if not self.active.isdisjoint(node.args):
@@ -208,6 +216,8 @@ class Trace:
             self.values[node] = x
             return node
         if isinstance(x, Tracer):
+            if not x.within.open and (kept := x.settled) is not None:
+                return self.capture(kept)
             if x.within.level >= self.level or not x.within.open:
                 raise escaped(x.within, "an operation")
             key = x.node
@@ -281,17 +291,19 @@ class Trace:
         return node
 
     def constant(self, x: Any) -> Any:
-        """A traced value that depends on no input, made by ``np.zeros`` and the like."""
+        """A traced value that depends on no input, made by ``np.zeros`` and the like. After the trace has
+        ended it belongs to the one that is open now; outside of all it is a plain array."""
+        if not self.open:
+            return STATE.traces[-1].constant(x) if STATE.traces else np.array(x)[()]
         node = self.capture(x)
         if not isinstance(x, Tracer):
-            self.made[node] = x
+            self.values.setdefault(node, x)
         return Tracer(self, node)
 
     def filled(self, number: Any, shape: tuple[int, ...]) -> Any:
         """A constant, one NumPy number repeated: it takes no memory and stands as a literal in a graph."""
         x = ops.broadcast.evaluate(number, shape)
         node = self._captured(None, x, x, b"") if self.known else self._constant(number, x)
-        self.made[node] = x
         return Tracer(self, node)
 
     def site(self) -> str:

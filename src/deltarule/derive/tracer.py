@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.table import FUNCTIONS, NUMPY, UFUNCS, check_arguments, no_rule
+from deltarule.derive.attributes import Attributes
+from deltarule.derive.table import FUNCTIONS, NUMPY, UFUNCS, check_arguments, name_of, no_rule
 from deltarule.errors import (
     BranchError,
     DeltaruleError,
@@ -27,16 +28,16 @@ from deltarule.program.primitive import Traced
 _FLOATS = (float, np.floating)
 
 
-class Tracer(Traced):
+class Tracer(Attributes, Traced):
     """One value of one trace.
 
     ``scalar`` tells numbers, which nobody can write into, from arrays without axes. ``weak`` is a
     Python number, whose type gives way to that of any array it meets.
     """
 
-    __slots__ = ("_node", "base", "path", "scalar", "strides", "version", "weak", "within")
+    __slots__ = ("_node", "base", "laid", "path", "scalar", "version", "weak", "within")
     __array_priority__ = 1000.0
-    strides: tuple[int, ...] | None  # of the buffer, before it was first written to
+    laid: tuple[int, ...] | None  # strides of the buffer, before it was first written to
 
     def __init__(self, trace: Any, node: Node, scalar: bool = False, weak: bool = False) -> None:
         self.within: Any = trace
@@ -62,6 +63,12 @@ class Tracer(Traced):
     def shape(self) -> tuple[int, ...]:
         """Sizes of the axes."""
         return self._node.type.shape
+
+    @shape.setter
+    def shape(self, new: Any) -> None:
+        raise NoMethodError(
+            f"x.shape = {new} is not traced ({self._place()}). Write x = x.reshape({new})"
+        )
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -99,6 +106,20 @@ class Tracer(Traced):
         """The number, where it is known; it may be a traced value of an outer level."""
         return self.within.values[self.node]
 
+    @property
+    def settled(self) -> Any:
+        """The numbers of a constant whose trace has ended: they are as any array. None for anything else."""
+        from deltarule.derive.views import replay
+
+        trace, base = self.within, self.base
+        if base is not None and base.version != self.version:
+            start = base.settled
+            return None if start is None else replay(start, self.path)[-1]
+        if trace.open or self._node in trace.active:
+            return None
+        found = trace.values.get(self._node)
+        return found.settled if type(found) is Tracer and not found.within.open else found
+
     # --- numbers leave only on purpose ---
 
     def _place(self) -> str:
@@ -108,32 +129,38 @@ class Tracer(Traced):
 
     def _plain(self, use: str) -> Any:
         """The number of a value that no derivative depends on; an error for any other."""
+        if (kept := self.settled) is not None:
+            return kept._plain(use) if isinstance(kept, Tracer) else kept
         if not self.within.open:
             raise EscapedTracer(
                 f"{use} of a traced value after the function that it was traced in had "
                 f"returned ({self._place()}). Return it "
                 "from the function, or keep its number, dr.value(x)"
             )
-        if not self.known and self.node in self.within.made:
-            return self.within.made[self.node]
         if self.active or not self.known:
-            state = (
-                f"A gradient flows through this {self._node.type}"
-                if self.known
-                else "Its number is not known yet"
-            )
-            raise TracedValueError(
-                f"{use} asks for the number of a traced value ({self._place()}). {state}: "
-                "taking it out would cut the gradient "
-                "silently. Make the array that you write to inside the function "
-                "(np.zeros, np.array or np.copy), make a list that "
-                "you hand over an array, use np functions instead of math ones, or take "
-                "the number on purpose with dr.value(x)"
-            )
+            raise self._leaving(use)
         value = self.value
         if isinstance(value, Tracer):
             return value._plain(use)
         return value
+
+    def _leaving(self, use: str) -> TracedValueError:
+        """The error where a number would leave, with the cure for the function that asks for it."""
+        from deltarule.derive.leaving import called, cure
+
+        name = called()
+        start = f"{use if name is None else f'{name}()'} asks for the number of a traced value"
+        if not self.known:
+            return TracedValueError(
+                f"{start} ({self._place()}), which is not known yet while compiling, batching or "
+                "scanning. Write np.where for choices and masks; an int that decides over a program is "
+                "an argument of dr.compile of its own"
+            )
+        return TracedValueError(
+            f"{start} ({self._place()}). A gradient flows through this {self._node.type}: taking it out "
+            f"would cut the gradient silently. {cure(name, use)}, or take the number on purpose with "
+            "dr.value(x)"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.active and self.within.open:
@@ -219,6 +246,9 @@ class Tracer(Traced):
             raise TypeError("len() of a 0-d array")
         return self.shape[0]
 
+    def __contains__(self, item: Any) -> bool:
+        return bool(NUMPY["any"](operate(np.equal, self, item)))
+
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
@@ -247,7 +277,7 @@ class Tracer(Traced):
                 "the inner function and return it"
             )
         if owner.version == 0:
-            owner.strides = strides_of(owner)
+            owner.laid = strides_of(owner)
         owner._node = whole.node
         owner.version += 1
         if self is not owner and not steps and getattr(new, "within", None) is owner.within:
@@ -282,119 +312,6 @@ class Tracer(Traced):
             raise no_rule(getattr(np.ndarray, name), self._place(), NoMethodError)
         raise AttributeError(f"arrays have no attribute {name!r}")
 
-    @property
-    def T(self) -> Any:
-        """Axes in reverse order."""
-        return NUMPY["transpose"](self)
-
-    @property
-    def mT(self) -> Any:
-        """The last two axes exchanged."""
-        return NUMPY["swapaxes"](self, -1, -2)
-
-    @property
-    def real(self) -> Any:
-        """The real part: a view; of a real array the array itself."""
-        return NUMPY["real"](self)
-
-    @real.setter
-    def real(self, new: Any) -> None:
-        self.real[...] = new
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary part: a view; of a real array zeros."""
-        return NUMPY["imag"](self)
-
-    @imag.setter
-    def imag(self, new: Any) -> None:
-        self.imag[...] = new
-
-    @property
-    def flat(self) -> Any:
-        """The elements in order, to read and to write."""
-        return Flat(self)
-
-    @flat.setter
-    def flat(self, new: Any) -> None:
-        self.flat[:] = NUMPY["resize"](new, self.size)
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._node.type.nbytes
-
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-        """The elements under another shape."""
-        target = shape[0] if len(shape) == 1 else shape
-        return NUMPY["reshape"](self, target, order=order, copy=copy)
-
-    def transpose(self, *axes: Any) -> Any:
-        """Axes in another order, reversed by default."""
-        return NUMPY["transpose"](self, axes[0] if len(axes) == 1 else axes or None)
-
-    def fill(self, value: Any) -> None:
-        """Set all elements."""
-        self[...] = value
-
-    def sort(self, axis: int = -1) -> None:
-        """Put the elements in order, in place."""
-        self[...] = NUMPY["sort"](self, axis)
-
-    def partition(self, kth: Any, axis: int = -1) -> None:
-        """Put the elements in an order that NumPy's ``partition`` allows, in place."""
-        self[...] = NUMPY["partition"](self, kth, axis)
-
-    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Any:
-        """The slices along an axis that a condition chooses."""
-        return NUMPY["compress"](condition, self, axis, out)
-
-    def put(self, indices: Any, values: Any) -> None:
-        """Write at places counted over all elements."""
-        NUMPY["put"](self, indices, values)
-
-    def view(self, *args: Any) -> Any:
-        """Another name for the same buffer."""
-        if args:
-            raise no_rule(
-                np.ndarray.view, self._place() + ", with another dtype; use astype", NoMethodError
-            )
-        return self[...]
-
-    def copy(self, order: str = "C") -> Any:
-        """A copy, in row-major order unless another is asked for."""
-        return NUMPY["copy"](self, order)
-
-    def flatten(self, order: str = "C") -> Any:
-        """A copy of one axis."""
-        return NUMPY["copy"](NUMPY["ravel"](self, order))
-
-
-class Flat:
-    """What ``x.flat`` gives: the elements in row-major order, whatever the layout."""
-
-    def __init__(self, x: Tracer) -> None:
-        self.x = x
-
-    def __len__(self) -> int:
-        return self.x.size
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.x.flatten())
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.x.flatten()[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        whole = self.x.flatten()
-        whole[key] = value
-        self.x[...] = whole.reshape(self.x.shape)
-
 
 def plain_call(
     function: Any, args: Any, kwargs: Any, error: Callable[[str], Exception] | None = None
@@ -421,13 +338,13 @@ def plain_call(
 
 def write_outside(function: Any, args: Any, kwargs: Any) -> Any:
     """A function that writes into an array made outside the trace, which only plain numbers may enter."""
-    name = getattr(function, "__name__", str(function))
+    name = name_of(function)
 
     def error(place: str) -> Exception:
         return TracedValueError(
             f"np.{name} writes a traced value into an array made outside the traced "
-            f"function ({place}). Make that array inside it, "
-            "with np.zeros, np.array or np.copy"
+            f"function ({place}). Make that array inside it, with np.zeros, np.array or np.copy; one "
+            "that was drawn, with np.array(rng.normal(size=n))"
         )
 
     return plain_call(function, args, kwargs, error)
@@ -458,7 +375,7 @@ def is_python(x: Any) -> bool:
 
 def weakened(x: Any) -> Any:
     """A traced number as a Python number."""
-    return Tracer(x.within, x.node, scalar=True, weak=True)
+    return Tracer(x.within, x.node, scalar=True, weak=True) if isinstance(x, Tracer) else x.item()
 
 
 def operate(ufunc: np.ufunc, *args: Any) -> Any:
@@ -490,14 +407,12 @@ def _operator(
             if kind is float or kind is int:
                 other = dtype.type(other)
                 y = self.within.record(primitive, (other, self) if reverse else (self, other))
-                y.weak = self.weak
-                return y
+                return weakened(y) if self.weak else y
             if getattr(other, "dtype", None) is dtype:
                 args = (other, self) if reverse else (self, other)
                 deeper = type(other) is Tracer and other.within is not self.within
                 y = primitive(*args) if deeper else self.within.record(primitive, args)
-                y.weak = self.weak and is_python(other)
-                return y
+                return weakened(y) if self.weak and is_python(other) else y
         if isinstance(other, (str, bytes, dict, type(None))):
             return NotImplemented
         return operate(ufunc, other, self) if reverse else operate(ufunc, self, other)

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.derive.attributes import Flat
 from deltarule.derive.creation import holds_traced
 from deltarule.derive.library import reach
 from deltarule.derive.table import UFUNC_METHODS, UFUNCS, no_rule
-from deltarule.derive.tracer import WEAK, Flat, Tracer, is_python, plain_call, write_outside
+from deltarule.derive.tracer import WEAK, Tracer, is_python, plain_call, write_outside
 from deltarule.derive.views import fitted
 from deltarule.errors import NoRuleError, TypeRuleError
 from deltarule.program import Primitive, ops
@@ -219,13 +220,18 @@ def _with_shape(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
+_UNDERSTOOD: dict[str, tuple[Any, ...]] = {
+    "casting": ("same_kind", "unsafe"),
+    "order": ("K", "A", "C"),
+    "subok": (True, False),
+}
+
+
 def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
-    out = kwargs.pop("out", (None,))[0]
+    outs = kwargs.pop("out", (None,) * ufunc.nout)
     where = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
-    if unknown := [
-        key for key, value in kwargs.items() if not (key == "casting" and value == "same_kind")
-    ]:
+    if unknown := [k for k, value in kwargs.items() if value not in _UNDERSTOOD.get(k, ())]:
         raise NoRuleError(
             f"np.{ufunc.__name__}({unknown[0]}=...) is not traced ({place}); leave the argument out"
         )
@@ -237,6 +243,15 @@ def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
         raise NoRuleError(
             f"np.{ufunc.__name__}(dtype={dtype}) is not traced ({place}); use astype on the result"
         )
+    use = ufunc.__name__ if kwargs.get("casting") != "unsafe" else None
+    if ufunc.nout == 1:
+        return _written(y, outs[0], where, use, ufunc, place)
+    pairs = zip(y, outs, strict=True)
+    return tuple(_written(part, out, where, use, ufunc, place) for part, out in pairs)
+
+
+def _written(y: Any, out: Any, where: Any, use: str | None, ufunc: np.ufunc, place: str) -> Any:
+    """The result, in ``out`` where one is given; there only where ``where`` holds."""
     if out is None:
         if where is not True:
             raise NoRuleError(
@@ -244,7 +259,7 @@ def _call(ufunc: np.ufunc, inputs: Any, kwargs: Any, place: str) -> Any:
                 f"({place}); use np.where"
             )
         return y
-    new = fitted(y, out, ufunc.__name__)
+    new = fitted(y, out, use)
     out.assign(
         new if where is True else ops.select(truth(where), new, Tracer(out.within, out.node))
     )

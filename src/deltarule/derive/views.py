@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -62,6 +63,24 @@ def _nothing(primitive: Primitive, shape: tuple[int, ...]) -> dict[str, Any] | N
     return {"order": tuple(range(len(shape)))} if primitive is ops.transpose else None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Picked:
+    """A step of a path that is no primitive: the elements at places counted in row-major order."""
+
+    index: Any
+    name: str = "picked"
+
+    def __call__(self, x: Any) -> Any:
+        """Their values."""
+        return ops.gather(ops.reshape(x, shape=(x.size,)), self.index)
+
+
+def picked(x: Any, index: Any) -> Any:
+    """Elements at these places, as a view that nobody can write to."""
+    step: Any = Picked(index)
+    return shared(shared(x, step, {}), ops.broadcast, {"shape": index.shape})
+
+
 def replay(x: Any, path: Path) -> list[Any]:
     """Values along the path, the owner's first."""
     values = [x]
@@ -110,7 +129,7 @@ def put_back(owner: Tracer, path: Path, new: Any) -> Any:
 
 def is_view(base: Tracer, path: Path) -> bool:
     """Whether NumPy shares memory along the path."""
-    strides = strides_of(base) if base.version == 0 else base.strides
+    strides = strides_of(base) if base.version == 0 else base.laid
     return _is_view(base.shape, strides, tuple((p.name, tuple(attrs.items())) for p, attrs in path))
 
 
@@ -123,7 +142,7 @@ def strides_of(owner: Tracer) -> tuple[int, ...] | None:
         if node in trace.strides:
             strides: tuple[int, ...] | None = trace.strides[node]
             return strides
-        x = trace.values.get(node, trace.made.get(node))
+        x = trace.values.get(node)
     return (
         in_elements(x)
         if isinstance(x, np.ndarray) and x.shape == owner.shape and all(x.strides)
@@ -157,7 +176,7 @@ def layout_known(x: Any) -> bool:
         trace, node = base.within, base.node
         if node in trace.strides:
             return True
-        base = trace.values.get(node, trace.made.get(node))
+        base = trace.values.get(node)
     return base is not None
 
 
@@ -193,7 +212,7 @@ def layout(x: Any) -> tuple[int, ...]:
     """Strides of a value as NumPy would have them; what is not known counts as row-major."""
     base, path = (x, ()) if not isinstance(x, Tracer) or x.base is None else (x.base, x.path)
     if isinstance(base, Tracer):
-        strides = strides_of(base) if base.version == 0 else base.strides
+        strides = strides_of(base) if base.version == 0 else base.laid
     else:
         strides = in_elements(base)
     return _strides(base.shape, strides, tuple((p.name, tuple(a.items())) for p, a in path))
@@ -258,11 +277,16 @@ def _followed(
     return out
 
 
+def is_read_only(x: Any) -> bool:
+    """Whether NumPy lets nobody write through the view: it shows an element twice."""
+    return any(p is ops.broadcast for p, _ in x.path)
+
+
 def writable(x: Tracer) -> Tracer:
     """The owner of the buffer to write to."""
     if x.base is None:
         return x
-    if any(p is ops.broadcast for p, _ in x.path):
+    if is_read_only(x):
         raise ValueError(
             f"assignment destination is read-only: a broadcast view ({x._place()}). Write "
             "to a copy, x.copy()"

@@ -22,6 +22,7 @@ from deltarule.derive.functions import (
     running,
     shape,
     statistics,
+    windows,
 )
 from deltarule.derive.functions.arguments import as_array, as_float, axes_of, axis_of
 

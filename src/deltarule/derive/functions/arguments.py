@@ -60,8 +60,8 @@ def same_dtype(arrays: Iterable[Any]) -> list[Any]:
 
 
 def several(x: Any) -> tuple[Any, ...]:
-    """The items of a tuple or list; anything else alone."""
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    """The items of a tuple, list or vector; anything else alone."""
+    return tuple(x) if isinstance(x, (tuple, list)) or np.ndim(x) == 1 else (x,)
 
 
 def at(x: Any, axis: int, index: Any) -> Any:

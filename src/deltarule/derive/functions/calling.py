@@ -5,6 +5,7 @@ In: a Python function, and arrays. Out: what it gives on parts, put together aga
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from deltarule.derive.functions.arguments import as_array, axis_of, several
 from deltarule.derive.functions.order import seen
 from deltarule.derive.library import library_rule
-from deltarule.derive.table import NUMPY, no_rule, rule
+from deltarule.derive.table import NUMPY, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import joined, truth
 from deltarule.derive.views import fitted
@@ -84,22 +85,45 @@ def _piece(found: Any, x: Any, condition: Any, f: Any, args: Any, kw: Any) -> An
 
 @library_rule(np.vectorize.__call__)
 def _vectorize(self: np.vectorize, *args: Any, **kwargs: Any) -> Any:
-    if self.signature is not None or self.excluded or kwargs:
-        raise no_rule(
-            np.vectorize, "with a signature, excluded or keyword arguments; dr.vmap has one"
-        )
-    given = NUMPY["broadcast_arrays"](*map(as_array, args))
-    shape = given[0].shape
-    results = [self.pyfunc(*(x[i] for x in given)) for i in np.ndindex(shape)]
-    if results and isinstance(results[0], tuple):
-        return tuple(_laid_out(list(column), shape) for column in zip(*results, strict=True))
-    return _laid_out(results, shape)
-
-
-def _laid_out(results: list[Any], shape: tuple[int, ...]) -> Any:
+    given: dict[Any, Any] = dict(enumerate(args)) | kwargs
+    arrays = {key: as_array(x) for key, x in given.items() if key not in self.excluded}
+    inner = _inner_axes(self.signature, len(arrays))
+    outer = {key: x.ndim - n for (key, x), n in zip(arrays.items(), inner, strict=True)}
+    shape = np.broadcast_shapes(*(x.shape[: outer[key]] for key, x in arrays.items()))
+    wide = {
+        key: NUMPY["broadcast_to"](x, (*shape, *x.shape[outer[key] :])) for key, x in arrays.items()
+    }
+    results = []
+    for i in np.ndindex(shape):
+        now = given | {key: x[i] for key, x in wide.items()}
+        results.append(self.pyfunc(*map(now.get, range(len(args))), **{k: now[k] for k in kwargs}))
     if not results:
         raise ValueError("cannot call a vectorized function on no elements")
-    return NUMPY["reshape"](as_array(joined(results)), shape)
+    several = isinstance(results[0], tuple)
+    types = self.otypes or [None] * (len(results[0]) if several else 1)
+    if not several:
+        return _laid_out(results, shape, types[0])
+    columns = zip(zip(*results, strict=True), types, strict=True)
+    return tuple(_laid_out(list(column), shape, kind) for column, kind in columns)
+
+
+def _inner_axes(signature: str | None, n: int) -> list[int]:
+    """How many axes of each argument one call takes: 1 and 2 for "(n),(n,m)->()"."""
+    if signature is None:
+        return [0] * n
+    given = re.findall(r"\(([^)]*)\)", signature.partition("->")[0])
+    return [len([size for size in axes.split(",") if size.strip()]) for axes in given]
+
+
+def _laid_out(results: list[Any], shape: tuple[int, ...], kind: Any) -> Any:
+    """Results of one call each as an array: of the first result's type, as NumPy has it."""
+    dtype = as_array(results[0]).dtype if kind is None else np.dtype(kind)
+    whole = as_array(joined(results))
+    if not isinstance(whole, Tracer):
+        whole = whole.astype(dtype)
+    elif whole.dtype != dtype:
+        whole = fitted(whole, NUMPY["zeros_like"](whole, dtype))
+    return NUMPY["reshape"](whole, (*shape, *whole.shape[1:]))
 
 
 class _Places:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.derive.functions.arguments import as_array, as_float, axis_of
+from deltarule.derive.functions.arguments import as_array, as_float, axis_of, several
 from deltarule.derive.functions.order import grid, plain, within
 from deltarule.derive.table import NUMPY, UFUNCS, Rule, rule
 from deltarule.derive.tracer import Tracer, write_outside
@@ -35,7 +35,7 @@ def _full_like(
 ) -> Any:
     x = as_array(a)
     kind = np.dtype(dtype) if dtype is not None else x.dtype
-    size = x.shape if shape is None else tuple(np.atleast_1d(shape))
+    size = x.shape if shape is None else tuple(map(int, several(shape)))
     trace: Any = innermost((a, fill_value))
     if isinstance(fill_value, Tracer):
         return broadcast_to(ops.cast(fill_value, dtype=kind), size)

@@ -61,7 +61,6 @@ _PRIMITIVES: dict[np.ufunc, Callable[..., Any]] = {
     np.right_shift: ops.shift_right,
     np.hypot: ops.hypot,
     np.logaddexp: ops.logaddexp,
-    np.signbit: lambda x: ops.lt(x, 0 * x),
 }
 for _ufunc, _primitive in _PRIMITIVES.items():
     ufunc_rule(_ufunc)(_primitive)
@@ -99,12 +98,25 @@ def _exp2(x: Any) -> Any:
 
 @ufunc_rule(np.log2)
 def _log2(x: Any) -> Any:
-    return ops.log(x) / float(np.log(2))
+    return _exact(ops.log(x) / float(np.log(2)))
 
 
 @ufunc_rule(np.log10)
 def _log10(x: Any) -> Any:
-    return ops.log(x) / float(np.log(10))
+    return _exact(ops.log(x) / float(np.log(10)))
+
+
+def _exact(y: Any) -> Any:
+    """An integer where y is one but for its last bits: people round these, log10(1000) down to 3."""
+    if y.dtype.kind == "c":
+        return y
+    fixed = ops.stop_gradient(y)
+    whole = ops.rint(fixed)
+    with np.errstate(invalid="ignore"):  # infinity from itself
+        left = whole - fixed
+    reach = float(2 * np.finfo(y.dtype).eps)
+    near = ops.le(ops.abs(left), reach * ops.abs(whole))
+    return y + ops.select(near, left, y.dtype.type(0))
 
 
 def is_complex(x: Any) -> bool:
@@ -154,14 +166,22 @@ def _arcsinh(x: Any) -> Any:
         root = ops.hypot(x, x.dtype.type(1))
         return ops.log1p(x + x * (x / (1 + root)))
 
-    return _odd(x, positive)
+    return _odd(x, lambda x: _or_log(x, positive))
+
+
+def _or_log(x: Any, f: Callable[[Any], Any]) -> Any:
+    """f(x), which is log(2x) where 1 is nothing beside x: there f overflows."""
+    two = x.dtype.type(2)
+    large = ops.gt(x, x.dtype.type(1 / np.finfo(x.dtype).eps))
+    found = ops.log(ops.select(large, x, two)) + float(np.log(2))
+    return ops.select(large, found, f(ops.select(large, two, x)))
 
 
 @ufunc_rule(np.arccosh)
 def _arccosh(x: Any) -> Any:
     if is_complex(x):
         return 2 * ops.log(ops.sqrt((x + 1) * 0.5) + ops.sqrt((x - 1) * 0.5))
-    return ops.log1p((x - 1) + ops.sqrt(x - 1) * ops.sqrt(x + 1))
+    return _or_log(x, lambda x: ops.log1p((x - 1) + ops.sqrt(x - 1) * ops.sqrt(x + 1)))
 
 
 @ufunc_rule(np.arctanh)
@@ -173,7 +193,7 @@ def _arctanh(x: Any) -> Any:
 
 @ufunc_rule(np.cbrt)
 def _cbrt(x: Any) -> Any:
-    return _odd(x, lambda x: x ** (1 / 3))
+    return _odd(x, lambda x: _exact(x ** (1 / 3)))
 
 
 @ufunc_rule(np.deg2rad, np.radians)
@@ -194,9 +214,16 @@ def _heaviside(x: Any, middle: Any) -> Any:
     return ops.select(ops.ne(x, x), x, found)
 
 
+@ufunc_rule(np.signbit)
+def _signbit(x: Any) -> Any:
+    """The angle of (-1, x), which tells -0.0 from 0.0."""
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    return ops.lt(ops.arctan2(x, -one), zero)
+
+
 @ufunc_rule(np.copysign)
 def _copysign(x: Any, sign: Any) -> Any:
-    return ops.select(ops.lt(sign, 0 * sign), -ops.abs(x), ops.abs(x))
+    return ops.select(_signbit(sign), -ops.abs(x), ops.abs(x))
 
 
 def _unless_nan(extreme: Any) -> Callable[[Any, Any], Any]:
@@ -237,7 +264,9 @@ def _of_floats(f: Any) -> Callable[[Any], Any]:
 ufunc_rule(np.floor)(_of_floats(ops.floor))
 ufunc_rule(np.rint)(_of_floats(ops.rint))
 ufunc_rule(np.ceil)(_of_floats(lambda x: -ops.floor(-x)))
-ufunc_rule(np.trunc)(_of_floats(lambda x: ops.sign(x) * ops.floor(ops.abs(x))))
+ufunc_rule(np.trunc)(
+    _of_floats(lambda x: ops.select(ops.lt(x, x.dtype.type(0)), -ops.floor(-x), ops.floor(x)))
+)
 
 
 @ufunc_rule(np.absolute)
@@ -363,7 +392,7 @@ def _vecdot(a: Any, b: Any) -> Any:
 def _angle(z: Any, deg: bool = False) -> Any:
     """The argument of a complex number; of a real one 0 or pi."""
     x = as_float(z)
-    y, x = (ops.imag(x), ops.real(x)) if is_complex(x) else (ops.abs(0 * x), x)
+    y, x = (ops.imag(x), ops.real(x)) if is_complex(x) else (x.dtype.type(0), x)
     found = ops.arctan2(y, x)
     return _degrees(found) if deg else found
 
@@ -398,7 +427,8 @@ def _fix(x: Any, out: Any = None) -> Any:
 def _modf(x: Any) -> tuple[Any, Any]:
     (x,) = promoted(np.trunc, (x,))
     whole = UFUNCS[np.trunc](x)
-    return UFUNCS[np.copysign](x - whole, x), whole
+    finite = ops.select(_isinf(x), x.dtype.type(0), x)
+    return UFUNCS[np.copysign](finite - UFUNCS[np.trunc](finite), x), whole
 
 
 @raw_rule(np.ldexp)

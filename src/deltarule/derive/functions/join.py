@@ -142,6 +142,8 @@ def _array(
         return ops.reshape(y, shape=(*new, *y.shape))
     own = y is not a or not (copy or a.scalar)  # nobody may write into a number
     out = y if own else ops.reshape(y, shape=y.shape)
+    if not isinstance(out, Tracer):  # a constant, after its trace
+        return np.copy(out)
     out.scalar = False
     if isinstance(out, Tracer) and out.ndim > 1 and out.base is None:
         lay_out(out, x, "K" if order is None else order)
@@ -181,15 +183,23 @@ def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 def _in_brackets(self: Any, key: Any) -> Any:
     """``np.r_[x, 0, 1:4]`` and ``np.c_[x, y]``: parts beside each other along an axis."""
     items = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(item, str) for item in items):
-        raise no_rule(np.concatenate, "with a directive in np.r_ or np.c_")
+    settings = [self.axis, self.ndmin, self.trans1d]
+    if isinstance(items[0], str):
+        directive, items = items[0], items[1:]
+        if directive in ("r", "c"):
+            raise no_rule(np.matrix, f"asked for by {directive!r} in np.r_ or np.c_")
+        given = [int(number) for number in directive.split(",")]
+        settings[: len(given)] = given
+    axis, least, place = settings
     parts = [self[item] if isinstance(item, slice) else item for item in items]
-    laid = [_of_axes(x, self.ndmin, self.trans1d == -1) for x in common(*parts)]
-    return ops.concatenate(*laid, axis=self.axis % self.ndmin)
+    laid = [_of_axes(x, least, place) for x in common(*parts)]
+    return ops.concatenate(*laid, axis=axis % laid[0].ndim)
 
 
-def _of_axes(x: Any, n: int, before: bool) -> Any:
-    """An array of at least ``n`` axes, new ones of size 1 before or behind those it has."""
-    ones = (1,) * (n - np.ndim(x))
-    shape = (*ones, *np.shape(x)) if before else (*np.shape(x), *ones)
-    return ops.reshape(x, shape=shape) if ones else x
+def _of_axes(x: Any, n: int, place: int) -> Any:
+    """An array of at least ``n`` axes: new ones of size 1, ``place`` of them before those it has."""
+    new = n - np.ndim(x)
+    if new <= 0:
+        return x
+    before = place if place >= 0 else place + new + 1
+    return ops.reshape(x, shape=((1,) * before + np.shape(x) + (1,) * (new - before)))

@@ -321,7 +321,7 @@ def _matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any 
     x = as_float(A)
     if x.ndim < 2:
         return ops.cast(NUMPY["any"](x), dtype=np.dtype(int))
-    values = ops.svd(x)[1]
+    values = UFUNCS[np.absolute](_eigvalsh(x)) if hermitian else ops.svd(x)[1]
     eps = max(x.shape[-2:]) * float(np.finfo(x.dtype).eps) if rtol is None else rtol
     limit = reduced(ops.max, values, -1, True) * eps if tol is None else as_array(tol)[..., None]
     return _sum(UFUNCS[np.greater](values, limit), -1)

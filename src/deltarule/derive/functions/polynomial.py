@@ -51,12 +51,11 @@ def _window(
 
 
 @rule(np.correlate)
-def _correlate(
-    a: Any,
-    v: Any,
-    mode: str = "valid",
-) -> Any:
-    return _convolve(a, _atleast_1d(as_array(v))[::-1], mode)
+def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    a, v = same_dtype([_atleast_1d(as_array(x)) for x in (a, v)])
+    if a.shape[0] < v.shape[0]:
+        return NUMPY["conj"](_correlate(v, a, mode)[::-1])
+    return _convolve(a, NUMPY["conj"](v)[::-1], mode)
 
 
 @rule(np.polyval)

@@ -136,9 +136,11 @@ def _einsum(
     terms = inputs.split(",")
     for i, letters in enumerate(terms):
         arrays[i], terms[i] = _one_axis_per_label(arrays[i], letters)
-    _squeeze(arrays, terms)
     if dtype is not None:
         arrays = [ops.cast(x, dtype=np.dtype(dtype)) for x in arrays]
+    if len(terms) == 1 and sorted(terms[0]) == sorted(result):
+        return NUMPY["transpose"](arrays[0], [terms[0].index(c) for c in result])
+    _squeeze(arrays, terms)
     return ops.einsum(*arrays, spec=f"{','.join(terms)}->{result}")
 
 

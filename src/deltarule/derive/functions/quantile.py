@@ -79,12 +79,13 @@ def _weighted(
     return NUMPY["reshape"](found, (*level.shape, *(kept if keepdims else found.shape[1:])))
 
 
-def _between(
-    low: Any,
-    high: Any,
-    share: Any,
-) -> Any:
-    return low + (high - low) * share
+def _between(low: Any, high: Any, share: Any) -> Any:
+    """Between neighbours: ``low`` itself where the share is 0, however far ``high`` is."""
+    zero = share.dtype.type(0)
+    with np.errstate(invalid="ignore"):  # infinity from itself
+        way = high - low
+        endless = ops.ne(way - way, way.dtype.type(0))
+    return low + ops.select(ops.and_(endless, ops.eq(share, zero)), way.dtype.type(0), way) * share
 
 
 @rule(np.quantile)

@@ -130,7 +130,7 @@ def _squeeze(a: Any, axis: Axis = None) -> Any:
 
 @rule(np.broadcast_to)
 def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    x, target = as_array(array), several(shape)
+    x, target = as_array(array), tuple(map(int, several(shape)))
     if np.broadcast_shapes(x.shape, target) != target:
         raise ValueError(f"shape {x.shape} does not broadcast to {target}")
     return view(x, ops.broadcast, shape=target)

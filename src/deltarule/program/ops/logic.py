@@ -24,7 +24,7 @@ from deltarule.program.families import (
 from deltarule.program.lowering import Map
 from deltarule.program.primitive import TABLE, ErrorSample, Kink, Primitive, Sample
 from deltarule.program.samples import array, span
-from deltarule.program.types import BOOL, ArrayType
+from deltarule.program.types import BOOL, NAMES, ArrayType
 
 
 def _comparison(
@@ -162,6 +162,10 @@ select = Primitive(
 
 
 def _cast_type(x: ArrayType, dtype: Any) -> ArrayType:
+    if dtype.kind in "fc" and dtype not in NAMES:
+        raise TypeRuleError(
+            f"{x!r} does not become {dtype}; traced are floats of up to 64 bits, and pairs of them"
+        )
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         raise TypeRuleError(
             f"{x!r} becomes {dtype} only without its imaginary part; take np.real(x) or np.abs(x)"
@@ -207,7 +211,10 @@ cast = Primitive(
     lowering=Map("cast(x0)"),
     notation="{0}",
     samples=_cast_samples,
-    errors=(ErrorSample((np.ones(2, complex),), {"dtype": np.dtype("f8")}, "imaginary part"),),
+    errors=(
+        ErrorSample((np.ones(2, complex),), {"dtype": np.dtype("f8")}, "imaginary part"),
+        ErrorSample((np.ones(2),), {"dtype": np.dtype("longdouble")}, "does not become"),
+    ),
 )
 
 clip = elementwise(

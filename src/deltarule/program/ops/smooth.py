@@ -14,7 +14,7 @@ from deltarule.program.lowering import Expand
 from deltarule.program.ops import parts
 from deltarule.program.ops.control import stop_gradient
 from deltarule.program.ops.elementwise import abs_, exp, log1p, maximum, root, sigmoid
-from deltarule.program.ops.logic import and_, eq, ge, gt, select
+from deltarule.program.ops.logic import and_, eq, ge, gt, ne, or_, select
 from deltarule.program.primitive import Kink, Primitive, Sample
 from deltarule.program.samples import array, span
 
@@ -81,7 +81,8 @@ def _logaddexp_steps(a: Any, b: Any) -> Any:
     larger = ge(a, b)
     high, low = select(larger, a, b), select(larger, b, a)
     bounded, none = is_finite(high), high.dtype.type(0)
-    return high + log1p(exp(select(bounded, low, none) - select(bounded, high, none)))
+    below = select(or_(bounded, ne(low, low)), low, none)
+    return high + log1p(exp(below - select(bounded, high, none)))
 
 
 def _lead(a: Any, b: Any) -> Any:
