@@ -49,10 +49,11 @@ def shared(x: Any, primitive: Primitive, attrs: dict[str, Any]) -> Any:
     if type(x) is not Tracer:
         return primitive(x, **attrs)
     same = attrs == _nothing(primitive, x.shape)
-    out: Tracer = Tracer(x.within, x.node) if same else x.within.record(primitive, (x,), attrs)
-    base = x if x.base is None else x.base
-    out.scalar = False
-    out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
+    out: Any = Tracer(x.within, x.node) if same else primitive(x, **attrs)
+    if type(out) is Tracer:
+        base = x if x.base is None else x.base
+        out.scalar = False
+        out.base, out.path, out.version = base, (*x.path, (primitive, attrs)), base.version
     return out
 
 
