@@ -248,7 +248,7 @@ def read(x: Tracer, key: Any) -> Any:
     parts = resolve(x, key, plain)
     if parts.scalar:
         for primitive, attrs in parts.steps or ((ops.reshape, {"shape": ()}),):
-            x = x.within.record(primitive, (x,), attrs)
+            x = primitive(x, **attrs)
         return x
     out = _sliced(x, parts)
     if parts.arrays:

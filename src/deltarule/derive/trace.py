@@ -303,6 +303,8 @@ class Trace:
     def filled(self, number: Any, shape: tuple[int, ...]) -> Any:
         """A constant, one NumPy number repeated: it takes no memory and stands as a literal in a graph."""
         x = ops.broadcast.evaluate(number, shape)
+        if not self.open:
+            return self.constant(x)
         node = self._captured(None, x, x, b"") if self.known else self._constant(number, x)
         return Tracer(self, node)
 
