@@ -22,7 +22,7 @@ from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.special import from_scipy
 from deltarule.compile.llvm.text import F64, Function, constant
 from deltarule.compile.program import Executable
-from deltarule.errors import CompileError, TypeRuleError
+from deltarule.errors import CompileError, GradientError, TypeRuleError
 from deltarule.program import Graph, lookup, primitives
 from deltarule.program.lowering import Map
 from deltarule.program.types import ArrayType
@@ -277,3 +277,66 @@ def test_code_on_disk_that_calls_a_missing_function_is_made_anew(without, tmp_pa
     again = Executable(bessel())
     assert "planned" in vars(again) and again.run.binary.opaque
     np.testing.assert_array_equal(again(x)[0], wanted)
+
+
+# Derivatives where a formula alone would lose its digits.
+
+
+def slope_of_first(m):
+    """(E / (1 - m) - K) / (2 m), pi / 8 at 0."""
+    if m == 0:
+        return mpmath.pi / 8
+    return (mpmath.ellipe(m) / (1 - m) - mpmath.ellipk(m)) / (2 * m)
+
+
+SLOPES = {
+    "ellipk": ([-100.0, -1, -0.13, -0.12, -1e-9, 0, 1e-9, 0.5, 0.9999], slope_of_first),
+    "ellipe": (
+        [-100.0, -0.13, 1e-9, 0.12, 0.9999],
+        lambda m: (mpmath.ellipe(m) - mpmath.ellipk(m)) / (2 * m),
+    ),
+    "ellipkm1": (
+        [1e-30, 1e-8, 0.1, 0.87, 0.88, 1 - 1e-9, 1, 1.5],
+        lambda p: -slope_of_first(1 - p),
+    ),
+    "spence": ([1e-3, 0.5, 1 - 1e-9, 1, 3], lambda x: mpmath.log(x) / (1 - x) if x != 1 else -1),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_keep_their_digits_next_to_removable_poles(name):
+    places, slope = SLOPES[name]
+    x = np.array(places)
+    found = dr.compile(dr.grad(lambda x: np.sum(getattr(special, name)(x))))(x)
+    with mpmath.workdps(60):
+        wanted = np.array([float(slope(mpmath.mpf(v))) for v in x])
+    np.testing.assert_allclose(found, wanted, rtol=2e-14)
+
+
+def test_functions_with_several_results_give_each_in_its_place():
+    x = np.linspace(-3, 3, 13)
+    for function in (special.sici, special.fresnel, special.airy):
+        for y, e in zip(dr.compile(lambda x, f=function: f(x))(x), function(x), strict=True):
+            np.testing.assert_array_equal(y, e)
+
+
+def test_counts_of_trials_have_scipys_edges():
+    p = np.array([0.0, 0.3, 1.0])
+    for k, n in [(2, 5), (0, 1), (5, 5), (6, 5), (-1, 5), (2.7, 5)]:
+        for function in (special.bdtr, special.bdtrc, special.nbdtr, special.nbdtrc):
+            found = dr.compile(lambda p, f=function, k=k, n=n: f(k, n, p))(p)
+            wanted = function(
+                int(np.floor(k)) if function in (special.nbdtr, special.nbdtrc) else k, n, p
+            )
+            np.testing.assert_allclose(found, wanted, rtol=1e-14, err_msg=f"{function} {k} {n}")
+
+
+def test_an_order_must_be_a_whole_number_and_no_variable():
+    with pytest.raises(TypeRuleError, match="orders are integers"):
+        dr.grad(lambda x: special.eval_legendre(1.5, x))(0.5)
+    with pytest.raises(TypeRuleError, match="eval_legendre has no order f64"):
+        dr.grad(lambda n: special.eval_legendre(n, 0.5))(2.0)
+    with pytest.raises(
+        GradientError, match="stdtr has no derivative with respect to its argument 0"
+    ):
+        dr.grad(lambda n: special.stdtr(n, 0.5))(2.0)

@@ -87,12 +87,13 @@ def _bdtrc(k: Any, n: Any, p: Any) -> Any:
 
 @counts_rule("nbdtr")
 def _nbdtr(k: Any, n: Any, p: Any) -> Any:
-    return ops.betainc(n, k + 1, p)
+    """At most k failures before n successes; fewer than none is not a number."""
+    return ops.select(ops.lt(k, 0 * k), p.dtype.type(np.nan), ops.betainc(n, k + 1, p))
 
 
 @counts_rule("nbdtrc")
 def _nbdtrc(k: Any, n: Any, p: Any) -> Any:
-    return ops.betainc(k + 1, n, 1 - p)
+    return ops.select(ops.lt(k, 0 * k), p.dtype.type(np.nan), ops.betainc(k + 1, n, 1 - p))
 
 
 @special_rule("pdtr")
