@@ -385,12 +385,12 @@ class LapackKernel(FailingKernel):
     ----------
     step : str
         Which one.
-    flag : bool
-        Whether the matrix is the transpose of what is read, or a lower triangle, or wanted with vectors.
-    work : tuple of View
-        Memory for one matrix.
     needed : tuple of View
         The arguments of the node, from which NumPy computes it where a matrix is out of the ordinary.
+    work : tuple of View
+        Memory for one matrix.
+    flag : bool
+        Whether the matrix is the transpose of what is read; or its lower or upper triangle is.
     operations : int
         Of one matrix.
     """
@@ -399,15 +399,15 @@ class LapackKernel(FailingKernel):
     lead: Ints
     args: tuple[View, ...]
     outs: tuple[View, ...]
-    work: tuple[View, ...] = ()
-    needed: tuple[View, ...] = ()
-    flag: bool = False
-    operations: int = 0
+    needed: tuple[View, ...]
+    work: tuple[View, ...]
+    flag: bool
+    operations: int
 
     @property
     def reads(self) -> tuple[View, ...]:
         """Views that it reads."""
-        return (*self.args, *self.needed)
+        return tuple(dict.fromkeys((*self.args, *self.needed)))
 
     @property
     def writes(self) -> tuple[View, ...]:

@@ -7,8 +7,9 @@ known to be a triangle.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,13 @@ I32, F64, C128 = (np.dtype(name) for name in ("int32", "float64", "complex128"))
 
 def lapack(s: Scheduler, node: Node) -> None:
     """A step of linear algebra."""
+    STEPS[word_of(node)](s, node)
+
+
+def word_of(node: Node) -> str:
+    """Which step it is."""
     assert isinstance(node.primitive.lowering, Lapack)
-    STEPS[node.primitive.lowering.step](s, node)
+    return node.primitive.lowering.step
 
 
 def is_there(node: Node) -> bool:
@@ -37,7 +43,11 @@ def is_there(node: Node) -> bool:
     return 0 not in sizes and driver == "evd" and is_known("lapack.dgetrf")
 
 
-def spread(view: View, lead: Ints, core: int = 2) -> View:
+def spread(
+    view: View,
+    lead: Ints,
+    core: int = 2,
+) -> View:
     """A view repeated along leading axes."""
     rank = len(view.shape)
     return view.broadcast((*lead, *view.shape[rank - core :]))
@@ -66,7 +76,7 @@ def factors(s: Scheduler, node: Node) -> tuple[View, View, bool]:
         *lead, n, _ = a.shape
         factor = s.buffer(ArrayType(a.shape, a.dtype))
         pivots = s.buffer(ArrayType((*lead, n + 1), I32))
-        work = 2 * n**3 // 3
+        outs, work = (factor, pivots), 2 * n**3 // 3
         s.append(
             LapackKernel(
                 (node,),
@@ -74,244 +84,185 @@ def factors(s: Scheduler, node: Node) -> tuple[View, View, bool]:
                 "lu",
                 tuple(lead),
                 (a,),
-                (factor, pivots),
-                operations=work,
+                outs,
+                (),
+                (),
+                False,
+                work,
             )
         )
         s.factors[a] = factor, pivots
     return *s.factors[a], False
 
 
-def solve(s: Scheduler, node: Node) -> None:
-    """By the factors of the matrix, or at once where it is a Cholesky factor or its transpose."""
-    a, b = node.args
-    view = s.view(a)
-    for lower, triangle in ((True, view), (False, turned(view))):
-        if triangle in s.triangles:
-            return divided(s, node, view, lower)
-    factor, pivots, flag = factors(s, node)
-    right = s.view(b)
-    out = s.result(node)
-    lead, (n, k) = out.shape[:-2], out.shape[-2:]
-    args = spread(factor, lead), spread(pivots, lead, 1), spread(right, lead)
-    needed = view, right
-    step(
-        s,
-        node,
-        "solve",
-        args,
-        (out,),
-        needed,
-        flag=flag,
-        operations=2 * n * n * k,
-    )
-    return None
-
-
-def inverse(s: Scheduler, node: Node) -> None:
-    """The solution with the identity."""
-    (a,) = node.args
-    factor, pivots, flag = factors(s, node)
-    out = s.result(node)
-    lead, n = out.shape[:-2], out.shape[-1]
-    args = spread(factor, lead), spread(pivots, lead, 1)
-    step(
-        s,
-        node,
-        "solve",
-        args,
-        (out,),
-        (s.view(a),),
-        flag=flag,
-        operations=2 * n**3,
-    )
-
-
-def solve_triangular(s: Scheduler, node: Node) -> None:
-    """At once."""
-    divided(s, node, s.view(node.args[0]), node.attrs["lower"])
-
-
-def divided(
+def by_factors(
     s: Scheduler,
     node: Node,
-    a: View,
-    lower: bool,
+    word: str,
+    operations: int,
 ) -> None:
-    """A triangle's solution; its rows or its columns must lie side by side."""
-    n = a.shape[-1]
-    steps = sorted(a.strides[-2:])
-    if n > 1 and (steps[0] != 1 or steps[1] < n):
-        a = s.contiguous(node.args[0])
-    right = s.view(node.args[1])
-    out = s.result(node)
-    lead, k = out.shape[:-2], out.shape[-1]
-    args = spread(a, lead), spread(right, lead)
-    step(
-        s,
-        node,
-        "triangular",
-        args,
-        (out,),
-        (a, right),
-        flag=lower,
-        operations=n * n * k,
-    )
-
-
-def determinant(s: Scheduler, node: Node) -> None:
-    """By the factors."""
-    (a,) = node.args
+    """A step that reads the factors of the first argument, and the other arguments as they are."""
     factor, pivots, flag = factors(s, node)
-    lowering = node.primitive.lowering
-    assert isinstance(lowering, Lapack)
-    lead, n = a.type.shape[:-2], a.type.shape[-1]
-    args = spread(factor, lead), spread(pivots, lead, 1)
-    word, needed, outs = lowering.step, (s.view(a),), results(s, node)
-    work = 2 * n**3 if word == "cofactor" else 20 * n
-    step(
+    needed = tuple(map(s.view, node.args))
+    outs = results(s, node)
+    lead = leading(word, outs)
+    rest = (spread(view, lead) for view in needed[1:])
+    args = (spread(factor, lead), spread(pivots, lead, 1), *rest)
+    append(
         s,
         node,
         word,
         args,
         outs,
         needed,
-        flag=flag,
-        operations=work,
+        (),
+        flag,
+        operations,
     )
+
+
+def solve(s: Scheduler, node: Node) -> None:
+    """By the factors of the matrix, or at once where it is a Cholesky factor or its transpose."""
+    view, (n, k) = s.view(node.args[0]), node.type.shape[-2:]
+    if view in s.triangles or turned(view) in s.triangles:
+        by_triangle(s, node, lower=view in s.triangles)
+    else:
+        by_factors(s, node, "solve", 2 * n * n * k)
+
+
+def inverse(s: Scheduler, node: Node) -> None:
+    """The solution with the identity."""
+    by_factors(s, node, "solve", 2 * node.type.shape[-1] ** 3)
+
+
+def determinant(s: Scheduler, node: Node) -> None:
+    """From the factors, with a logarithm or without."""
+    by_factors(s, node, word_of(node), 20 * node.args[0].type.shape[-1])
 
 
 def cofactor(s: Scheduler, node: Node) -> None:
     """By the factors; of a small matrix at once."""
-    view = s.view(node.args[0])
-    if is_small(view, len(view.shape) - 2):
-        step(
-            s,
-            node,
-            "cofactor",
-            (view,),
-            results(s, node),
-            (view,),
-            operations=100,
-        )
+    n = node.type.shape[-1]
+    if is_small(s.view(node.args[0]), len(node.type.shape) - 2):
+        by_itself(s, node, 20 * n)
     else:
-        determinant(s, node)
+        by_factors(s, node, "cofactor", 2 * n**3)
+
+
+def solve_triangular(s: Scheduler, node: Node) -> None:
+    """At once."""
+    by_triangle(s, node, node.attrs["lower"])
+
+
+def by_triangle(
+    s: Scheduler,
+    node: Node,
+    lower: bool,
+) -> None:
+    """A triangle's solution; its rows or its columns must lie side by side."""
+    a, right = map(s.view, node.args)
+    n, k = node.type.shape[-2:]
+    steps = sorted(a.strides[-2:])
+    if n > 1 and (steps[0] != 1 or steps[1] < n):
+        a = s.contiguous(node.args[0])
+    outs = results(s, node)
+    lead = leading("triangular", outs)
+    args = spread(a, lead), spread(right, lead)
+    append(
+        s,
+        node,
+        "triangular",
+        args,
+        outs,
+        (a, right),
+        (),
+        lower,
+        n * n * k,
+    )
+
+
+# Factors and functions of one matrix.
+
+
+def by_itself(
+    s: Scheduler,
+    node: Node,
+    operations: int,
+    work: Sequence[View] = (),
+    flag: bool = False,
+) -> None:
+    """A step that reads a matrix as it is."""
+    args, outs = (s.view(node.args[0]),), results(s, node)
+    append(
+        s,
+        node,
+        word_of(node),
+        args,
+        outs,
+        args,
+        tuple(work),
+        flag,
+        operations,
+    )
 
 
 def cholesky(s: Scheduler, node: Node) -> None:
-    """By itself."""
-    (x,) = node.args
-    given, out = s.view(x), s.result(node)
-    s.triangles.add(out)
-    n = out.shape[-1]
-    step(
-        s,
-        node,
-        "cholesky",
-        (given,),
-        (out,),
-        (given,),
-        operations=n**3 // 3,
-    )
+    """Its result is known to be a triangle."""
+    by_itself(s, node, node.type.shape[-1] ** 3 // 3)
+    s.triangles.add(s.view(node))
 
 
 def eigh(s: Scheduler, node: Node) -> None:
     """With vectors."""
-    (x,) = node.args
-    given, outs, n = s.view(x), results(s, node), x.type.shape[-1]
-    kind, real = x.type.dtype, REAL.get(x.type.dtype)
-    sizes: list[tuple[int, np.dtype]] = [(1 + 6 * n + 2 * n * n, kind)]
-    if real:
-        sizes = [(2 * n + n * n, kind), (1 + 5 * n + 2 * n * n, real)]
-    work = (matrix(s, n, n, kind), *rooms(s, *sizes, (3 + 5 * n, I32)))
-    step(
-        s,
-        node,
-        "eigh",
-        (given,),
-        outs,
-        (given,),
-        work,
-        node.attrs["upper"],
-        9 * n**3,
-    )
+    kind, n = node.args[0].type.dtype, node.args[0].type.shape[-1]
+    sizes = [(1 + 6 * n + 2 * n * n, kind)]
+    if kind in REAL:
+        sizes = [(2 * n + n * n, kind), (1 + 5 * n + 2 * n * n, REAL[kind])]
+    work = [matrix(s, n, n, kind), *rooms(s, *sizes, (3 + 5 * n, I32))]
+    by_itself(s, node, 9 * n**3, work, node.attrs["upper"])
 
 
 def eig(s: Scheduler, node: Node) -> None:
     """With vectors; the matrix is complex, but its numbers may be real."""
-    (x,) = node.args
-    given, outs, n = s.view(x), results(s, node), x.type.shape[-1]
-    square = [matrix(s, n, n, kind) for kind in (C128, C128, F64, F64)]
-    first = rooms(s, (n, C128), (65 * n, C128), (2 * n, F64))
-    second = rooms(s, (n, F64), (n, F64), (66 * n, F64))
-    work = (*square[:2], *first, *square[2:], *second)
-    step(
-        s,
-        node,
-        "eig",
-        (given,),
-        outs,
-        (given,),
-        work,
-        operations=25 * n**3,
-    )
+    n = node.args[0].type.shape[-1]
+    work = [
+        *(matrix(s, n, n, C128) for _ in range(2)),
+        *rooms(s, (n, C128), (65 * n, C128), (2 * n, F64)),
+        *(matrix(s, n, n, F64) for _ in range(2)),
+        *rooms(s, (n, F64), (n, F64), (66 * n, F64)),
+    ]
+    by_itself(s, node, 25 * n**3, work)
 
 
 def svd(s: Scheduler, node: Node) -> None:
     """Of as many vectors as there are values."""
-    (x,) = node.args
-    given, outs, (m, n) = s.view(x), results(s, node), x.type.shape[-2:]
-    k, most, kind, real = min(m, n), max(m, n), x.type.dtype, REAL.get(x.type.dtype)
-    sizes: list[tuple[int, np.dtype]] = [(4 * k * k + 7 * k + 65 * (m + n), kind)]
-    if real:
-        sizes.append((max(5 * k * k + 5 * k, 2 * most * k + 2 * k * k + k), real))
-    shapes = ((m, n), (m, k), (k, n))
-    matrices = (matrix(s, *shape, kind) for shape in shapes)
-    work = (*matrices, *rooms(s, *sizes, (8 * k, I32)))
-    step(
-        s,
-        node,
-        "svd",
-        (given,),
-        outs,
-        (given,),
-        work,
-        operations=20 * m * n * k,
-    )
+    kind, (m, n) = node.args[0].type.dtype, node.args[0].type.shape[-2:]
+    k, most = min(m, n), max(m, n)
+    sizes = [(4 * k * k + 7 * k + 65 * (m + n), kind)]
+    if kind in REAL:
+        sizes.append((max(5 * k * k + 5 * k, 2 * most * k + 2 * k * k + k), REAL[kind]))
+    work = [
+        *(matrix(s, *shape, kind) for shape in ((m, n), (m, k), (k, n))),
+        *rooms(s, *sizes, (8 * k, I32)),
+    ]
+    by_itself(s, node, 20 * m * n * k, work)
 
 
 def qr(s: Scheduler, node: Node) -> None:
     """Of as many columns as the matrix has."""
-    (x,) = node.args
-    given, outs, (m, n), kind = s.view(x), results(s, node), x.type.shape[-2:], x.type.dtype
-    work = (matrix(s, m, n, kind), *rooms(s, (n, kind), (64 * n, kind)))
-    step(
-        s,
-        node,
-        "qr",
-        (given,),
-        outs,
-        (given,),
-        work,
-        operations=4 * m * n * n,
-    )
+    kind, (m, n) = node.args[0].type.dtype, node.args[0].type.shape[-2:]
+    work = [matrix(s, m, n, kind), *rooms(s, (n, kind), (64 * n, kind))]
+    by_itself(s, node, 4 * m * n * n, work)
 
 
 def expm(s: Scheduler, node: Node) -> None:
     """By products and one solution."""
-    (x,) = node.args
-    given, outs, n, kind = s.view(x), results(s, node), x.type.shape[-1], x.type.dtype
-    work = (*(matrix(s, n, n, kind) for _ in range(6)), *rooms(s, (n, I32)))
-    step(
-        s,
-        node,
-        "expm",
-        (given,),
-        outs,
-        (given,),
-        work,
-        operations=16 * n**3,
-    )
+    kind, n = node.type.dtype, node.type.shape[-1]
+    work = [*(matrix(s, n, n, kind) for _ in range(6)), *rooms(s, (n, I32))]
+    by_itself(s, node, 16 * n**3, work)
+
+
+# What all of them do.
 
 
 def results(s: Scheduler, node: Node) -> tuple[View, ...]:
@@ -326,47 +277,35 @@ def matrix(
     s: Scheduler,
     rows: int,
     columns: int,
-    dtype: np.dtype,
+    dtype: np.dtype[Any],
 ) -> View:
     """Memory for a matrix that LAPACK sees with this many rows and columns."""
     return s.buffer(ArrayType((columns, rows), dtype))
 
 
-def rooms(s: Scheduler, *sizes: tuple[int, np.dtype]) -> list[View]:
+def rooms(s: Scheduler, *sizes: tuple[int, np.dtype[Any]]) -> list[View]:
     """Memory that LAPACK wants."""
     return [s.buffer(ArrayType((size,), dtype)) for size, dtype in sizes]
 
 
-def step(
+def leading(word: str, outs: Sequence[View]) -> Ints:
+    """The axes before those of one result."""
+    shape = outs[0].shape
+    return shape[: len(shape) - CORE.get(word, 2)]
+
+
+def append(
     s: Scheduler,
     node: Node,
     word: str,
-    args: tuple[View, ...],
-    outs: tuple[View, ...],
-    needed: tuple[View, ...],
-    work: tuple[View, ...] = (),
-    flag: bool = False,
-    operations: int = 0,
+    *settings: Any,
 ) -> None:
     """A kernel that NumPy stands in for."""
-    core = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1, "eig": 1}.get(word, 2)
-    lead = outs[0].shape[: len(outs[0].shape) - core]
-    s.append(
-        LapackKernel(
-            (node,),
-            s.code(node),
-            word,
-            lead,
-            args,
-            outs,
-            work,
-            needed,
-            flag,
-            operations,
-        )
-    )
+    outs = settings[1]
+    s.append(LapackKernel((node,), s.code(node), word, leading(word, outs), *settings))
 
 
+CORE = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1, "eig": 1}  # axes of the first result
 STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "solve": solve,
     "inv": inverse,

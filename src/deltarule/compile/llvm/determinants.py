@@ -21,7 +21,11 @@ def determinant(e: Each) -> None:
     e.outs[0].keep(diagonal_product(e, factor, pivots))
 
 
-def diagonal_product(e: Each, factor: Matrix, pivots: Matrix) -> list[Term]:
+def diagonal_product(
+    e: Each,
+    factor: Matrix,
+    pivots: Matrix,
+) -> list[Term]:
     """The determinant, where it is neither 0 nor beyond the range of numbers."""
     f = e.function
     with f.loop(e.n, [t.value for t in signed_one(e, factor, pivots)]) as loop:
@@ -78,7 +82,11 @@ def logarithm(e: Each) -> None:
         e.outs[0].keep([total, evaluated("arctan2(x1, x0)", *sign)])
 
 
-def signed_one(e: Each, factor: Matrix, pivots: Matrix) -> list[Term]:
+def signed_one(
+    e: Each,
+    factor: Matrix,
+    pivots: Matrix,
+) -> list[Term]:
     """1, and -1 after an odd number of swaps."""
     f = e.function
     with f.loop(e.n, [constant(1, factor.view.dtype)]) as loop:

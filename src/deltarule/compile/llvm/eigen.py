@@ -56,7 +56,11 @@ def of_complex(e: Each, x: Matrix) -> None:
             move(v.turned, vectors, i.index, j.index)
 
 
-def move(source: Matrix, target: Matrix, *index: str) -> None:
+def move(
+    source: Matrix,
+    target: Matrix,
+    *index: str,
+) -> None:
     """Copy an element between single and double precision."""
     dtype = target.view.dtype
     target.keep([cast(part, dtype) for part in source.parts(*index)], *index)

@@ -201,20 +201,12 @@ class Each:
         n, k = x.shape
         words = ("L" if lower else "U", "NT"[turned], "NU"[unit])
         if k == 1:
-            self.call(
-                f"blas.{self.letter}trsv",
-                *words,
-                n,
-                a,
-                size,
-                x,
-                1,
-            )
-            return
-        uplo, _, diag = words
-        one = self.one(x)
-        rest = ("R", uplo, "TN"[turned], diag, k, n, one, a, size, x, k)
-        self.call(f"blas.{self.letter}trsm", *rest)
+            vector = (*words, n, a, size, x, 1)
+            self.call(f"blas.{self.letter}trsv", *vector)
+        else:
+            uplo, diag = words[0], words[2]
+            rows = ("R", uplo, "TN"[turned], diag, k, n, self.one(x), a, size, x, k)
+            self.call(f"blas.{self.letter}trsm", *rows)
 
     def one(self, x: Matrix) -> str:
         """The address of a 1."""
@@ -229,9 +221,8 @@ class Each:
         """Move a matrix: by vectors where both lie in one order, else by elements."""
         f = self.function
         steps = [m.view.strides for m in (source, target)]
-        inner = next((a for a in (1, 0) if all(s[a] == source.lanes for s in steps)), None)
-        across = source.shape[inner] if inner is not None else 0
-        if inner is None:
+        inner = next((a for a in (1, 0) if all(s[a] == source.lanes for s in steps)), -1)
+        if inner < 0:
             with f.loop(source.shape[0]) as i, f.loop(source.shape[1]) as j:
                 target.store(source.load(i.index, j.index), i.index, j.index)
             return
@@ -242,7 +233,7 @@ class Each:
                 x = f.load(source.pointer, f.plus(first[0], at), source.view.dtype, count)
                 f.store(x, target.pointer, f.plus(first[1], at))
 
-            along(f, across * source.lanes, LANES, move)
+            along(f, source.shape[inner] * source.lanes, LANES, move)
 
     def triangle(self, a: Matrix, lower: bool) -> None:
         """Zeros above or below the diagonal."""
@@ -257,14 +248,12 @@ class Each:
         """Ones on the diagonal, zeros elsewhere."""
         f, (n, k) = self.function, x.shape
         with f.loop(n) as row:
-            along(
-                f,
-                k * x.lanes,
-                LANES,
-                lambda at, count: f.store(
-                    constant(0, x.view.dtype, count), x.pointer, f.plus(x.place(row.index, "0"), at)
-                ),
-            )
+            start = x.place(row.index, "0")
+
+            def clear(at: str, count: int) -> None:
+                f.store(constant(0, x.view.dtype, count), x.pointer, f.plus(start, at))
+
+            along(f, k * x.lanes, LANES, clear)
             x.store(x.ones, row.index, row.index)
 
     def swap_rows(

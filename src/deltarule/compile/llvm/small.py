@@ -99,7 +99,11 @@ def triangular(e: Each) -> None:
     right_sides(e, e.args[1:], lambda x: substitute(a, x, e.flag))
 
 
-def right_sides(e: Each, b: Sequence[Matrix], solved: Callable[[list[Terms]], None]) -> None:
+def right_sides(
+    e: Each,
+    b: Sequence[Matrix],
+    solved: Callable[[list[Terms]], None],
+) -> None:
     """Solve for all columns of b, or of the identity, some at a time."""
     f, (out,) = e.function, e.outs
     dtype = out.view.dtype
@@ -188,7 +192,11 @@ def cofactor(e: Each) -> None:
             y.keep([-found if (i + j) % 2 else found], str(i), str(j))
 
 
-def minor(a: list[Terms], rows: list[int], columns: list[int]) -> Term:
+def minor(
+    a: list[Terms],
+    rows: list[int],
+    columns: list[int],
+) -> Term:
     """The determinant of some rows and columns, by the first of these rows."""
     if not rows:
         return a[0][0].same(1)
