@@ -260,11 +260,12 @@ class Tracer(Attributes, Traced):
     def assign(self, new: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...] = ()) -> None:
         """Replace all elements, or those at the end of further steps: the buffer's owner gets a new
         node."""
-        from deltarule.derive.trace import escaped
         from deltarule.derive.views import put_back, strides_of, writable
 
         owner = writable(self)
         if not owner.within.open:
+            from deltarule.derive.trace import escaped
+
             raise escaped(owner.within, "an assignment")
         path = (*self.path, *steps)
         whole = put_back(owner, path, new) if path else new
@@ -420,12 +421,12 @@ def _operator(
     return method
 
 
-def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+def _in_place(ufunc: np.ufunc, operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """An augmented assignment: writes into the buffer; a scalar is replaced, as NumPy's are."""
 
     def method(self: Tracer, other: Any) -> Any:
-        new = operate(ufunc, self, other)
-        if self.scalar:
+        new = operator(self, other)
+        if self.scalar or new is NotImplemented:
             return new
         from deltarule.derive.views import fitted
 
@@ -473,7 +474,7 @@ for _name, (_ufunc, _primitive) in {**_BINARY, **_COMPARE}.items():
         )
         setattr(Tracer, f"__{_prefix}{_name}__", _method)
     if _name in _BINARY:
-        setattr(Tracer, f"__i{_name}__", _in_place(_ufunc))
+        setattr(Tracer, f"__i{_name}__", _in_place(_ufunc, getattr(Tracer, f"__{_name}__")))
 for _name, _unary in {
     "neg": np.negative,
     "pos": np.positive,
