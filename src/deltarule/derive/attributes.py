@@ -129,7 +129,7 @@ class Attributes:
 
     def copy(self, order: str = "C") -> Any:
         """A buffer of its own."""
-        return NUMPY["copy"](self)
+        return NUMPY["copy"](self, order)
 
     def flatten(self, order: str = "C") -> Any:
         """A copy of one axis."""

@@ -142,6 +142,13 @@ def layout(x: Any) -> tuple[int, ...]:
     return _row_major(x.shape, size) if out is None else out.strides
 
 
+def contiguous(x: Any) -> bool:
+    """Whether the elements stand one after the other, in row-major order."""
+    wanted = _row_major(x.shape, x.dtype.itemsize)
+    axes = zip(x.shape, layout(x), wanted, strict=True)
+    return not x.size or all(n == 1 or found == step for n, found, step in axes)
+
+
 def columns_first(x: Any) -> bool:
     """Whether the elements stand in column-major order, and not in row-major order."""
     wide = [(n, step) for n, step in zip(x.shape, layout(x), strict=True) if n > 1]

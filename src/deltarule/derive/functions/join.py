@@ -15,8 +15,10 @@ from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import common, joined
+from deltarule.derive.views import contiguous, memory_order, shared
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
+from deltarule.program.ops.shape import inverse
 
 _reshape, _ravel = NUMPY["reshape"], NUMPY["ravel"]
 
@@ -117,7 +119,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(broadcast_to(x, common) for x in found)
 
 
-@rule(np.array, np.copy)
+@rule(np.array)
 def _array(
     a: Any,
     dtype: Any = None,
@@ -138,15 +140,51 @@ def _array(
     out = y if own else ops.reshape(y, shape=y.shape)
     if not isinstance(out, Tracer):  # a constant, after its trace
         return np.copy(out)
+    if order in ("C", "F") or not own:
+        out = _packed(out, y, order)
     out.scalar = False
     return out
 
 
-@rule(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require)
+def _packed(out: Any, like: Any, order: Any) -> Any:
+    """``out``, or a copy where its elements do not stand one after the other in that order."""
+    if out.ndim == 0:
+        return out
+    axes = tuple(range(out.ndim)) if order == "C" else memory_order(like)
+    axes = tuple(reversed(range(out.ndim))) if order == "F" else axes
+    if contiguous(shared(like, ops.transpose, {"order": axes})):
+        return out
+    turned = ops.transpose(out, order=axes)
+    copied = ops.reshape(ops.reshape(turned, shape=(out.size,)), shape=turned.shape)
+    return ops.transpose(copied, order=inverse(axes))
+
+
+@rule(np.copy)
+def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    return _array(a, None, order)
+
+
+@rule(np.asarray, np.asanyarray)
 def _asarray(
     a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, like: Any = None
 ) -> Any:
-    return _array(a, dtype, copy=bool(copy))
+    return _array(a, dtype, order, copy=bool(copy))
+
+
+@rule(np.ascontiguousarray)
+def _ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return _array(a, dtype, "C", copy=False, ndmin=1)
+
+
+@rule(np.asfortranarray)
+def _asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return _array(a, dtype, "F", copy=False, ndmin=1)
+
+
+@rule(np.require)
+def _require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    wanted = {name[:1].upper() for name in requirements or ()}
+    return _array(a, dtype, "F" if "F" in wanted else "C" if "C" in wanted else None, copy=False)
 
 
 @rule(np.asarray_chkfinite)

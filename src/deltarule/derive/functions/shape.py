@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
 from deltarule.derive.table import rule
 from deltarule.derive.tracer import Tracer
-from deltarule.derive.views import columns_first, memory_order, view
+from deltarule.derive.views import columns_first, contiguous, memory_order, shared, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -49,7 +49,9 @@ def _ravel(a: Any, order: str = "C") -> Any:
     x = as_array(a)
     if order == "K":
         x, order = _transpose(x, memory_order(x)), "C"
-    return _reshape(x, (x.size,), order=order)
+    turned = order == "F" or (order == "A" and columns_first(x))
+    whole = contiguous(_transpose(x) if turned else x)
+    return _reshape(x, (x.size,), order=order, copy=not whole)
 
 
 @rule(np.transpose)
@@ -236,14 +238,15 @@ def _roll(a: Any, shift: Any, axis: Axis = None) -> Any:
 
 
 def diagonal(x: Any, offset: int = 0) -> Any:
-    """Diagonal over the last two axes, put last: a view where NumPy can make one."""
+    """Diagonal over the last two axes, put last: a view, whatever the layout."""
     *lead, m, n = x.shape
     right, down = max(offset, 0), max(-offset, 0)
     size = max(0, min(m - down, n - right))
-    flat = view(x, ops.reshape, shape=(*lead, m * n))
+    flat = shared(x, ops.reshape, {"shape": (*lead, m * n)})
     start = [0] * len(lead) + [right + down * n if size else 0]
     step = [1] * len(lead) + [n + 1]
-    return view(flat, ops.slice, start=tuple(start), size=(*lead, size), step=tuple(step))
+    attrs = {"start": tuple(start), "size": (*lead, size), "step": tuple(step)}
+    return shared(flat, ops.slice, attrs)
 
 
 @rule(np.diagonal)
