@@ -160,6 +160,54 @@ def test_a_view_by_einsum_is_written_through():
     same(f, X)
 
 
+def written(a):
+    a[:2] = 0.25
+    return a
+
+
+LAYOUTS = {
+    "diagonal of a part": lambda a: written(np.einsum("ii->i", a[:2, :2])),
+    "diagonal of a part, read later": lambda a: [
+        d := a[:2, :2].diagonal(),
+        a.__setitem__(0, 3.0),
+        d + 0,
+    ][2],
+    "ravel of every second": lambda a: written(a[0, ::2].ravel()),
+    "ravel backwards": lambda a: written(a[::-1, ::-1].ravel()),
+    "ravel of columns": lambda a: written((a.T + 0).ravel("F")),
+    "ravel of a transposed sum": lambda a: [b := a.T + 0, written(b.ravel()), b][2],
+    "reshape of a copy": lambda a: [b := a.T.copy(), written(b.reshape(-1)), b][2],
+    "reshape of a copy in columns": lambda a: [b := a.copy("F"), written(b.reshape(-1)), b][2],
+    "reshape of a kept order": lambda a: [b := np.copy(a.T), written(b.reshape(-1)), b][2],
+    "reshape of a packed part": lambda a: [b := np.array(a[:, ::2]), written(b.reshape(-1)), b][2],
+    "reshape of a row-major": lambda a: [
+        b := np.ascontiguousarray(a.T + 0),
+        written(b.reshape(-1)),
+        b,
+    ][2],
+    "reshape of a column-major": lambda a: [b := np.asfortranarray(a), written(b.reshape(-1)), b][
+        2
+    ],
+    "an order of np.copy": lambda a: np.copy(a, "F"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_is_written_is_seen_where_numpy_shares_memory(name):
+    same(lambda x: LAYOUTS[name](np.outer(x, x[:3])) * 1.0, X)
+
+
+@pytest.mark.parametrize("name", ["diagonal of a part", "diagonal of a part, read later"])
+def test_the_array_sees_what_is_written_into_its_diagonal(name):
+    def f(x):
+        a = np.outer(x, x[:3])
+        LAYOUTS[name](a)
+        return a
+
+    same(f, X)
+    np.testing.assert_allclose(dr.compile(f)(X), f(X))
+
+
 VIEWS = {
     "windows": lambda x: sliding_window_view(x, 2) @ np.array([1.0, 3.0]),
     "windows of a matrix": lambda x: sliding_window_view(np.outer(x, x), (2, 3)).sum((-1, -2)),

@@ -243,7 +243,7 @@ EXITS = {
     "fill_diagonal": lambda x: np.fill_diagonal(np.empty_like.__wrapped__(MATRIX), x) or x[0],
     "fill": lambda x: OUTSIDE.fill(x[0]) or OUTSIDE.sum(),
     "a copy by method": lambda x: OUTSIDE.copy().__setitem__(0, x[0]) or x[0],
-    "scipy": lambda x: __import__("scipy.special").special.ellipk(x).sum(),
+    "scipy": lambda x: __import__("scipy.special").special.bei(x).sum(),
     "scipy.linalg": lambda x: __import__("scipy.linalg").linalg.schur(x)[0],
 }
 OUTSIDE, INTEGERS, MATRIX = np.zeros(3), np.zeros(3, int), np.zeros((3, 3))

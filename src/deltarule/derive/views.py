@@ -38,7 +38,7 @@ def view(x: Any, primitive: Primitive, **attrs: Any) -> Any:
 
 def _in_one_piece(x: Tracer) -> bool:
     """Whether an array that nobody has written to is known to lie in row-major order: the frequent case."""
-    if x.base is not None or x.version:
+    if x.base is not None or x.version or x._node in x.within.strides:
         return False
     value = x.within.values.get(x._node)
     return type(value) is np.ndarray and value.flags.c_contiguous
@@ -217,6 +217,12 @@ def layout(x: Any) -> tuple[int, ...]:
     else:
         strides = in_elements(base)
     return _strides(base.shape, strides, tuple((p.name, tuple(a.items())) for p, a in path))
+
+
+def contiguous(x: Any) -> bool:
+    """Whether the elements stand one after the other, in row-major order."""
+    wide = [(n, step) for n, step in zip(x.shape, layout(x), strict=True) if n != 1]
+    return not x.size or not wide or (wide[-1][1] == 1 and _compact(wide[::-1]))
 
 
 def columns_first(x: Any) -> bool:

@@ -15,7 +15,7 @@ from deltarule.derive.library import library_rule
 from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.derive.ufuncs import common, joined
-from deltarule.derive.views import columns_first, lay_out
+from deltarule.derive.views import contiguous, lay_out
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -118,11 +118,6 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(broadcast_to(x, common) for x in found)
 
 
-@rule(np.copy)
-def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    return _array(a, order=order)
-
-
 @rule(np.array)
 def _array(
     a: Any,
@@ -150,22 +145,39 @@ def _array(
     return out
 
 
-@rule(np.asarray, np.asanyarray, np.require)
+@rule(np.copy)
+def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    return _array(a, order=order)
+
+
+@rule(np.asarray, np.asanyarray)
 def _asarray(
     a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, like: Any = None
 ) -> Any:
-    other = isinstance(a, Tracer) and order in ("C", "F") and columns_first(a) != (order == "F")
-    return _array(a, dtype, order, copy=bool(copy) or (other and a.ndim > 1))
+    return _array(a, dtype, order, copy=bool(copy) or not _is_packed(a, order))
+
+
+def _is_packed(a: Any, order: Any) -> bool:
+    """Whether the elements of an array stand one after the other in the order that is asked for."""
+    if order not in ("C", "F") or not isinstance(a, Tracer):
+        return True
+    return contiguous(a if order == "C" else NUMPY["transpose"](a))
 
 
 @rule(np.ascontiguousarray)
 def _ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
-    return _asarray(a, dtype, "C")
+    return _array(a, dtype, "C", copy=not _is_packed(a, "C"), ndmin=1)
 
 
 @rule(np.asfortranarray)
 def _asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
-    return _asarray(a, dtype, "F")
+    return _array(a, dtype, "F", copy=not _is_packed(a, "F"), ndmin=1)
+
+
+@rule(np.require)
+def _require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    wanted = {name[:1].upper() for name in requirements or ()}
+    return _asarray(a, dtype, "F" if "F" in wanted else "C" if "C" in wanted else None)
 
 
 @rule(np.asarray_chkfinite)

@@ -14,7 +14,15 @@ import numpy as np
 from deltarule.derive.functions.arguments import Axis, as_array, at, axes_of, axis_of, part, several
 from deltarule.derive.table import NUMPY, no_rule, rule
 from deltarule.derive.tracer import Tracer
-from deltarule.derive.views import Path, columns_first, layout_known, memory_order, view
+from deltarule.derive.views import (
+    Path,
+    columns_first,
+    contiguous,
+    layout_known,
+    memory_order,
+    shared,
+    view,
+)
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 
@@ -60,7 +68,9 @@ def _ravel(a: Any, order: str = "C") -> Any:
     x = as_array(a)
     if order == "K":
         x, order = _transpose(x, memory_order(_laid_out(x, order))), "C"
-    return _reshape(x, (x.size,), order=order)
+    turned = order == "F" or (order == "A" and columns_first(_laid_out(x, order)))
+    whole = contiguous(_transpose(x) if turned else x)
+    return _reshape(x, (x.size,), order=order, copy=not whole)
 
 
 @rule(np.transpose)
@@ -247,9 +257,9 @@ def _roll(a: Any, shift: Any, axis: Axis = None) -> Any:
 
 
 def diagonal(x: Any, offset: int = 0) -> Any:
-    """Diagonal over the last two axes, put last: a view where NumPy can make one."""
+    """Diagonal over the last two axes, put last: a view, whatever the layout."""
     for primitive, attrs in _to_diagonal(x.shape, offset):
-        x = view(x, primitive, **attrs)
+        x = shared(x, primitive, attrs)
     return x
 
 
