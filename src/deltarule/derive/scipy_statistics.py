@@ -68,12 +68,9 @@ def _parts(k: Any, n: Any) -> tuple[Any, Any, Any]:
 @counts_rule("bdtr")
 def _bdtr(k: Any, n: Any, p: Any) -> Any:
     """At most k of n; all of n are certain, fewer than none and more than n not a number."""
-    some = ops.and_(ops.ge(k, 0 * k), ops.lt(k, n))
-    rest = ops.betainc(
-        ops.select(some, n - k, 1 + 0 * n), ops.select(some, k + 1, 1 + 0 * k), 1 - p
-    )
-    whole = ops.select(ops.eq(k, n), 1 + 0 * p, p.dtype.type(np.nan))
-    return ops.select(some, rest, whole)
+    some, more, rest = _parts(k, n)
+    whole = ops.select(ops.eq(k, n), p.dtype.type(1), p.dtype.type(np.nan))
+    return ops.select(some, ops.betainc(rest, more, 1 - p), whole)
 
 
 @counts_rule("bdtrc")
