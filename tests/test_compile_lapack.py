@@ -132,6 +132,8 @@ FACTORS = {
     "eigh of the upper": lambda h, x: whole(
         *(lambda s, v: (v, s, turned(v).conj()))(*np.linalg.eigh(h, "U"))
     ),
+    "eigenvalues": lambda h, x: np.linalg.eigvalsh(h),
+    "singular values": lambda h, x: np.linalg.svd(x, compute_uv=False),
     "svd": lambda h, x: whole(*np.linalg.svd(x, full_matrices=False)),
     "svd of the transpose": lambda h, x: whole(*np.linalg.svd(turned(x), full_matrices=False)),
     "qr": lambda h, x: tuple(np.linalg.qr(x)),
@@ -270,6 +272,19 @@ def test_a_repeated_matrix_is_factored_once():
         (lu,) = [kernel for kernel in kernels if kernel.step == "lu"]
         assert lu.outs[0].size == 25
         np.testing.assert_allclose(found, np.linalg.solve(a, b.T).T, rtol=1e-10)
+
+
+def test_vectors_that_nobody_reads_are_not_computed():
+    h, x = positive("f8", 5, 5), random("f8", 6, 4)
+    for f, words in (
+        (lambda h, x: np.linalg.eigvalsh(h), ["eigvalsh"]),
+        (lambda h, x: np.linalg.norm(x, 2) + np.linalg.cond(h), ["svdvals", "svdvals"]),
+        (dr.grad(lambda h, x: np.linalg.eigvalsh(h)[0]), ["eigh"]),
+        (dr.grad(lambda h, x: np.linalg.norm(x, 2), argnums=1), ["svd"]),
+    ):
+        found, kernels = compiled(f, h, x)
+        assert [kernel.step for kernel in kernels] == words
+        np.testing.assert_allclose(found, f(h, x), rtol=1e-9, atol=1e-12)
 
 
 # --- what goes wrong ---
