@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.kernels import LapackKernel
-from deltarule.compile.llvm.addresses import is_known
+from deltarule.compile.llvm.addresses import declaration
 from deltarule.compile.llvm.small import is_small
 from deltarule.compile.schedule import Scheduler
 from deltarule.compile.views import Ints, View
@@ -22,6 +22,7 @@ from deltarule.program import ArrayType, Node
 from deltarule.program.lowering import Lapack
 from deltarule.program.ops.complex import REAL
 
+SIZES = "void (int *, int *, "  # how SciPy declares LAPACK's functions of matrices
 I32, F64, C128 = (np.dtype(name) for name in ("int32", "float64", "complex128"))
 
 
@@ -37,10 +38,10 @@ def word_of(node: Node) -> str:
 
 
 def is_there(node: Node) -> bool:
-    """Whether LAPACK is at hand and has this: empty matrices and other drivers are NumPy's."""
+    """Whether LAPACK is at hand, with sizes of 32 bits; empty matrices and other drivers are NumPy's."""
     sizes = [size for arg in node.args for size in arg.type.shape]
     driver = node.attrs.get("driver", "evd")
-    return 0 not in sizes and driver == "evd" and is_known("lapack.dgetrf")
+    return 0 not in sizes and driver == "evd" and declaration("lapack.dgetrf").startswith(SIZES)
 
 
 def spread(
