@@ -132,6 +132,8 @@ FACTORS = {
     "eigh of the upper": lambda h, x: whole(
         *(lambda s, v: (v, s, turned(v).conj()))(*np.linalg.eigh(h, "U"))
     ),
+    "eigenvalues": lambda h, x: np.linalg.eigvalsh(h),
+    "singular values": lambda h, x: np.linalg.svd(x, compute_uv=False),
     "svd": lambda h, x: whole(*np.linalg.svd(x, full_matrices=False)),
     "svd of the transpose": lambda h, x: whole(*np.linalg.svd(turned(x), full_matrices=False)),
     "qr": lambda h, x: tuple(np.linalg.qr(x)),
@@ -272,6 +274,19 @@ def test_a_repeated_matrix_is_factored_once():
         np.testing.assert_allclose(found, np.linalg.solve(a, b.T).T, rtol=1e-10)
 
 
+def test_vectors_that_nobody_reads_are_not_computed():
+    h, x = positive("f8", 5, 5), random("f8", 6, 4)
+    for f, words in (
+        (lambda h, x: np.linalg.eigvalsh(h), ["eigvalsh"]),
+        (lambda h, x: np.linalg.norm(x, 2) + np.linalg.cond(h), ["svdvals", "svdvals"]),
+        (dr.grad(lambda h, x: np.linalg.eigvalsh(h)[0]), ["eigh"]),
+        (dr.grad(lambda h, x: np.linalg.norm(x, 2), argnums=1), ["svd"]),
+    ):
+        found, kernels = compiled(f, h, x)
+        assert [kernel.step for kernel in kernels] == words
+        np.testing.assert_allclose(found, f(h, x), rtol=1e-9, atol=1e-12)
+
+
 # --- what goes wrong ---
 
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
@@ -384,8 +399,9 @@ def test_code_from_the_cache_calls_lapack_and_numpy(tmp_path, monkeypatch):
             run(np.ones((2, 4, 4)))
 
 
-def test_without_lapack_numpy_is_called(monkeypatch):
-    monkeypatch.setattr(linear, "is_known", lambda name: False)
+@pytest.mark.parametrize("words", ["", "void (int64_t *, int64_t *, double *)"])
+def test_without_lapack_numpy_is_called(monkeypatch, words):
+    monkeypatch.setattr(linear, "declaration", lambda name: words)
     monkeypatch.setenv("DELTARULE_CACHE", "off")
     a = given(ArrayType((3, 3), np.dtype("f8")))
     run = program.Executable(Graph((a,), (apply("inv", a),)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.compile.kernels import LapackKernel
-from deltarule.compile.llvm.addresses import is_known
+from deltarule.compile.llvm.addresses import declaration
 from deltarule.compile.llvm.small import is_small
 from deltarule.compile.schedule import Scheduler
 from deltarule.compile.views import Ints, View
@@ -22,6 +22,7 @@ from deltarule.program import ArrayType, Node
 from deltarule.program.lowering import Lapack
 from deltarule.program.ops.complex import REAL
 
+SIZES = "void (int *, int *, "  # how SciPy declares LAPACK's functions of matrices
 I32, F64, C128 = (np.dtype(name) for name in ("int32", "float64", "complex128"))
 
 
@@ -37,10 +38,10 @@ def word_of(node: Node) -> str:
 
 
 def is_there(node: Node) -> bool:
-    """Whether LAPACK is at hand and has this: empty matrices and other drivers are NumPy's."""
+    """Whether LAPACK is at hand, with sizes of 32 bits; empty matrices and other drivers are NumPy's."""
     sizes = [size for arg in node.args for size in arg.type.shape]
     driver = node.attrs.get("driver", "evd")
-    return 0 not in sizes and driver == "evd" and is_known("lapack.dgetrf")
+    return 0 not in sizes and driver == "evd" and declaration("lapack.dgetrf").startswith(SIZES)
 
 
 def spread(
@@ -190,13 +191,15 @@ def by_itself(
     operations: int,
     work: Sequence[View] = (),
     flag: bool = False,
+    word: str = "",
 ) -> None:
     """A step that reads a matrix as it is."""
     args, outs = (s.view(node.args[0]),), results(s, node)
+    word = word or word_of(node)
     append(
         s,
         node,
-        word_of(node),
+        word,
         args,
         outs,
         args,
@@ -206,6 +209,11 @@ def by_itself(
     )
 
 
+def is_read(s: Scheduler, node: Node, index: int) -> bool:
+    """Whether anybody reads one of several results."""
+    return any(reader and reader.attrs["index"] == index for reader in s.readers[node])
+
+
 def cholesky(s: Scheduler, node: Node) -> None:
     """Its result is known to be a triangle."""
     by_itself(s, node, node.type.shape[-1] ** 3 // 3)
@@ -213,13 +221,14 @@ def cholesky(s: Scheduler, node: Node) -> None:
 
 
 def eigh(s: Scheduler, node: Node) -> None:
-    """With vectors."""
+    """With vectors where somebody reads them."""
     kind, n = node.args[0].type.dtype, node.args[0].type.shape[-1]
     sizes = [(1 + 6 * n + 2 * n * n, kind)]
     if kind in REAL:
         sizes = [(2 * n + n * n, kind), (1 + 5 * n + 2 * n * n, REAL[kind])]
     work = [matrix(s, n, n, kind), *rooms(s, *sizes, (3 + 5 * n, I32))]
-    by_itself(s, node, 9 * n**3, work, node.attrs["upper"])
+    word = "eigh" if is_read(s, node, 1) else "eigvalsh"
+    by_itself(s, node, 9 * n**3, work, node.attrs["upper"], word)
 
 
 def eig(s: Scheduler, node: Node) -> None:
@@ -235,7 +244,7 @@ def eig(s: Scheduler, node: Node) -> None:
 
 
 def svd(s: Scheduler, node: Node) -> None:
-    """Of as many vectors as there are values."""
+    """Of as many vectors as there are values, where somebody reads them."""
     kind, (m, n) = node.args[0].type.dtype, node.args[0].type.shape[-2:]
     k, most = min(m, n), max(m, n)
     sizes = [(4 * k * k + 7 * k + 65 * (m + n), kind)]
@@ -245,7 +254,8 @@ def svd(s: Scheduler, node: Node) -> None:
         *(matrix(s, *shape, kind) for shape in ((m, n), (m, k), (k, n))),
         *rooms(s, *sizes, (8 * k, I32)),
     ]
-    by_itself(s, node, 20 * m * n * k, work)
+    word = "svd" if is_read(s, node, 0) or is_read(s, node, 2) else "svdvals"
+    by_itself(s, node, 20 * m * n * k, work, word=word)
 
 
 def qr(s: Scheduler, node: Node) -> None:
@@ -305,7 +315,14 @@ def append(
     s.append(LapackKernel((node,), s.code(node), word, leading(word, outs), *settings))
 
 
-CORE = {"det": 0, "slogdet": 0, "logdet": 0, "eigh": 1, "eig": 1}  # axes of the first result
+CORE = {
+    "det": 0,
+    "slogdet": 0,
+    "logdet": 0,
+    "eigh": 1,
+    "eigvalsh": 1,
+    "eig": 1,
+}  # axes of the first result
 STEPS: dict[str, Callable[[Scheduler, Node], None]] = {
     "solve": solve,
     "inv": inverse,

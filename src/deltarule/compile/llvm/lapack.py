@@ -30,35 +30,60 @@ def cholesky(e: Each) -> None:
 
 def eigh(e: Each) -> None:
     """By divide and conquer, as NumPy."""
-    (x,), (values, vectors) = e.args, e.outs
+    (x,), (_, vectors) = e.args, e.outs
+    a = eigen_symmetric(e, x, "V")
+    e.copy(a.turned, vectors)
+
+
+def eigvalsh(e: Each) -> None:
+    """The values alone."""
+    eigen_symmetric(e, e.args[0], "N")
+
+
+def eigen_symmetric(e: Each, x: Matrix, job: str) -> Matrix:
+    """Values, and where the job is V the vectors instead of the matrix."""
     a, *spaces = e.work
     e.copy(x, a.turned)
     rooms: list[Matrix | int] = []
     for space in spaces:
         rooms += [space, space.shape[0]]
     name = "syevd" if x.lanes == 1 else "heevd"
+    triangle = "U" if e.flag else "L"
     e.lapack(
         name,
-        "V",
-        "U" if e.flag else "L",
+        job,
+        triangle,
         e.n,
         a,
         e.n,
-        values,
+        e.outs[0],
         *rooms,
     )
-    e.copy(a.turned, vectors)
+    return a
 
 
 def svd(e: Each) -> None:
     """By divide and conquer, as NumPy."""
-    (x,), (u, s, vt) = e.args, e.outs
+    u, _, vt = e.outs
+    left, right = singular(e, "S")
+    e.copy(left.turned, u)
+    e.copy(right.turned, vt)
+
+
+def svdvals(e: Each) -> None:
+    """The values alone."""
+    singular(e, "N")
+
+
+def singular(e: Each, job: str) -> tuple[Matrix, Matrix]:
+    """Singular values, and where the job is S the vectors, by columns."""
+    (x,), (_, s, _) = e.args, e.outs
     a, left, right, space, *others = e.work
     (m, n), k = x.shape, s.shape[0]
     e.copy(x, a.turned)
     e.lapack(
         "gesdd",
-        "S",
+        job,
         m,
         n,
         a,
@@ -72,8 +97,7 @@ def svd(e: Each) -> None:
         space.shape[0],
         *others,
     )
-    e.copy(left.turned, u)
-    e.copy(right.turned, vt)
+    return left, right
 
 
 def qr(e: Each) -> None:
@@ -120,9 +144,11 @@ STEPS: dict[str, Callable[[Each], None]] = {
     "logdet": logarithm,
     "cholesky": cholesky,
     "eigh": eigh,
+    "eigvalsh": eigvalsh,
     "eig": eig,
     "expm": expm,
     "svd": svd,
+    "svdvals": svdvals,
     "qr": qr,
 }
 
