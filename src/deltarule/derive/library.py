@@ -22,13 +22,13 @@ from deltarule.program.primitive import Traced
 
 WAITING = {
     "numpy.polynomial": "functions.series",
-    "scipy.special": "scipy_special scipy_statistics",
-    "scipy.linalg": "scipy_linalg scipy_matrices scipy_equations",
-    "scipy.stats": "scipy_stats",
-    "scipy.signal": "scipy_signal",
-    "scipy.integrate": "scipy_integrate",
-    "scipy.spatial": "scipy_distance",
-    "scipy.fft": "scipy_fft",
+    "scipy.special": "scipy.special scipy.special_distributions",
+    "scipy.linalg": "scipy.linalg scipy.matrices scipy.equations",
+    "scipy.stats": "scipy.stats",
+    "scipy.signal": "scipy.signal",
+    "scipy.integrate": "scipy.integrate",
+    "scipy.spatial": "scipy.distance",
+    "scipy.fft": "scipy.fft",
 }
 EXCHANGED: dict[str, tuple[Rule, FunctionType]] = {}
 

@@ -39,7 +39,7 @@ from deltarule.derive.differentiate import jvp, vjp
 from deltarule.derive.trace import Staged, stage
 from deltarule.errors import CheckFailed, GradientError, TypeRuleError
 from deltarule.program import Graph, Primitive, interpret, ops, type_of
-from deltarule.program.lowering import Contract, Map
+from deltarule.program.lowering import Contract, Map, Opaque
 
 UNSAMPLED = {
     "input": "its value is given from outside, it is never evaluated",
@@ -482,7 +482,11 @@ def _round_trip(case: Case, whole: Staged, args: Sequence[Any], expected: Sequen
         )
     for program in (graph, again):
         for y, e in zip(interpret(program, *args, *whole.captured), expected, strict=True):
-            case.same("staged", y, np.asarray(e)[()] if not hasattr(e, "dtype") else e)
+            wanted = np.asarray(e)[()] if not hasattr(e, "dtype") else e
+            if isinstance(case.primitive.lowering, Opaque):
+                case.close("staged", y, wanted, rtol=1e-12)  # libraries may round by where arrays lie
+            else:
+                case.same("staged", y, wanted)
 
 
 @check_of("lowering")

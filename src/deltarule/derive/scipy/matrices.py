@@ -14,7 +14,7 @@ from deltarule.derive.functions.arguments import as_array, as_float, at
 from deltarule.derive.functions.linalg import _matrix_power, matrices
 from deltarule.derive.functions.polynomial import _window
 from deltarule.derive.library import library_rule
-from deltarule.derive.scipy_linalg import wide
+from deltarule.derive.scipy.linalg import wide
 from deltarule.derive.table import NUMPY, UFUNCS
 from deltarule.program import ops
 from deltarule.program.ops.complex import COMPLEX

@@ -14,7 +14,7 @@ from scipy import linalg
 from deltarule.derive.functions.arguments import as_array, as_float
 from deltarule.derive.functions.linalg import columns, matrices
 from deltarule.derive.library import library_rule
-from deltarule.derive.scipy_matrices import _circulant, _toeplitz
+from deltarule.derive.scipy.matrices import _circulant, _toeplitz
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule
 from deltarule.program import ops
 from deltarule.program.ops.banded import shifted

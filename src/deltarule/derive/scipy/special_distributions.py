@@ -13,7 +13,7 @@ from scipy import special
 
 from deltarule.derive.functions.arguments import as_float
 from deltarule.derive.library import library_rule
-from deltarule.derive.scipy_special import special_rule
+from deltarule.derive.scipy.special import special_rule
 from deltarule.derive.table import UFUNCS
 from deltarule.derive.ufuncs import common
 from deltarule.errors import GradientError
