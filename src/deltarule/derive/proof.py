@@ -484,7 +484,9 @@ def _round_trip(case: Case, whole: Staged, args: Sequence[Any], expected: Sequen
         for y, e in zip(interpret(program, *args, *whole.captured), expected, strict=True):
             wanted = np.asarray(e)[()] if not hasattr(e, "dtype") else e
             if isinstance(case.primitive.lowering, Opaque):
-                case.close("staged", y, wanted, rtol=1e-12)  # libraries may round by where arrays lie
+                case.close(
+                    "staged", y, wanted, rtol=1e-12
+                )  # libraries may round by where arrays lie
             else:
                 case.same("staged", y, wanted)
 
