@@ -103,7 +103,7 @@ def test_the_golden_page_in_markdown(mazur):
 
 
 def test_every_primitive_can_be_written():
-    names = [Symbol(f"a{i}") for i in range(3)]
+    names = [Symbol(f"a{i}") for i in range(4)]
     for primitive in primitives():
         tree, _ = parsed(primitive.notation)
         fields = [field for _, field, _, _ in Formatter().parse(primitive.notation) if field]

@@ -144,7 +144,7 @@ class NoMethodError(NoRuleError, AttributeError):
     >>> import numpy as np, deltarule as dr
     >>> dr.grad(lambda x: np.sum(x.byteswap()))(np.ones(3))
     Traceback (most recent call last):
-    deltarule.errors.NoMethodError: np.byteswap has no rule for traced values (...): ...
+    deltarule.errors.NoMethodError: np.ndarray.byteswap has no rule for traced values (...): ...
     """
 
 

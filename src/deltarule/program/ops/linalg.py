@@ -169,7 +169,7 @@ def _solved(a: Any, b: Any, lower: bool) -> Any:
     turned = not a.flags.f_contiguous  # in row-major order it is read as its transpose
     found, failed = solve(a.T if turned else a, b, lower=lower != turned, trans=turned)
     if failed:
-        raise np.linalg.LinAlgError(f"singular matrix: zero at diagonal element {failed - 1}")
+        raise np.linalg.LinAlgError(f"singular matrix: resolution failed at diagonal {failed - 1}")
     return found
 
 
