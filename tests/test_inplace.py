@@ -709,7 +709,7 @@ def test_cotangents_gathered_in_place_reach_nobody_else():
         for i in range(1, 6):
             y[i] = y[i] * y[i - 1]
         y[1:3] = y[2:4]
-        y[:] = y
+        y[::-1] = y  # one node is the whole and the part
         y[::-2] += 2 * y[:3]
         return y * weights
 
