@@ -15,6 +15,7 @@ import deltarule as dr
 from deltarule import program
 from deltarule.derive.check import directional_difference
 from deltarule.derive.trace import stage
+from deltarule.program.ops.shape import pad
 
 X = np.array([0.3, -0.7, 1.1, 0.4])
 
@@ -684,3 +685,56 @@ def test_a_view_takes_values_of_an_outer_function():
         return dr.grad(inner)(2.0)
 
     np.testing.assert_allclose(dr.grad(f)(X), [8 * X[0], 8 * X[1], 0, 0])
+
+
+def test_cotangents_gathered_in_place_reach_nobody_else():
+    """Parts of an array add up in one buffer, which must not be a cotangent that others have as well."""
+    weights = np.arange(1.0, 7.0)
+
+    def both(f, x):
+        dr.check_grads(f, x, order=2)
+        _, pullback = dr.vjp(f, x)
+        ct = np.ones(np.shape(f(x)))
+        first = pullback(ct)[0]
+        np.testing.assert_array_equal(ct, 1)  # neither the caller's array is written to
+        np.testing.assert_array_equal(first, pullback(ct)[0])
+
+    def shared(x):  # one cotangent goes to y and to z; parts of y add to its own
+        y, z = np.sin(x), np.cos(x)
+        total = y + z
+        return np.sum(y[1:4] * y[2:5]) + np.sum(total * weights) + z[0] * total[0]
+
+    def written(x):
+        y = x * 1.0
+        for i in range(1, 6):
+            y[i] = y[i] * y[i - 1]
+        y[1:3] = y[2:4]
+        y[::-1] = y  # one node is the whole and the part
+        y[::-2] += 2 * y[:3]
+        return y * weights
+
+    def overwritten(x):
+        y = x * x
+        before = y.copy() + y[::-1]
+        y[2:] = np.sin(before[:4])
+        return y + before
+
+    for f in (shared, written, overwritten):
+        both(f, np.array([0.3, -0.7, 1.1, 0.4, -1.3, 0.9]))
+
+
+def test_a_loop_over_parts_makes_no_zeros_for_each():
+    """The backward pass of n reads of one element is not n arrays of n zeros."""
+    made, original = [], pad.evaluate
+
+    def counting(*args, **attrs):
+        made.append(args[1])
+        return original(*args, **attrs)
+
+    object.__setattr__(pad, "evaluate", counting)
+    try:
+        found = dr.grad(lambda x: sum(x[i] * x[i] for i in range(50)))(np.arange(50.0))
+    finally:
+        object.__setattr__(pad, "evaluate", original)
+    np.testing.assert_array_equal(found, 2 * np.arange(50.0))
+    assert made == [(50,)]

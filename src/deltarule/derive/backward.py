@@ -16,6 +16,7 @@ from deltarule.derive.tracer import Tracer
 from deltarule.program import Graph, Node, interpret, ops
 from deltarule.program.graph import sort
 from deltarule.program.interpret import REPLAYED
+from deltarule.program.ops.shape import indices, pad
 from deltarule.program.primitive import Primitive, lookup
 from deltarule.program.transforms import TRANSFORMS
 from deltarule.program.types import ArrayType
@@ -28,6 +29,9 @@ def pull_back(
 ) -> list[Any]:
     """Cotangents of ``inputs``; None where no path leads from an output to an input."""
     found: dict[Node, Any] = {}
+    own: set[Node] = (
+        set()
+    )  # nodes whose cotangent is an array made here, which nobody else has seen
     for node, ct in zip(outputs, cts, strict=True):
         if node in trace.active and ct is not None:
             _accumulate(found, node, ct)
@@ -44,6 +48,10 @@ def pull_back(
                 if primitive.joint or primitive is ops.result:
                     _backward_of_several(trace, node, ct, found)
                     continue
+                in_place = _IN_PLACE.get(primitive) if type(ct) is _Array else None
+                if in_place is not None and node not in wanted:
+                    if in_place(node, ct, found, own, active):
+                        continue
                 vjp: Any = primitive.vjp
                 y, xs = value(node), list(map(value, args))
                 for i, arg in enumerate(args):
@@ -72,6 +80,46 @@ def _backward_of_several(trace: Trace, node: Node, ct: Any, found: dict[Node, An
     ):
         if arg_ct is not None and arg in active:
             _accumulate(found, arg, arg_ct)
+
+
+def _slice_in_place(
+    node: Node, ct: Any, found: dict[Node, Any], own: set[Node], active: set[Node]
+) -> bool:
+    """Add the cotangent of a slice to that of the whole, without the zeros around it: a loop over the parts
+    of an array takes time by the parts, not by the array for each."""
+    whole, attrs = node.args[0], node.attrs
+    before = found.get(whole)
+    if before is None:
+        found[whole] = pad.evaluate(ct, whole.type.shape, attrs["start"], attrs["step"])
+    elif type(before) is not _Array or before.dtype is not ct.dtype:
+        return False
+    else:
+        if whole not in own:
+            found[whole] = before = _copy(before)
+        before[indices(**attrs)] += ct
+    own.add(whole)
+    return True
+
+
+def _update_in_place(
+    node: Node, ct: Any, found: dict[Node, Any], own: set[Node], active: set[Node]
+) -> bool:
+    """Hand the cotangent of an updated array on to what it was before, with zeros where it was written to."""
+    whole, new = node.args
+    if node not in own or whole in found or whole is new:
+        return False
+    part = indices(node.attrs["start"], new.type.shape, node.attrs["step"])
+    if new in active:
+        _accumulate(found, new, _copy(ct[part]))
+    if whole in active:
+        ct[part] = 0
+        found[whole] = ct
+        own.add(whole)
+    return True
+
+
+_Array, _copy = np.ndarray, np.array
+_IN_PLACE = {ops.slice: _slice_in_place, ops.update: _update_in_place}
 
 
 def _accumulate(found: dict[Node, Any], node: Node, ct: Any) -> None:
