@@ -23,7 +23,22 @@ WITHOUT_DERIVATIVE = """
 @pytest.mark.parametrize("primitive", ALL, ids=str)
 @pytest.mark.parametrize("check", CHECKS)
 def test_primitive(check, primitive):
-    CHECKS[check](primitive, np.random.default_rng(0))
+    """The check holds, and is not empty where the primitive has a derivative to check."""
+    made = CHECKS[check](primitive, np.random.default_rng(0))
+    assert made or check not in not_empty(primitive)
+
+
+def not_empty(primitive) -> set[str]:
+    """The checks that must compare something; the special one where a kink needs its point proven."""
+    if not primitive.vjp:
+        return set()
+    special = {"special"} if primitive.kinks else set()
+    if primitive.name == "foreign":
+        return special
+    wanted = {"record", "types", "cotangent types", "second order", "batch", "staged", *special}
+    if primitive.name == "while_loop":  # forward mode only
+        return wanted | {"jvp"}
+    return wanted | {"vjp"} | ({"jvp", "projection"} if primitive.name != "custom_vjp" else set())
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -41,29 +56,9 @@ def test_primitives_without_samples_are_named_with_a_reason():
     assert all(UNSAMPLED.values())
 
 
-@pytest.mark.parametrize("primitive", [p for p in ALL if p.vjp and p.name != "foreign"], ids=str)
-def test_no_check_of_a_derivative_is_empty(primitive):
-    made = prove(primitive)
-    forward = {"jvp", "projection"} if primitive.name != "custom_vjp" else set()
-    if primitive.name == "while_loop":  # forward mode only
-        forward = {"jvp"}
-    wanted = {
-        "record",
-        "types",
-        "cotangent types",
-        *({"vjp"} if primitive.name != "while_loop" else ()),
-        "second order",
-        "batch",
-        "staged",
-        *forward,
-    }
-    assert {name for name in wanted if not made[name]} == set()
-
-
-def test_each_declared_kink_has_its_point_proven():
-    with_kinks = [p for p in ALL if p.kinks and p.vjp]
-    assert {p.name for p in with_kinks} >= {"relu", "abs", "log", "sqrt", "div", "max", "maximum"}
-    assert [p.name for p in with_kinks if not prove(p)["special"]] == []
+def test_declared_kinks_are_these_at_least():
+    with_kinks = {p.name for p in ALL if p.kinks and p.vjp}
+    assert with_kinks >= {"relu", "abs", "log", "sqrt", "div", "max", "maximum"}
 
 
 def test_a_case_gives_other_back_ends_a_graph_and_its_values():

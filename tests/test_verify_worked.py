@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ RIGHT = [path for path in FILES if path.name not in EXPECTED]
 
 def name(path):
     return path.name
+
+
+@cache  # several tests read the verdict on one text; none changes it
+def verdict_on(file):
+    return verify(FOLDER / file)
 
 
 @pytest.mark.parametrize("path", RIGHT, ids=name)
@@ -48,7 +54,7 @@ def test_a_wrong_last_digit_is_seen(tmp_path):
 
 @pytest.mark.parametrize("file", EXPECTED)
 def test_wrong_examples_are_found_out(file):
-    verdict, expected = verify(FOLDER / file), EXPECTED[file]
+    verdict, expected = verdict_on(file), EXPECTED[file]
     assert verdict.code == 1
     assert verdict.first_wrong.line.number == expected["line"]
     assert verdict.first_wrong.kind == expected["kind"]
@@ -67,7 +73,7 @@ def test_the_readme_names_every_file():
 
 def test_the_wrong_text_is_taken_apart_line_by_line():
     """Twelve wrong lines of fourteen, each with what belongs there when the printed y and h are kept."""
-    verdict = verify(FOLDER / "three-two-one.txt")
+    verdict = verdict_on("three-two-one.txt")
     should = [
         0.9,
         1.1,
@@ -103,7 +109,7 @@ def test_the_wrong_text_is_taken_apart_line_by_line():
 
 
 def test_what_is_missing_is_said_and_mended_in_three_ways():
-    verdict = verify(FOLDER / "three-two-one.txt")
+    verdict = verdict_on("three-two-one.txt")
     said = " ".join(str(problem) for problem in verdict.problems)
     assert "2 weights into the hidden layer" in said and "6 connections" in said
     assert "1 weight into the output layer" in said and "x3 = 3 is never used" in said
@@ -116,7 +122,7 @@ def test_what_is_missing_is_said_and_mended_in_three_ways():
 
 
 def test_the_recommended_repair_trains_to_convergence():
-    repair = verify(FOLDER / "three-two-one.txt").repairs[0].example
+    repair = verdict_on("three-two-one.txt").repairs[0].example
     net = repair.network()
     run = dr.fit(
         net, repair.x, repair.targets, loss="half_squared_error", optimizer=dr.SGD(0.01),

@@ -164,8 +164,9 @@ def verify_example(example: Example) -> Verdict:
         nothing = Problem("missing", "there are no claims", "write [claims] or lines = [...]")
         return Verdict(example.title, (), (nothing,))
     steps = _steps(example, lines)
-    unknown = tuple(unknown_claims(example, Names(steps)))
-    return Verdict(example.title, (), unknown) if unknown else _judged(example, lines, steps)
+    names = Names(steps)
+    unknown = tuple(unknown_claims(example, names))
+    return Verdict(example.title, (), unknown) if unknown else _judged(example, lines, names)
 
 
 def unknown_claims(example: Example, names: Names) -> Iterator[Problem]:
@@ -214,7 +215,7 @@ def check(
     example: Example, lines: Sequence[Line], notes: Iterable[str] = (), brief: bool = False
 ) -> Verdict:
     """Judge every line, in the reading that leaves the fewest wrong; in ``brief`` without reasons."""
-    return _judged(example, lines, _steps(example, lines), notes, brief)
+    return _judged(example, lines, Names(_steps(example, lines)), notes, brief)
 
 
 def _steps(example: Example, lines: Sequence[Line]) -> Steps:
@@ -225,11 +226,11 @@ def _steps(example: Example, lines: Sequence[Line]) -> Steps:
 def _judged(
     example: Example,
     lines: Sequence[Line],
-    steps: Steps,
+    names: Names,
     notes: Iterable[str] = (),
     brief: bool = False,
 ) -> Verdict:
-    names = Names(steps)
+    steps = names.steps
     signs: dict[str, int] = {}
     findings = Reading(steps, names, signs, brief=True).read(lines)
     for role in SIGNED:

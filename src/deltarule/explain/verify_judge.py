@@ -248,7 +248,7 @@ class Judge:
 
     def radius(self, number: Printed, name: str = "") -> float:
         """How far a number inside a formula may be off: not at all where it is given or counted."""
-        above = self.steps.upstream[name] if name else self.steps.facts.keys()
+        above = self.steps.upstream(name) if name else self.steps.facts.keys()
         if any(abs(number.value - v) <= 1e-12 * max(1.0, v) for v in self.exact(above)):
             return 0.0
         if number.whole:  # a count, unless a line before has rounded to it

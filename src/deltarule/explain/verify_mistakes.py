@@ -282,7 +282,7 @@ def instead(fact: Fact, steps: Steps) -> Iterator[Change]:
         if len(others) > MANY:
             others = steps.of(used.role, step=used.step, layer=used.layer)
         for other in others:
-            if other.name == name or fact.name in steps.upstream[other.name] or other is fact:
+            if other.name == name or steps.uses(other.name, fact.name) or other is fact:
                 continue
             kind, cost = BY_ROLE[used.role], 1.5 + 0.6 * (other.layer != used.layer)
             cost += 0.5 * (other.value == 0)  # then a term left out says the same
@@ -301,7 +301,7 @@ def in_another_form(fact: Fact, steps: Steps) -> Iterator[Change]:
         for role, kind, words, cost in FORMS.get(used.role, ()):
             for other in steps.of(role, step=used.step):
                 here = (other.layer, other.unit) == (used.layer, used.unit)
-                if (here or role == "loss") and fact.name not in steps.upstream[other.name]:
+                if (here or role == "loss") and not steps.uses(other.name, fact.name):
                     if other is fact or (role == "new" and other.parameter != name):
                         continue
                     said_so = words.format(new=other.name, old=name)
@@ -341,7 +341,7 @@ def weights_together(fact: Fact, steps: Steps) -> Iterator[Change]:
         return
     updated: dict[Term, Term] = {}
     for new in steps.of("new"):
-        if fact.name not in steps.upstream[new.name] and new.step == fact.step:
+        if not steps.uses(new.name, fact.name) and new.step == fact.step:
             updated[Symbol(new.parameter)] = Symbol(new.name)
     if all(Symbol(weight.name) in updated for weight in used):
         words = "weights after their update: " + ", ".join(

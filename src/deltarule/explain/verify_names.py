@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import permutations
 
 from deltarule.explain.handwork_characters import plain
@@ -95,6 +96,12 @@ def key(text: str) -> str:
     return text.lower().replace("′", "'").rstrip(":-")
 
 
+@lru_cache(1 << 16)
+def _quick_key(name: str) -> str:
+    """The key of a name made here; the readings of a text make the same ones again and again."""
+    return name.lower().translate(_DROPPED)
+
+
 def tokens(label: str) -> list[str]:
     """The words of a label that say something."""
     text = plain(label)
@@ -127,12 +134,11 @@ class Names:
             self._put(fact.name, (fact.name, 1))
         for rank in range(3):
             for fact in facts:
-                for name, sign in self._names(fact, rank):
+                for name, sign in dict.fromkeys(self._names(fact, rank)):
                     self._put(name, (fact.name, sign))
 
     def _put(self, name: str, meaning: Meaning) -> None:
-        quick = name.lower().translate(_DROPPED)
-        found = self.table.setdefault(quick, [])
+        found = self.table.setdefault(_quick_key(name), [])
         if meaning not in found:
             found.append(meaning)
 

@@ -29,17 +29,21 @@ from deltarule.explain.term import (
 from deltarule.explain.verify_steps import Fact, Steps, computed
 from deltarule.program import ops
 
+Targets = dict[tuple[int, int], str]  # unit and row, from 1, to the name of what it should be
+
 
 def steps_of(worked: Worked, example: Example | None = None) -> Steps:
     """Return everything that a line may be about."""
     facts: dict[str, Fact] = {}
     for number, step in enumerate(worked.steps, 1):
+        here: dict[str, Fact] = {}
         for quantity in step:
             fact = _fact(quantity, number)
             if quantity.phase == "given" and number > 1:
                 fact = _handed_on(fact, quantity.name, number, facts)
-            facts[fact.name] = fact
-        for extra in [*_restated(facts, number)]:
+            here[fact.name] = fact
+        facts |= here
+        for extra in [*_restated(facts, here, number)]:
             facts.setdefault(extra.name, extra)
     if example is not None and example.loss in ("cross_entropy", "binary_cross_entropy"):
         facts = _with_probabilities(facts, example.loss)
@@ -107,10 +111,10 @@ def _kept(facts: dict[str, Fact], fact: Fact) -> Iterator[Fact]:
             yield but(fact, value=value)
 
 
-def _restated(facts: dict[str, Fact], number: int) -> Iterator[Fact]:
-    """Derivatives of activations, shares of an error, changes of weights."""
-    for fact in list(facts.values()):
-        if (fact.step + 1) // 2 != number or fact.term is None:
+def _restated(facts: dict[str, Fact], here: dict[str, Fact], number: int) -> Iterator[Fact]:
+    """Derivatives of activations, shares of an error, changes of weights, of the facts of one step."""
+    for fact in here.values():
+        if fact.term is None:
             continue
         if fact.role == "delta":
             yield from _derivative(facts, fact, number)
@@ -154,14 +158,26 @@ def _with_probabilities(facts: dict[str, Fact], loss: str) -> dict[str, Fact]:
     """The outputs of a classifier as people write them: probabilities, made from the last sums."""
     found = dict(facts)
     last = max(fact.layer for fact in facts.values())
-    for step in sorted({fact.step for fact in facts.values()}):
-        outs = [f for f in facts.values() if f.role == "out" and (f.layer, f.step) == (last, step)]
-        for row in sorted({f.row for f in outs}):
-            _probabilities(found, [f for f in outs if f.row == row], loss)
+    places: dict[tuple[int, int], list[Fact]] = {}
+    targets: Targets = {}
+    losses: dict[int, str] = {}
+    for fact in facts.values():
+        if (fact.role, fact.layer) == ("out", last):
+            places.setdefault((fact.step, fact.row), []).append(fact)
+        elif fact.role == "target":
+            targets.setdefault((fact.unit, fact.row), fact.name)
+        elif fact.role == "loss":
+            losses.setdefault(fact.step, fact.name)
+    for (step, _), outs in sorted(places.items()):
+        made = _probabilities(found, outs, loss)
+        for p in made:
+            _textbook_delta(found, p, targets)
+        if step in losses:
+            _textbook_loss(found, losses[step], made, targets, loss)
     return found
 
 
-def _probabilities(found: dict[str, Fact], outs: list[Fact], loss: str) -> None:
+def _probabilities(found: dict[str, Fact], outs: list[Fact], loss: str) -> list[Fact]:
     made: list[Fact] = []
     logits = [Symbol(f.name) for f in outs]
     for out, z in zip(outs, logits, strict=True):
@@ -173,9 +189,7 @@ def _probabilities(found: dict[str, Fact], outs: list[Fact], loss: str) -> None:
         name = out.name.replace("out_", "p_", 1)
         made += _kept(found, but(out, name=name, term=term))
     found.update({fact.name: fact for fact in made})
-    for p in made:
-        _textbook_delta(found, p)
-    _textbook_loss(found, made, loss)
+    return made
 
 
 def _same(found: dict[str, Fact], name: str, term: Term) -> None:
@@ -185,28 +199,24 @@ def _same(found: dict[str, Fact], name: str, term: Term) -> None:
         found[name] = but(found[name], term=term)
 
 
-def _textbook_delta(found: dict[str, Fact], p: Fact) -> None:
+def _textbook_delta(found: dict[str, Fact], p: Fact, targets: Targets) -> None:
     name = p.name.replace("p_", "delta_", 1)
-    targets = [
-        f.name for f in found.values() if f.role == "target" and (f.unit, f.row) == (p.unit, p.row)
-    ]
-    if targets:
-        _same(found, name, add(Symbol(p.name), negative(Symbol(targets[0]))))
+    target = targets.get((p.unit, p.row))
+    if target:
+        _same(found, name, add(Symbol(p.name), negative(Symbol(target))))
     elif name in found:
         for one in (0.0, 1.0):  # class indices: the target is 1 for one of them
             _same(found, name, add(Symbol(p.name), Number(-one)))
 
 
-def _textbook_loss(found: dict[str, Fact], made: list[Fact], loss: str) -> None:
-    targets = {(f.unit, f.row): f.name for f in found.values() if f.role == "target"}
-    losses = [f.name for f in found.values() if f.role == "loss" and f.step == made[0].step]
-    if not losses:
-        return
+def _textbook_loss(
+    found: dict[str, Fact], name: str, made: list[Fact], targets: Targets, loss: str
+) -> None:
     terms: list[Term] = []
     for p in made:
         log = Call(ops.log, (Symbol(p.name),))
         if (p.unit, p.row) not in targets:
-            _same(found, losses[0], negative(log))
+            _same(found, name, negative(log))
             continue
         t = Symbol(targets[p.unit, p.row])
         terms.append(negative(multiply(t, log)))
@@ -214,4 +224,4 @@ def _textbook_loss(found: dict[str, Fact], made: list[Fact], loss: str) -> None:
             other = Call(ops.log, (add(Number(1.0), negative(Symbol(p.name))),))
             terms.append(negative(multiply(add(Number(1.0), negative(t)), other)))
     if terms:
-        _same(found, losses[0], add(*terms))
+        _same(found, name, add(*terms))

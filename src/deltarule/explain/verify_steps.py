@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
@@ -73,27 +75,43 @@ class Fact:
 
 @dataclass(slots=True)
 class Steps:
-    """All quantities of a calculation, by name, in the order of computing."""
+    """All quantities of a calculation, by name, in the order of computing.
+
+    What a quantity is made of is kept as one whole number with a bit for each of the others: sets of names
+    would grow with the square of the steps.
+    """
 
     facts: dict[str, Fact]
-    upstream: dict[str, frozenset[str]] = field(init=False)
     by_role: dict[str, list[Fact]] = field(init=False)
     _near: dict[str, tuple[str, ...]] = field(init=False)
+    _bit: dict[str, int] = field(init=False)
+    _made_of: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._near = {n: symbols(f.term) if f.term else () for n, f in self.facts.items()}
         self.by_role = {}
         for fact in self.facts.values():
             self.by_role.setdefault(fact.role, []).append(fact)
-        self.upstream = {}
-        for name, fact in self.facts.items():
-            near = [other for other in self.near(name) if other in self.upstream]
-            self.upstream[name] = frozenset(near).union(*(self.upstream[other] for other in near))
-            assert fact.term is None or len(near) == len(self.near(name)), name
+        self._bit = {name: 1 << place for place, name in enumerate(self.facts)}
+        self._made_of = {}
+        for name in self.facts:
+            bits = 0
+            for near in self.near(name):
+                assert near in self._made_of, name
+                bits |= self._bit[near] | self._made_of[near]
+            self._made_of[name] = bits
 
     def near(self, name: str) -> tuple[str, ...]:
         """The quantities that a formula names."""
         return self._near[name]
+
+    def uses(self, name: str, other: str) -> bool:
+        """Whether a quantity is made of another one, at once or through others."""
+        return bool(self._made_of[name] & self._bit[other])
+
+    def upstream(self, name: str) -> list[str]:
+        """All quantities that one is made of."""
+        return [other for other in self.facts if self.uses(name, other)]
 
     def of(self, role: str, **where: object) -> list[Fact]:
         """All quantities of a role, in order, at a place."""
@@ -142,6 +160,7 @@ class Steps:
         A number given for the quantity itself is not used: the question is what its formula gives.
         """
         formulas = formulas or {}
+        changed = self._bits(numbers) | self._bits(formulas)
         known: dict[str, float] = {}
         stack = [name]
         while stack:
@@ -149,7 +168,7 @@ class Steps:
             term = formulas.get(top) or self.facts[top].term
             if top in numbers and top != name:
                 known[stack.pop()] = numbers[top]
-            elif term is None or self._untouched(top, numbers, formulas):
+            elif term is None or (top not in formulas and not self._made_of[top] & changed):
                 known[stack.pop()] = self.facts[top].value
             else:
                 named = symbols(term) if top in formulas else self._near[top]
@@ -162,9 +181,8 @@ class Steps:
                     known[stack.pop()] = computed(term, known)
         return known[name]
 
-    def _untouched(self, name: str, numbers: Iterable[str], formulas: Iterable[str]) -> bool:
-        above = self.upstream[name]
-        return name not in formulas and above.isdisjoint(numbers) and above.isdisjoint(formulas)
+    def _bits(self, names: Iterable[str]) -> int:
+        return reduce(or_, (self._bit.get(name, 0) for name in names), 0)
 
 
 def computed(term: Term, values: Mapping[str, float]) -> float:
