@@ -24,6 +24,14 @@ ARRAYS = {
     "with gaps": np.asfortranarray(SPACE)[:, ::2],
     "rows with gaps": SPACE[:, :, ::2],
 }
+
+
+def written(y, x):
+    """The elements of x in the order in which y lies in memory."""
+    y[...] = x
+    return y.ravel("K")
+
+
 FUNCTIONS = {
     "ravel A": lambda x: x.ravel("A"),
     "ravel K": lambda x: x.ravel("K"),
@@ -35,6 +43,13 @@ FUNCTIONS = {
     "copy F": lambda x: np.copy(x, "F").ravel("K"),
     "copy method": lambda x: x.copy().ravel("K"),
     "array F": lambda x: np.array(x, order="F").ravel("K"),
+    "astype": lambda x: x.astype("f4").ravel("K"),
+    "astype F": lambda x: x.astype(float, order="F").ravel("K"),
+    "zeros_like": lambda x: written(np.zeros_like(x), x),
+    "empty_like F": lambda x: written(np.empty_like(x, order="F"), x),
+    "full_like A": lambda x: written(np.full_like(x, x.sum(), order="A"), x),
+    "ones_like of as many axes": lambda x: written(np.ones_like(x, shape=x.shape), x),
+    "zeros F": lambda x: written(np.zeros(x.shape, order="F"), x),
     "asfortranarray": lambda x: np.asfortranarray(x).ravel("A"),
     "ascontiguousarray": lambda x: np.ascontiguousarray(x).ravel("A"),
 }

@@ -242,6 +242,8 @@ def test_windows_show_what_is_written_later_and_are_not_written_to():
 def test_strides_that_leave_the_array_are_refused():
     with pytest.raises(ValueError, match=r"element 0 to 4 of an array of 4 elements \(test_surf"):
         dr.grad(lambda x: as_strided(x, (4, 2), (8, 8)).sum())(X)
+    with pytest.raises(ValueError, match="element 0 to 5 of an array of 4"):
+        dr.grad(lambda x: as_strided(x, (6,)).sum())(X)
     with pytest.raises(NoRuleError, match="ascontiguousarray"):
         dr.grad(lambda x: as_strided(x[::2], (2, 1), (16, 8)).sum())(X)
 
@@ -487,3 +489,8 @@ def test_jacobians_and_hessians_of_several_arguments():
     np.testing.assert_allclose(of_y["a"][0], 6 * 0.25 * X)
     assert of_y["a"][1]["a"] == pytest.approx(6 * 0.5 * np.sum(X**2))
     assert dr.jacobian(f, [1])(X, y)[0].keys() == y.keys()
+
+
+def test_casting_is_asked_for_by_astype():
+    with pytest.raises(TypeError, match="casting='safe'"):
+        dr.grad(lambda x: x.astype("f4", casting="safe").sum())(X)

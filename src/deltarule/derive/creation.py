@@ -240,7 +240,10 @@ def filled(
     if not made.size or (value is not None and np.ndim(value)):
         return trace.constant(made)
     number = made.dtype.type(0) if name.startswith("empty") else made[(0,) * made.ndim]
-    return trace.filled(number, made.shape)
+    found = trace.filled(number, made.shape)
+    if not made.flags.c_contiguous:
+        trace.strides[found.node] = tuple(step // made.itemsize for step in made.strides)
+    return found
 
 
 def asked(

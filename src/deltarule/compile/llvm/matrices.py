@@ -19,8 +19,8 @@ from deltarule.compile.llvm.scalar import Term
 from deltarule.compile.llvm.text import I32, Function, Value, constant
 from deltarule.compile.views import View
 from deltarule.program.ops.complex import REAL
+from deltarule.program.ops.linalg import LETTERS
 
-LETTERS = {"f4": "s", "f8": "d", "c8": "c", "c16": "z"}
 LANES = 8
 
 
@@ -114,7 +114,7 @@ class Each:
         self.names = [pointers.name(view) for view in self.views]
         self.whole = [pointers.name(view) for view in (*kernel.needed, *kernel.outs)]
         self.function = Function([*pointers.parameters, "state"], "i32")
-        self.letter = LETTERS[kernel.args[0].dtype.str[1:]]
+        self.letter = LETTERS[kernel.args[0].dtype.char]
         self.odd = ""  # the label of what is done with a matrix out of the ordinary
         self.n = kernel.args[0].shape[len(kernel.lead)]
 

@@ -18,7 +18,7 @@ from deltarule.derive.functions.order import grid, plain, within
 from deltarule.derive.table import NUMPY, UFUNCS, Rule, rule
 from deltarule.derive.tracer import Tracer, write_outside
 from deltarule.derive.ufuncs import common, example, truth
-from deltarule.derive.views import fitted, view
+from deltarule.derive.views import fitted, lay_out, view
 from deltarule.program import ops
 from deltarule.program.families import broadcast_to
 from deltarule.program.primitive import innermost
@@ -38,31 +38,35 @@ def _full_like(
     size = x.shape if shape is None else tuple(map(int, several(shape)))
     trace: Any = innermost((a, fill_value))
     if isinstance(fill_value, Tracer):
-        return broadcast_to(ops.cast(fill_value, dtype=kind), size)
-    if type(fill_value) is int:
-        return trace.filled(kind.type(fill_value), size)
-    return trace.constant(np.broadcast_to(np.asarray(fill_value).astype(kind), size))
+        found = NUMPY["array"](broadcast_to(fill_value, size), kind)
+    elif type(fill_value) is int:
+        found = trace.filled(kind.type(fill_value), size)
+    else:
+        found = trace.constant(np.broadcast_to(np.asarray(fill_value).astype(kind), size))
+    if isinstance(found, Tracer) and found.ndim > 1:
+        lay_out(found, x, "C" if order == "K" and found.ndim != x.ndim else order)
+    return found
 
 
 @rule(np.zeros_like)
 def _zeros_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
-    return _full_like(a, 0, dtype, shape=shape)
+    return _full_like(a, 0, dtype, order, shape=shape)
 
 
 @rule(np.ones_like)
 def _ones_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
-    return _full_like(a, 1, dtype, shape=shape)
+    return _full_like(a, 1, dtype, order, shape=shape)
 
 
 @rule(np.empty_like)
 def _empty_like(
     prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
-    return _full_like(prototype, 0, dtype, shape=shape)
+    return _full_like(prototype, 0, dtype, order, shape=shape)
 
 
 @rule(np.astype)
@@ -77,7 +81,11 @@ def _astype(
     device: Any = None,
 ) -> Any:
     kind = np.dtype(dtype)
-    return x if x.dtype == kind and not copy else ops.cast(x, dtype=kind)
+    if not np.can_cast(x.dtype, kind, casting):  # type: ignore[arg-type]
+        raise TypeError(f"astype: {x.dtype} does not become {kind} with casting={casting!r}")
+    if x.dtype == kind and not copy and order == "K":
+        return x
+    return NUMPY["array"](x, kind, order)
 
 
 @rule(np.linspace)

@@ -298,9 +298,7 @@ def _isinf(x: Any) -> Any:
     return ops.eq(ops.abs(x), x.dtype.type(np.inf)) if x.dtype.kind == "f" else ops.ne(x, x)
 
 
-@ufunc_rule(np.isfinite)
-def _isfinite(x: Any) -> Any:
-    return is_finite(x)
+ufunc_rule(np.isfinite)(is_finite)
 
 
 @ufunc_rule(np.bitwise_xor)

@@ -17,6 +17,7 @@ from deltarule.derive.functions.reduce import _sum
 from deltarule.derive.table import NUMPY, UFUNCS, no_rule, rule
 from deltarule.derive.tracer import Tracer
 from deltarule.program import ops
+from deltarule.program.ops.smooth import is_finite
 
 
 def _sorted_last(
@@ -84,8 +85,8 @@ def _between(low: Any, high: Any, share: Any) -> Any:
     zero = share.dtype.type(0)
     with np.errstate(invalid="ignore"):  # infinity from itself
         way = high - low
-        endless = ops.ne(way - way, way.dtype.type(0))
-    return low + ops.select(ops.and_(endless, ops.eq(share, zero)), way.dtype.type(0), way) * share
+    here = ops.and_(ops.not_(is_finite(way)), ops.eq(share, zero))
+    return low + ops.select(here, way.dtype.type(0), way) * share
 
 
 @rule(np.quantile)

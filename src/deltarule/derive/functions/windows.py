@@ -46,8 +46,8 @@ def _as_strided(
     first, last = (sum(f(0, n) for n in reach) for f in (min, max))
     if first < 0 or last >= a.size:
         raise ValueError(
-            f"as_strided: shape {shape} with strides {tuple(strides)} reaches from element {first} to "
-            f"{last} of an array of {a.size} elements ({a._place()})"
+            f"as_strided: shape {shape} with strides {tuple(n * size for n in steps)} reaches from element "
+            f"{first} to {last} of an array of {a.size} elements ({a._place()})"
         )
     return picked(a, as_strided(places, shape, [step * places.itemsize for step in steps]))
 

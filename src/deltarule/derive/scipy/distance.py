@@ -57,8 +57,11 @@ def _cityblock(
 def _chebyshev(
     u: Any,
     v: Any,
+    w: Any = None,
 ) -> Any:
-    return _max(_absolute(u - v), -1)
+    """The largest difference; where a weight is 0 there is none."""
+    counted = None if w is None else UFUNCS[np.not_equal](w, 0)
+    return _max(_weighted(_absolute(u - v), counted), -1)
 
 
 def _minkowski(
@@ -71,7 +74,7 @@ def _minkowski(
     if p == 2:
         return _euclidean(u, v, w)
     if p == np.inf:
-        return _chebyshev(u, v)
+        return _chebyshev(u, v, w)
     total = _sum(_weighted(_absolute(u - v) ** p, w), -1)
     none, one = ops.eq(total, 0 * total), total.dtype.type(1)
     return ops.select(none, 0 * one, ops.select(none, one, total) ** (1 / p))

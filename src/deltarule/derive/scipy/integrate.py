@@ -95,7 +95,7 @@ def _simpson(
     if n % 2:
         return _parabolas(y, h)
     if n == 2:
-        return NUMPY["trapezoid"](y, x, dx)
+        return h[..., 0] * (y[..., 0] + y[..., 1]) / 2
     a, b = h[..., -2], h[..., -1]
     last = _ratio(2 * b**2 + 3 * a * b, 6 * (a + b)) * y[..., -1]
     last = last + _ratio(b**2 + 3 * a * b, 6 * a) * y[..., -2]

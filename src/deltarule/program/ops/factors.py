@@ -8,12 +8,13 @@ NumPy and SciPy; the derivatives are written in products and solutions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import TypeRuleError
-from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast, zeros_like
+from deltarule.program.families import batch_elementwise, same_dtype, total, unbroadcast
 from deltarule.program.ops.complex import conj
 from deltarule.program.ops.contract import matmul, swap
 from deltarule.program.ops.elementwise import add, neg, sub
@@ -21,13 +22,14 @@ from deltarule.program.ops.linalg import (
     LAPACK,
     adjoint,
     check_matrix,
+    lapack,
+    moved_along,
     pinv,
     regular_matrix,
     solve_triangular,
     square_errors,
     triangle,
 )
-from deltarule.program.ops.shape import concatenate, slice_
 from deltarule.program.primitive import ErrorSample, Primitive, Sample
 from deltarule.program.types import ArrayType
 
@@ -52,14 +54,19 @@ def of_each(
 # --- orthogonal columns ---
 
 
+def _check_tall(name: str, x: ArrayType) -> None:
+    """TypeRuleError where matrices have more columns than rows."""
+    check_matrix(name, x, square=False)
+    if x.shape[-2] < x.shape[-1]:
+        raise TypeRuleError(f"{name}: at least as many rows as columns are wanted, not {x!r}")
+
+
 def _complement_type(
     x: ArrayType,
     factor: str,
 ) -> ArrayType:
-    check_matrix("complement", x, square=False)
+    _check_tall("complement", x)
     *lead, m, n = x.shape
-    if m < n:
-        raise TypeRuleError(f"complement: at least as many rows as columns are wanted, not {x!r}")
     return ArrayType((*lead, m, m - n), x.dtype)
 
 
@@ -105,15 +112,6 @@ complement: Primitive = Primitive(
     ],
     errors=(ErrorSample((np.ones((2, 3)),), {"factor": "q"}, "at least as many rows"),),
 )
-
-
-def _check_tall(
-    name: str,
-    x: ArrayType,
-) -> None:
-    check_matrix(name, x, square=False)
-    if x.shape[-2] < x.shape[-1]:
-        raise TypeRuleError(f"{name}: at least as many rows as columns are wanted, not {x!r}")
 
 
 def _polar_type(x: ArrayType) -> ArrayType:
@@ -190,9 +188,7 @@ def _pivots_type(x: ArrayType) -> ArrayType:
 
 
 def _pivots(x: Any) -> Any:
-    from scipy.linalg.lapack import get_lapack_funcs
-
-    (factor,) = get_lapack_funcs(("getrf",), (x,))
+    factor = lapack("getrf", x.dtype)
     found = np.zeros((*x.shape[:-2], min(x.shape[-2:])), np.int32)
     for i in np.ndindex(x.shape[:-2]):
         found[i] = factor(x[i])[1] if x[i].size else 0
@@ -263,9 +259,7 @@ def _lu_type(x: ArrayType) -> ArrayType:
 
 def _eliminated(x: Any) -> Any:
     """By LAPACK, whose pivots are on the diagonal already; by hand where rounding makes it exchange rows."""
-    from scipy.linalg.lapack import get_lapack_funcs
-
-    (factor,) = get_lapack_funcs(("getrf",), (x,))
+    factor = lapack("getrf", x.dtype)
     found, swaps, _ = factor(x)
     if np.array_equal(swaps, np.arange(len(x))):
         return found
@@ -455,11 +449,7 @@ def _matrix_function(
         t: Any,
         **attrs: Any,
     ) -> Any:
-        n, axis = x.shape[-1], len(x.shape) - 1
-        rows = concatenate(x, t, axis=axis), concatenate(zeros_like(x), x, axis=axis)
-        whole = found(concatenate(*rows, axis=axis - 1), **attrs)
-        start = (0,) * (axis - 1) + (0, n)
-        return slice_(whole, start=start, size=x.shape, step=(1,) * len(x.shape))
+        return moved_along(partial(found, **attrs), x, t)
 
     found = Primitive(
         name,

@@ -158,14 +158,19 @@ def _solve_triangular(a: Any, b: Any, lower: bool) -> Any:
     return out
 
 
-_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # of LAPACK's types
+LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # with which LAPACK's names begin
+
+
+def lapack(word: str, dtype: np.dtype[Any]) -> Any:
+    """SciPy's ``word`` of LAPACK for a dtype."""
+    from scipy.linalg import lapack
+
+    return getattr(lapack, LETTERS[dtype.char] + word)
 
 
 def _solved(a: Any, b: Any, lower: bool) -> Any:
     """One system, by LAPACK itself: a third of the time of SciPy's ``solve_triangular`` where it is small."""
-    from scipy.linalg import lapack
-
-    solve = getattr(lapack, f"{_LETTERS[a.dtype.char]}trtrs")
+    solve = lapack("trtrs", a.dtype)
     turned = not a.flags.f_contiguous  # in row-major order it is read as its transpose
     found, failed = solve(a.T if turned else a, b, lower=lower != turned, trans=turned)
     if failed:
@@ -439,12 +444,12 @@ def _expm(x: Any) -> Any:
     return np.asarray(expm(x), x.dtype)
 
 
-def _expm_moved(x: Any, t: Any) -> Any:
-    """Derivative of e^x along t: the upper right block of e^[[x, t], [0, x]]."""
+def moved_along(function: Callable[[Any], Any], x: Any, t: Any) -> Any:
+    """Derivative along t of a power series f of matrices: the upper right block of f([[x, t], [0, x]])."""
     n, axis = x.shape[-1], len(x.shape) - 1
     above = concatenate(x, t, axis=axis)
     below = concatenate(zeros_like(x), x, axis=axis)
-    whole = expm(concatenate(above, below, axis=axis - 1))
+    whole = function(concatenate(above, below, axis=axis - 1))
     start = (0,) * (axis - 1) + (0, n)
     return slice_(whole, start=start, size=x.shape, step=(1,) * len(x.shape))
 
@@ -454,8 +459,8 @@ expm: Primitive = Primitive(
     "Exponential of matrices, e^x = 1 + x + x x / 2 + ...",
     type_rule=_square_type("expm"),
     evaluate=_expm,
-    vjp=lambda i, ct, y, x: _expm_moved(swap(x), ct),
-    jvp=lambda tangents, y, x: _expm_moved(x, tangents[0]),
+    vjp=lambda i, ct, y, x: moved_along(expm, swap(x), ct),
+    jvp=lambda tangents, y, x: moved_along(expm, x, tangents[0]),
     batch=batch_elementwise("expm"),
     lowering=Lapack("expm"),
     notation="e^{{{0}}}",
