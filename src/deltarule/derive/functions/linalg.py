@@ -7,7 +7,7 @@ matrix (``cholesky``, ``eigh``) has the derivative among symmetric matrices: hal
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,15 +118,15 @@ def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 # --- factors ---
 
 
-def symmetric(x: Any, upper: bool) -> Any:
-    """The symmetric, or Hermitian, matrix of which one triangle is read; its derivative is shared by both
-    triangles."""
-    mean = (x + adjoint(x)) / 2
+def symmetric(x: Any, upper: bool, mirrored: Callable[[Any], Any] = adjoint) -> Any:
+    """The matrix equal to its mirror image, Hermitian by default, of which one triangle is read; its
+    derivative is shared by both triangles."""
+    mean = (x + mirrored(x)) / 2
     if _same(x, mean):
         return mean
     half = triangle(x, not upper)
     inner = np.eye(x.shape[-1], dtype=x.dtype)
-    read = half + adjoint(half) - half * inner
+    read = half + mirrored(half) - half * inner
     return mean + ops.stop_gradient(read - mean)
 
 

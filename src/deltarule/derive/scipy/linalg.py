@@ -43,7 +43,9 @@ def _solve(
 ) -> Any:
     a, b = matrices(a, b)
     kind = (assume_a or "general").split()[0]
-    if kind in ("sym", "symmetric", "her", "hermitian", "pos", "positive"):
+    if kind in ("sym", "symmetric"):
+        a = symmetric(a, not lower, mirrored=swap)
+    elif kind in ("her", "hermitian", "pos", "positive"):
         a = symmetric(a, not lower)
     elif kind in ("lower", "upper"):
         return columns(
@@ -82,7 +84,9 @@ def _solve_triangular(
         eye = np.eye(a.shape[-1], dtype=a.dtype)
         a = a * (1 - eye) + eye
     turned = trans not in (0, "N")
-    return columns(_triangular(swap(a) if turned else a, bool(lower) ^ turned), a, b)
+    if turned:
+        a = adjoint(a) if trans in (2, "C") else swap(a)
+    return columns(_triangular(a, bool(lower) ^ turned), a, b)
 
 
 @library_rule(linalg.cholesky)
@@ -90,7 +94,7 @@ def _cholesky(
     a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
 ) -> Any:
     found = ops.cholesky(symmetric(as_float(a), not lower))
-    return found if lower else swap(found)
+    return found if lower else adjoint(found)
 
 
 @library_rule(linalg.cho_factor)
@@ -109,8 +113,8 @@ def _cho_solve(
 ) -> Any:
     factor, lower = c_and_lower
     c, b = matrices(factor, b)
-    first = columns(_triangular(c if lower else swap(c), True), c, b)
-    return columns(_triangular(swap(c) if lower else c, False), c, first)
+    first = columns(_triangular(c if lower else adjoint(c), True), c, b)
+    return columns(_triangular(adjoint(c) if lower else c, False), c, first)
 
 
 @library_rule(linalg.inv)
