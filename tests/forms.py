@@ -591,6 +591,8 @@ FORMS = {
     stats.norm.pdf(0.3, S); stats.norm.cdf(np.array([-np.inf, 0.5, np.inf]), S)
     stats.t.pdf(V, 3.0); stats.t.logpdf(V, W + 2, 0.5, S); stats.t.cdf(V, 4.0); stats.t.logcdf(V, 4.0)
     stats.t.cdf(0 * V, 4.0); stats.gennorm.cdf(V - V, 1.5)
+    stats.gennorm.ppf(V / 2, 1.5); stats.gennorm.isf(V / 2, 1.5); stats.beta.ppf(V / 2, 2.0, 3.0)
+    stats.cauchy.ppf(V / 2, V, W); stats.cauchy.isf(1 - V / 4)
     stats.t.sf(V - 1, 4.0); stats.gamma.pdf(V, 2.0)
     stats.gamma.logpdf(V, W, scale=S)
     stats.gamma.cdf(V, 2.0); stats.gamma(2.0, scale=S).cdf(V); stats.gamma.sf(V - 1, 2.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import linalg
 
 RNG = np.random.default_rng(11)
 
@@ -94,9 +95,17 @@ np.linalg.cond(Q); np.linalg.matrix_power(Q, -2); np.linalg.multi_dot([A, Q, V])
 np.linalg.inv(Q)[0, 1] * np.linalg.det(Q); np.linalg.vecdot(V, W); np.linalg.matrix_rank(A)
 np.linalg.tensorsolve(Q, V)
 """
+SCIPY = """
+linalg.cholesky(Q @ Q.conj().T); linalg.cholesky(Q @ Q.conj().T, lower=True)
+linalg.cho_solve(linalg.cho_factor(Q @ Q.conj().T), V); linalg.solve(Q + Q.T, V, assume_a="sym")
+linalg.cho_solve(linalg.cho_factor(Q @ Q.conj().T, lower=True), V)
+linalg.solve(Q @ Q.conj().T, V, assume_a="her"); linalg.solve_triangular(Q, V, trans="T")
+linalg.solve_triangular(Q, V, trans=2); linalg.solve_triangular(Q, V, trans="C", lower=True)
+linalg.lu_solve(linalg.lu_factor(Q), V, trans=2); linalg.solveh_banded(A / 9 + 3 * np.eye(2)[:, 1:], V)
+"""
 CASES = [
     e.strip()
-    for line in (EXPRESSIONS + FOURIER + LINALG).splitlines()
+    for line in (EXPRESSIONS + FOURIER + LINALG + SCIPY).splitlines()
     for e in line.split(";")
     if e.strip()
 ]
@@ -105,7 +114,8 @@ CASES = [
 def function_of(expression: str):
     names = [name for name in ARRAYS if name in compile(expression, "", "eval").co_names]
     code = compile(expression, "<expression>", "eval")
-    return lambda *xs: eval(code, {"np": np}, dict(zip(names, xs, strict=True))), names
+    modules = {"np": np, "linalg": linalg}
+    return lambda *xs: eval(code, modules, dict(zip(names, xs, strict=True))), names
 
 
 def given(names: list[str]):

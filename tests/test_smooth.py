@@ -96,3 +96,11 @@ def test_close_where_a_plain_formula_is_not(f, exact, x):
     with mpmath.workdps(40):
         wanted = np.array([float(exact(mpmath.mpf(a))) for a in x.tolist()])
     np.testing.assert_allclose(y, wanted, rtol=8 * np.finfo("f8").eps, atol=0)
+
+
+def test_slopes_of_the_generalized_normal_distribution_at_its_centre():
+    """SciPy's formulas have a sign as a factor, which is 0 there."""
+    density = stats.gennorm.pdf(0.0, 1.5)
+    assert dr.grad(lambda x: stats.gennorm.cdf(x, 1.5))(0.0) == pytest.approx(density)
+    assert dr.grad(lambda q: stats.gennorm.ppf(q, 1.5))(0.5) == pytest.approx(1 / density)
+    assert dr.grad(lambda q: stats.gennorm.isf(q, 1.5))(0.5) == pytest.approx(-1 / density)

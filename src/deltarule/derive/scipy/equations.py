@@ -160,10 +160,12 @@ def _solveh_banded(
     lower: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    """The other diagonals are those given, moved along."""
+    """The other diagonals are those given, moved along; of the main one the real part is read."""
     ab, b = matrices(ab, b)
     n = ab.shape[-2] - 1
     given = [ab[..., i, :] for i in range(n + 1)]
+    main = 0 if lower else n
+    given[main] = (given[main] + conj_of(given[main])) / 2
     if lower:
         above = [shifted(conj_of(given[k]), -k, ab.ndim - 2) for k in range(n, 0, -1)]
         whole = NUMPY["stack"]([*above, *given], -2)

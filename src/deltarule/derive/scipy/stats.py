@@ -28,7 +28,7 @@ _where, _and, _not = NUMPY["where"], UFUNCS[np.logical_and], UFUNCS[np.logical_n
 _log, _exp, _log1p = UFUNCS[np.log], UFUNCS[np.exp], UFUNCS[np.log1p]
 _gammaln, _xlogy, _xlog1py = (UFUNCS[getattr(special, n)] for n in ("gammaln", "xlogy", "xlog1py"))
 _betainc, _gammainc = UFUNCS[special.betainc], UFUNCS[special.gammainc]
-_gammaincc = UFUNCS[special.gammaincc]
+_gammaincc, _gammainccinv = UFUNCS[special.gammaincc], UFUNCS[special.gammainccinv]
 
 # --- formulas of ours ---
 
@@ -66,6 +66,28 @@ def _gennorm_cdf(
     return _where(near, 0.5 + x * slope, 0.5 + side - side * rest)
 
 
+def _gennorm_ppf(
+    q: Any,
+    beta: Any,
+) -> Any:
+    """At 1/2, where SciPy's formula has the sign of q - 1/2 as a factor, by the tangent."""
+    near = UFUNCS[np.less](UFUNCS[np.absolute](q - 0.5), 1e-9)
+    safe = _where(near, 0.75, q)
+    side = _where(UFUNCS[np.less](safe, 0.5), -1.0, 1.0)
+    found = side * _gammainccinv(1 / beta, 1 + side - 2 * side * safe) ** (1 / beta)
+    slope = 2 * _exp(_gammaln(1 / beta)) / beta
+    return _where(near, (q - 0.5) * slope, found)
+
+
+def _cauchy_isf(
+    q: Any,
+) -> Any:
+    """From the nearer end of (0, 1), which keeps the digits of large results."""
+    upper = UFUNCS[np.greater](q, 0.5)
+    size = 1 / UFUNCS[np.tan](np.pi * _where(upper, 1 - q, q))
+    return _where(upper, -size, size)
+
+
 def _binom_cdf(
     k: Any,
     n: Any,
@@ -82,6 +104,11 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
     ("t", "sf"): lambda x, df: _t_cdf(-x, df),
     ("gennorm", "cdf"): _gennorm_cdf,
     ("gennorm", "sf"): lambda x, beta: _gennorm_cdf(-x, beta),
+    ("gennorm", "ppf"): _gennorm_ppf,
+    ("gennorm", "isf"): lambda q, beta: -_gennorm_ppf(q, beta),
+    ("cauchy", "ppf"): lambda q: -_cauchy_isf(q),
+    ("cauchy", "isf"): _cauchy_isf,
+    ("beta", "ppf"): lambda q, a, b: UFUNCS[special.betaincinv](a, b, q),
     ("beta", "sf"): lambda x, a, b: _betainc(b, a, 1 - x),
     ("binom", "cdf"): _binom_cdf,
     ("binom", "sf"): lambda k, n, p: _betainc(UFUNCS[np.floor](k) + 1, n - UFUNCS[np.floor](k), p),
