@@ -416,3 +416,14 @@ def test_lapack_keeps_subnormal_numbers_where_ours_are_flushed():
     run = program.build(graph, Form(flush=True))
     x, y = run(2 * np.eye(6, dtype="f4"), np.full((6, 1), 1e-38, "f4"))
     assert (x > 0).all() and (y == 0).all()
+
+
+@pytest.mark.parametrize(("n", "shared"), [(16, True), (100, False)])
+def test_a_program_is_left_to_the_threads_of_the_library(n, shared):
+    def f(a, x):
+        return np.sum(np.linalg.solve(a, np.ones(n))) * np.tanh(x)
+
+    g = dr.compile(f)
+    a, x = np.eye(n) * 2, np.linspace(0, 1, 100_000)
+    np.testing.assert_allclose(g(a, x), f(a, x))
+    assert g.plan.shared is shared

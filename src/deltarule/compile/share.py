@@ -13,6 +13,7 @@ from deltarule.compile.kernels import (
     ContractKernel,
     GatherKernel,
     Kernel,
+    LapackKernel,
     LoopKernel,
     MapKernel,
     ReduceKernel,
@@ -25,6 +26,7 @@ WORTH = 4e-6  # seconds of one thread, from which on a kernel is split
 PRODUCTS = 1.5e11  # operations a second of one thread, about: in products,
 OTHERS = 1e10  # elsewhere,
 BYTES = 3e10  # and bytes moved
+CREW = 50_000  # operations on one matrix, from which on LAPACK's library takes threads of its own
 
 
 def seconds(kernel: Kernel) -> float:
@@ -63,16 +65,25 @@ def is_shared(kernel: Kernel) -> bool:
     return isinstance(kernel, kinds) and seconds(kernel) >= WORTH
 
 
+def brings_threads(kernel: Kernel) -> bool:
+    """Whether a library computes with threads of its own, which want the cores for themselves."""
+    if isinstance(kernel, LoopKernel):
+        return any(map(brings_threads, kernel.body.kernels))
+    return isinstance(kernel, LapackKernel) and kernel.operations >= CREW
+
+
 def stages_of(
     kernels: Sequence[Kernel],
     buffers: Sequence[Buffer],
     in_place: frozenset[tuple[int, int]],
 ) -> tuple[Stage, ...]:
-    """The stages of a plan; one that nobody shares where the work is small."""
+    """The stages of a plan; one that nobody shares where the work is small, or where our threads, waiting for
+    each other, would keep a library's from the cores."""
     shared = [
         is_shared(kernel) and not moves_nothing(kernel, buffers, in_place) for kernel in kernels
     ]
-    if not any(shared):
+    loops = any(isinstance(kernel, LoopKernel) and kernel.body.shared for kernel in kernels)
+    if not any(shared) or (not loops and any(map(brings_threads, kernels))):
         return (Stage(0, len(kernels), False, False),) if kernels else ()
     found: list[Stage] = []
     done: dict[bool, list[Touched]] = {False: [], True: []}  # since the last meeting
