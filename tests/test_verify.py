@@ -16,10 +16,13 @@ from deltarule.explain.handwork import read_lines
 from deltarule.explain.handwork_characters import plain
 from deltarule.explain.handwork_numbers import how_commas_are_used, printed
 from deltarule.explain.handwork_terms import NotAFormula, formula, value
+from deltarule.explain.term import symbols
 from deltarule.explain.verify import verify
+from deltarule.explain.verify_record import steps_of
 from deltarule.explain.verify_report import report
 from deltarule.explain.verify_rounding import Interval, reach
 from deltarule.explain.verify_text import verify_text
+from deltarule.explain.working import work
 
 # Reading
 
@@ -436,3 +439,18 @@ def test_exit_codes(tmp_path, text, code, said):
 def test_a_file_that_is_not_there_cannot_be_checked(tmp_path):
     with pytest.raises(DataError, match="There is no file"):
         verify(tmp_path / "none.txt")
+
+
+def test_the_error_of_a_step_is_made_of_nothing_that_comes_later():
+    neuron = {
+        "inputs": [1.0],
+        "targets": [0.0],
+        "loss": "binary_cross_entropy",
+        "learning_rate": 0.1,
+        "steps": 3,
+        "layers": [{"neurons": ["a"], "weights": [[2.0]], "bias": 2.0}],
+    }
+    example = parse(neuron, "one neuron")
+    facts = steps_of(work(example), example).facts
+    later = {"@2", "@3"}
+    assert not any(name[-2:] in later for name in symbols(facts["E"].term))
